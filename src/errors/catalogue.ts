@@ -1,0 +1,221 @@
+/**
+ * The one list of everything that can go wrong. Each code says what the client gets, how loud the log line is and
+ * whether `fail_open_*` may apply. A client can never cause a fail-open: `failOpen` is true only where the policy
+ * provider itself is unreachable or failing (DESIGN.md, decision 6).
+ */
+export interface ErrorEntry {
+  /** HTTP status for the client; 502 entries are replaced by the admin's `error_status`. */
+  readonly status: number;
+  /** What the client may read. Tells nothing about the inside. */
+  readonly message: string;
+  /** What it means, for the operator: log lines and docs/troubleshooting.md. */
+  readonly meaning: string;
+  readonly level: 'info' | 'warn' | 'error';
+  /** True only for an unreachable or failing policy provider. */
+  readonly failOpen: boolean;
+}
+
+const BAD_GATEWAY = 'The policy decision could not be obtained';
+
+export const ERRORS = {
+  config_invalid: entry(
+    500,
+    'The gateway is not configured correctly',
+    'The plugin configuration is invalid; every request is refused until it is corrected',
+    'error',
+  ),
+  internal_error: entry(
+    500,
+    'An internal error occurred',
+    'A fault in ping-auth itself; please report it with the log line',
+    'error',
+  ),
+  state_missing: entry(
+    500,
+    'An internal error occurred',
+    'The response phase found no record of a permitted request; the response was withheld',
+    'error',
+  ),
+  server_overloaded: entry(
+    503,
+    'The service is overloaded',
+    'The plugin server has more events in flight than it accepts',
+    'warn',
+  ),
+
+  http2_not_allowed: entry(
+    400,
+    'HTTP/2 is not supported here',
+    'An HTTP/2 client; allow_http2 admits it on Kong 3.9 or later',
+    'info',
+  ),
+  upgrade_not_allowed: entry(
+    400,
+    'Protocol upgrades are not supported here',
+    'An upgrade (WebSocket) skips the response phase; allow_upgrade admits it',
+    'info',
+  ),
+  method_not_supported: entry(
+    501,
+    'The request method is not supported',
+    'A method nginx does not know would reach the upstream as GET',
+    'info',
+  ),
+  request_unreadable: entry(
+    400,
+    'The request could not be read',
+    'The request target or Host is not a URL that the policy could be shown',
+    'info',
+  ),
+  too_many_request_headers: entry(
+    431,
+    'Too many request headers',
+    'Kong shows a plugin 1000 headers at most; more would reach the upstream unseen',
+    'info',
+  ),
+  request_body_too_large: entry(
+    413,
+    'The request body is too large',
+    'The request body is over max_request_body_bytes',
+    'info',
+  ),
+  request_body_opaque: entry(
+    415,
+    'The request body cannot be evaluated',
+    'The request body is not text that the policy could be shown, and opaque_bodies is reject',
+    'info',
+  ),
+
+  too_many_response_headers: entry(
+    502,
+    BAD_GATEWAY,
+    'The upstream sent 1000 headers or more; some would pass unseen',
+    'warn',
+  ),
+  response_body_too_large: entry(
+    502,
+    BAD_GATEWAY,
+    'The upstream body is over max_response_body_bytes',
+    'warn',
+  ),
+  response_body_opaque: entry(
+    502,
+    BAD_GATEWAY,
+    'The upstream body is not text that the policy could be shown, and opaque_bodies is reject',
+    'warn',
+  ),
+
+  provider_unreachable: entry(
+    502,
+    BAD_GATEWAY,
+    'No connection to the policy provider, or it was lost before an answer',
+    'error',
+    true,
+  ),
+  provider_tls_failed: entry(
+    502,
+    BAD_GATEWAY,
+    'The TLS handshake with the policy provider failed or its certificate is not trusted',
+    'error',
+  ),
+  provider_timeout: entry(
+    504,
+    'The policy decision took too long',
+    'The policy provider did not answer within the deadline',
+    'error',
+    true,
+  ),
+  provider_failing: entry(502, BAD_GATEWAY, 'The policy provider answered with a 5xx status', 'error', true),
+  provider_circuit_open: entry(
+    503,
+    'The policy service is unavailable',
+    'The circuit is open after repeated failures of the policy provider; no call was made',
+    'warn',
+    true,
+  ),
+  provider_queue_full: entry(
+    503,
+    'The service is overloaded',
+    'All connections to the policy provider are busy and the queue is full',
+    'warn',
+  ),
+  provider_rate_limited: entry(
+    429,
+    'Too many requests',
+    'The policy provider answered 429; no call is made until its Retry-After has passed',
+    'warn',
+  ),
+  provider_payload_too_large: entry(
+    413,
+    'The request is too large',
+    'The policy provider answered 413: the payload is over its limit',
+    'warn',
+  ),
+  provider_secret_refused: entry(
+    502,
+    BAD_GATEWAY,
+    'The policy provider answered 401: shared_secret or secret_header_name is wrong',
+    'error',
+  ),
+  provider_forbidden: entry(
+    502,
+    BAD_GATEWAY,
+    'The policy provider answered 403 to the sideband call',
+    'error',
+  ),
+  provider_no_endpoint: entry(
+    502,
+    BAD_GATEWAY,
+    'The policy provider answered 404: service_url is wrong, or no API service matches the request URL',
+    'error',
+  ),
+  provider_rejected: entry(
+    502,
+    BAD_GATEWAY,
+    'The policy provider rejected the sideband payload with a 4xx status',
+    'error',
+  ),
+  provider_unexpected_status: entry(
+    502,
+    BAD_GATEWAY,
+    'The policy provider answered with a status that is not a decision',
+    'error',
+  ),
+  provider_not_json: entry(
+    502,
+    BAD_GATEWAY,
+    'The answer is not JSON: service_url probably names another service or port',
+    'error',
+  ),
+  provider_answer_invalid: entry(502, BAD_GATEWAY, 'The answer is JSON but not a sideband answer', 'error'),
+  provider_answer_too_large: entry(
+    502,
+    BAD_GATEWAY,
+    'The answer is over max_sideband_response_bytes',
+    'error',
+  ),
+  directive_invalid: entry(
+    502,
+    BAD_GATEWAY,
+    'The answer asks for something that must not be sent on (header, URL, method, status)',
+    'error',
+  ),
+  client_gone: entry(
+    499,
+    'The client closed the connection',
+    'The client went away; the sideband call was cancelled',
+    'info',
+  ),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+function entry(
+  status: number,
+  message: string,
+  meaning: string,
+  level: ErrorEntry['level'],
+  failOpen = false,
+): ErrorEntry {
+  return { status, message, meaning, level, failOpen };
+}

@@ -1,0 +1,40 @@
+import { ERRORS, type ErrorCode, type ErrorEntry } from './catalogue.js';
+
+export interface PingAuthErrorOptions {
+  /** For the log only: which field, which header, what the provider said. Never a secret, never sent to a client. */
+  readonly detail?: string;
+  readonly cause?: unknown;
+  /** Seconds until a retry makes sense; becomes the client's `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+  /** A JSON document of the policy provider that goes to the client as it is (its 413 only). */
+  readonly clientJson?: string;
+}
+
+/** A refusal. `code` is one of the catalogue's, so a `switch` over it is exhaustive. */
+export class PingAuthError extends Error {
+  override readonly name = 'PingAuthError';
+  readonly code: ErrorCode;
+  readonly detail: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  readonly clientJson: string | undefined;
+
+  constructor(code: ErrorCode, options: PingAuthErrorOptions = {}) {
+    const { detail, cause } = options;
+    super(detail === undefined ? ERRORS[code].meaning : `${ERRORS[code].meaning}: ${detail}`, { cause });
+    this.code = code;
+    this.detail = detail;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.clientJson = options.clientJson;
+  }
+
+  get entry(): ErrorEntry {
+    return ERRORS[this.code];
+  }
+}
+
+/** Whatever was thrown, as a PingAuthError: an unknown error is `internal_error`, its own text kept for the log. */
+export function asPingAuthError(thrown: unknown): PingAuthError {
+  if (thrown instanceof PingAuthError) return thrown;
+  const detail = thrown instanceof Error ? thrown.message : String(thrown);
+  return new PingAuthError('internal_error', { detail, cause: thrown });
+}
