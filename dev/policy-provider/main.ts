@@ -1,0 +1,88 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { startAdmin } from './admin.js';
+import { type PolicyProviderOptions, startPolicyProvider } from './server.js';
+
+interface Flags {
+  rules?: string;
+  port: string;
+  host: string;
+  adminPort?: string;
+  secretEnv?: string;
+  secretHeader: string;
+  cert?: string;
+  key?: string;
+  clientCa?: string;
+  caOut?: string;
+  keepAliveMs?: string;
+}
+
+const flags = new Command('policy-provider')
+  .description('A development double of a PingAccess / PingAuthorize sideband listener. It protects nothing.')
+  .option('--rules <file>', 'YAML file with rules; without it everything is permitted')
+  .option('--port <number>', 'HTTPS port; 0: any free one', '3020')
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--admin-port <number>', 'plain HTTP on 127.0.0.1 with GET /_calls and PUT /_rules')
+  .option(
+    '--secret-env <name>',
+    'environment variable that holds the shared secret; without it any secret will do',
+  )
+  .option('--secret-header <name>', 'header that carries it', 'CLIENT-TOKEN')
+  .option('--cert <file>', 'PEM; with --key. Default: a certificate made on the spot')
+  .option('--key <file>', 'PEM')
+  .option('--client-ca <file>', 'PEM of the CA whose client certificates are demanded')
+  .option('--ca-out <file>', 'writes the CA to trust to this file')
+  .option('--keep-alive-ms <number>', 'how long an idle connection is kept')
+  .parse()
+  .opts<Flags>();
+
+async function main(): Promise<void> {
+  const provider = await startPolicyProvider(options());
+  const admin =
+    flags.adminPort === undefined ? undefined : await startAdmin(provider, Number(flags.adminPort));
+  if (flags.caOut !== undefined) writeFileSync(flags.caOut, provider.ca);
+  console.log('DEVELOPMENT DOUBLE of a policy provider: never let it guard anything.');
+  console.log(`sideband  ${provider.url}/sideband/{request,response}`);
+  if (admin) console.log(`calls     ${admin.url}/_calls`);
+
+  const stop = async () => {
+    await Promise.all([provider.close(), admin?.close()]);
+    process.exit(0);
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  // Started by a test or the demo: tell it where we are, and end with it.
+  process.on('disconnect', stop);
+  process.send?.({ url: provider.url, adminUrl: admin?.url, ca: provider.ca });
+}
+
+function options(): PolicyProviderOptions {
+  const { rules, secretEnv, keepAliveMs, cert, key, clientCa } = flags;
+  const secret = secretEnv === undefined ? undefined : process.env[secretEnv];
+  if (secretEnv !== undefined && !secret) throw new Error(`the environment variable ${secretEnv} is empty`);
+  if ((cert === undefined) !== (key === undefined)) throw new Error('--cert and --key belong together');
+  return {
+    port: Number(flags.port),
+    host: flags.host,
+    secretHeader: flags.secretHeader,
+    ...(rules === undefined ? {} : { rulesFile: rules }),
+    ...(secret === undefined ? {} : { secret }),
+    ...(keepAliveMs === undefined ? {} : { keepAliveMs: Number(keepAliveMs) }),
+    ...(cert === undefined || key === undefined
+      ? {}
+      : {
+          tls: {
+            cert: readFileSync(cert, 'utf8'),
+            key: readFileSync(key, 'utf8'),
+            ...(clientCa === undefined ? {} : { clientCa: readFileSync(clientCa, 'utf8') }),
+          },
+        }),
+  };
+}
+
+main().catch((error: NodeJS.ErrnoException) => {
+  const reason =
+    error.code === 'EADDRINUSE' ? `port ${flags.port} is taken; choose another with --port` : error.message;
+  console.error(`policy provider: ${reason}`);
+  process.exitCode = 1;
+  process.disconnect?.();
+});

@@ -1,0 +1,158 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createAuthority } from '../certificates.js';
+import { type Answer, errorAnswer } from './answer.js';
+import { type SidebandCall, slim, summarize } from './call-log.js';
+import { type Outcome, Policy } from './decide.js';
+import { deliver } from './deliver.js';
+import { pairs, phaseOf, readAll, refuse } from './incoming.js';
+import { MalformedPayload, parseRequestPayload, parseResponsePayload } from './payload.js';
+import { loadRules, parseRules, type RuleInput } from './rules.js';
+
+export interface PolicyProviderOptions {
+  readonly rules?: readonly RuleInput[];
+  /** YAML; `rules` come first when both are given. */
+  readonly rulesFile?: string;
+  /** Default 0: any free port. */
+  readonly port?: number;
+  readonly host?: string;
+  /** Default: a certificate for localhost and 127.0.0.1 of a CA made on the spot. `clientCa` demands a client certificate. */
+  readonly tls?: {
+    readonly cert: string;
+    readonly key: string;
+    readonly ca?: string;
+    readonly clientCa?: string;
+  };
+  readonly secret?: string;
+  /** Default CLIENT-TOKEN. */
+  readonly secretHeader?: string;
+  /** Payloads over it get 413. Default 64 MiB. */
+  readonly maxPayloadBytes?: number;
+  /** How long an idle connection is kept. Default 60 s. */
+  readonly keepAliveMs?: number;
+}
+
+/** A running policy provider. It is a development double: it enforces nothing but its rules. */
+export interface PolicyProvider {
+  /** `https://127.0.0.1:PORT`, to be used as `service_url`. */
+  readonly url: string;
+  /** PEM of the CA that vouches for it. */
+  readonly ca: string;
+  /** Every call so far, in order of arrival of its payload. */
+  readonly requests: readonly SidebandCall[];
+  clear(): void;
+  setRules(rules: readonly RuleInput[]): void;
+  /** Connections accepted so far. */
+  connections(): number;
+  close(): Promise<void>;
+}
+
+/** @throws Error for rules that cannot be read, and for a port that is taken (`code` EADDRINUSE). */
+export async function startPolicyProvider(options: PolicyProviderOptions = {}): Promise<PolicyProvider> {
+  const fromFile = options.rulesFile === undefined ? [] : loadRules(options.rulesFile);
+  let policy = new Policy([...parseRules({ rules: options.rules ?? [] }), ...fromFile]);
+  const tls = options.tls ?? (await ownCertificate());
+  const requests: SidebandCall[] = [];
+  const tcpSockets = new Map<number | undefined, Socket>();
+  let connections = 0;
+
+  const server = createServer({
+    cert: tls.cert,
+    key: tls.key,
+    maxHeaderSize: 64 * 1024,
+    keepAliveTimeout: options.keepAliveMs ?? 60_000,
+    ...('clientCa' in tls ? { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true } : {}),
+  });
+  server.on('connection', (socket: Socket) => {
+    connections += 1;
+    const { remotePort } = socket;
+    tcpSockets.set(remotePort, socket);
+    socket.once('close', () => tcpSockets.delete(remotePort));
+  });
+  server.on('request', (request, response) => {
+    const tcp = tcpSockets.get(request.socket.remotePort);
+    handle(request, response, tcp).catch((error: unknown) => {
+      console.error('policy provider: a fault of its own:', error);
+      response.destroy();
+    });
+  });
+
+  async function handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    tcp: Socket | undefined,
+  ): Promise<void> {
+    const bytes = await readAll(request, options.maxPayloadBytes ?? 64 * 1024 * 1024);
+    const phase = phaseOf(request);
+    const outcome = judge(request, phase, bytes);
+    const { answer } = outcome;
+    requests.push({
+      seq: requests.length + 1,
+      at: Date.now(),
+      phase,
+      target: request.url ?? '',
+      headers: pairs(request.rawHeaders),
+      ...summarize(bytes ?? new Uint8Array()),
+      decision: outcome.decision,
+      rules: outcome.rules,
+      status: answer.status,
+      answer: slim(outcome.json, answer.body.length),
+    });
+    if (outcome.delayMs > 0) await pause(outcome.delayMs);
+    await deliver(answer, response, tcp);
+  }
+
+  function judge(
+    request: IncomingMessage,
+    phase: 'request' | 'response' | undefined,
+    bytes: Buffer | undefined,
+  ) {
+    const refusal = refuse(request, phase, bytes, options);
+    if (refusal !== undefined || phase === undefined || bytes === undefined) return rejected(refusal);
+    try {
+      return policy.decide(
+        phase === 'request'
+          ? { phase, payload: parseRequestPayload(bytes) }
+          : { phase, payload: parseResponsePayload(bytes) },
+      );
+    } catch (error) {
+      if (!(error instanceof MalformedPayload)) throw error;
+      return rejected(errorAnswer(400, 'MALFORMED_PAYLOAD', error.message));
+    }
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
+  });
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    url: `https://${address}:${port}`,
+    ca: tls.ca ?? tls.cert,
+    requests,
+    clear: () => requests.splice(0),
+    setRules: (rules) => {
+      policy = new Policy(parseRules({ rules }));
+    },
+    connections: () => connections,
+    close: async () => {
+      server.closeAllConnections();
+      for (const socket of tcpSockets.values()) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+type Judgement = Omit<Outcome, 'decision'> & { readonly decision: SidebandCall['decision'] };
+
+function rejected(answer: Answer | undefined): Judgement {
+  const given = answer ?? errorAnswer(404, 'NOT_FOUND', 'No such endpoint');
+  return { decision: 'rejected', answer: given, json: undefined, rules: [], delayMs: 0 };
+}
+
+async function ownCertificate(): Promise<{ cert: string; key: string; ca: string }> {
+  const authority = await createAuthority();
+  return { ...(await authority.issue()), ca: authority.cert };
+}

@@ -1,0 +1,21 @@
+/** Things to close, last opened first; one that fails does not keep the others open. */
+export class Closing {
+  readonly #closers: (() => unknown)[] = [];
+
+  add(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  /** @throws AggregateError when something could not be closed. */
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (let next = this.#closers.pop(); next; next = this.#closers.pop()) {
+      try {
+        await next();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'closing failed');
+  }
+}
