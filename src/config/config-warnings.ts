@@ -1,0 +1,68 @@
+import { isIP } from 'node:net';
+import { certificatesOf } from './pem.js';
+import type { PluginConfig } from './plugin-config.js';
+
+/** What is allowed but should not go unnoticed; logged once per instance. `now`: milliseconds since 1970. */
+export function configWarnings(config: PluginConfig, now: number = Date.now()): string[] {
+  const warnings: string[] = [];
+  const urls = [config.service_url, ...config.failover_service_urls];
+  if (urls.some(isPlainRemote)) {
+    warnings.push(
+      'service_url: http:// to another machine sends the secret and every request unencrypted; use https://',
+    );
+  }
+  if (!config.verify_service_certificate && urls.some((url) => url.toLowerCase().startsWith('https:'))) {
+    warnings.push(
+      'verify_service_certificate: is false, so anybody on the network path can answer for the policy provider; set ca_certificate instead',
+    );
+  }
+  if (config.mode === 'monitor') {
+    warnings.push('mode: is monitor, so decisions are only logged and nothing is protected');
+  }
+  if (config.fail_open_request) {
+    warnings.push('fail_open_request: is true, so requests pass unchecked while the policy provider is down');
+  }
+  if (config.fail_open_response) {
+    warnings.push(
+      'fail_open_response: is true, so responses pass unfiltered while the policy provider is down',
+    );
+  }
+  if (config.connection_timeout_ms > 50_000 && config.call_timeout_ms === undefined) {
+    warnings.push(
+      "connection_timeout_ms: is over 50000; calls end after 50 seconds, before Kong's own limit of 60",
+    );
+  }
+  if (
+    Math.max(config.max_request_body_bytes, config.max_response_body_bytes) >
+    config.max_sideband_response_bytes
+  ) {
+    warnings.push(
+      'max_sideband_response_bytes: is smaller than the largest body, so an answer that returns such a body is refused',
+    );
+  }
+  return warnings.concat(expiryWarnings(config, now));
+}
+
+function isPlainRemote(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  if (protocol !== 'http:') return false;
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+  return !loopback;
+}
+
+function expiryWarnings(config: PluginConfig, now: number): string[] {
+  const warnings: string[] = [];
+  for (const field of ['ca_certificate', 'client_certificate'] as const) {
+    const pem = config[field];
+    if (pem === undefined) continue;
+    for (const certificate of certificatesOf(pem)) {
+      if (Date.parse(certificate.validTo) < now) {
+        warnings.push(
+          `${field}: ${certificate.subject.replaceAll('\n', ', ')} expired on ${certificate.validTo}`,
+        );
+      }
+    }
+  }
+  return warnings;
+}

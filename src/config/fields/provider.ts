@@ -1,0 +1,109 @@
+import { flag, optionalWholeNumber, positiveMilliseconds, requiredText } from '../field.js';
+import { isToken, TOKEN_LUA_PATTERN } from '../http-token.js';
+import { hasControlCharacter, SERVICE_URL_PATTERNS, serviceUrlProblem } from '../service-url.js';
+
+/** Headers that belong to the connection or that the client sets itself: the secret under such a name breaks the call. */
+const RESERVED_HEADERS = new Set([
+  'host',
+  'content-type',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'upgrade',
+  'expect',
+  'te',
+  'trailer',
+  'accept',
+  'user-agent',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+]);
+
+/** Where the policy provider is and how to talk to it: the seven fields of the existing plugin, and the deadline. */
+export const PROVIDER_FIELDS = {
+  service_url: requiredText({
+    description:
+      'Base URL of the policy provider, for example https://pingaccess.example.com:3020. Leave out /sideband/request: it is appended. A path and a query are kept.',
+    check: serviceUrlProblem,
+    referenceable: true,
+    ...SERVICE_URL_PATTERNS,
+  }),
+  shared_secret: requiredText({
+    description:
+      'Secret that authenticates this gateway to the policy provider, sent exactly as given. Can be a vault reference.',
+    check: secretProblem,
+    referenceable: true,
+    encrypted: true,
+    match_none: [
+      { pattern: '%c', err: 'must not contain line breaks or other control characters' },
+      { pattern: '^%s', err: 'must not start with a space' },
+      { pattern: '%s$', err: 'must not end with a space' },
+      {
+        pattern: '<[Cc]lient[ _-]?[Nn]ame>',
+        err: 'still contains the placeholder <client name>; replace it with the name from the policy provider',
+      },
+    ],
+  }),
+  secret_header_name: requiredText({
+    description:
+      'Name of the HTTP header that carries the shared secret, as configured in the policy provider, for example CLIENT-TOKEN.',
+    check: secretHeaderProblem,
+    match_all: [
+      {
+        pattern: TOKEN_LUA_PATTERN,
+        err: 'must be a header name: letters, digits and hyphens, no spaces or colons',
+      },
+    ],
+  }),
+  connection_timeout_ms: positiveMilliseconds({
+    description:
+      'Milliseconds to wait for a connection to the policy provider. It is also the deadline of the whole call, at most 50 seconds, unless call_timeout_ms is set.',
+    default: 10_000,
+  }),
+  call_timeout_ms: optionalWholeNumber({
+    description:
+      'Deadline in milliseconds of one call to the policy provider with everything in it: queue, connection, failover and answer. Unset: connection_timeout_ms, at most 50000.',
+    min: 1,
+    max: 50_000,
+  }),
+  connection_keepAlive_ms: positiveMilliseconds({
+    description:
+      'Milliseconds for which an idle connection to the policy provider is kept open for the next call.',
+    default: 60_000,
+  }),
+  verify_service_certificate: flag({
+    description:
+      "Whether the policy provider's TLS certificate is verified. Switching it off lets anybody on the network path decide over requests: for tests only.",
+    default: true,
+  }),
+  enable_debug_logging: flag({
+    description:
+      'Whether the messages exchanged with the policy provider are logged. Secrets, tokens and cookies are redacted; bodies are cut.',
+    default: false,
+  }),
+} as const;
+
+function secretProblem(value: string): string | undefined {
+  if (hasControlCharacter(value)) {
+    return 'contains a line break or another control character (often the newline at the end of a file); remove it';
+  }
+  if (value.trim() !== value) return 'starts or ends with a space; remove it';
+  if (/<\s*client[\s_-]*name\s*>/i.test(value)) {
+    return 'still contains the placeholder <client name>; replace it with the name from the policy provider';
+  }
+  if (!/^[\x20-\x7e]+$/.test(value))
+    return 'contains a character that cannot travel in a header; use ASCII only';
+  return undefined;
+}
+
+function secretHeaderProblem(value: string): string | undefined {
+  if (!isToken(value)) {
+    return `${JSON.stringify(value.slice(0, 40))} is not a header name; use letters, digits and hyphens, without spaces or a colon`;
+  }
+  if (RESERVED_HEADERS.has(value.toLowerCase())) {
+    return `${value} is a header that the call needs for itself; use the name configured in the policy provider, for example CLIENT-TOKEN`;
+  }
+  return undefined;
+}

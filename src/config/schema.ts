@@ -1,0 +1,28 @@
+import * as z from 'zod';
+import { ADMISSION_FIELDS } from './fields/admission.js';
+import { MESSAGE_FIELDS } from './fields/messages.js';
+import { POLICY_FIELDS } from './fields/policy.js';
+import { PROVIDER_FIELDS } from './fields/provider.js';
+import { RESILIENCE_FIELDS } from './fields/resilience.js';
+import { TLS_FIELDS } from './fields/tls.js';
+
+/** Every field of the configuration, in the order in which an admin sees them. The one source. */
+export const FIELDS = {
+  ...PROVIDER_FIELDS,
+  ...TLS_FIELDS,
+  ...RESILIENCE_FIELDS,
+  ...POLICY_FIELDS,
+  ...MESSAGE_FIELDS,
+  ...ADMISSION_FIELDS,
+} as const;
+
+export type FieldName = keyof typeof FIELDS;
+
+export const FIELD_NAMES = Object.keys(FIELDS) as readonly FieldName[];
+
+type Shape = { [Name in FieldName]: (typeof FIELDS)[Name]['zod'] };
+
+const shape = Object.fromEntries(FIELD_NAMES.map((name) => [name, FIELDS[name].zod])) as Shape;
+
+/** Checks each field by itself; what concerns several fields is in cross-checks.ts. Unknown keys are dropped. */
+export const CONFIG_SCHEMA = z.object(shape);

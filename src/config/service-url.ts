@@ -1,0 +1,58 @@
+import type { KongPattern } from './kong-field.js';
+
+/** The same rules as far as Lua patterns can say them, so that Kong answers a mistake at once with 400. */
+export const SERVICE_URL_PATTERNS = {
+  match_all: [
+    {
+      pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^/%s]',
+      err: 'must start with https:// (or http://) and a host name',
+    },
+  ],
+  match_none: [
+    { pattern: '[%s%c\\]', err: 'must not contain spaces, line breaks or backslashes' },
+    { pattern: '^%a+://[^/?]*@', err: 'must not contain credentials; use shared_secret' },
+    { pattern: '#', err: 'must not contain a fragment (#)' },
+    {
+      pattern: '[^/]/sideband/?$',
+      err: 'must not end in /sideband; the plugin appends /sideband/request itself',
+    },
+    {
+      pattern: '[^/]/sideband/re[qs][up]%a+/?$',
+      err: 'must not contain /sideband/request or /sideband/response; the plugin appends them itself',
+    },
+  ],
+} as const satisfies Record<string, readonly KongPattern[]>;
+
+/** What is wrong with the base URL of a policy provider. Never repeats credentials or a query. */
+export function serviceUrlProblem(value: string): string | undefined {
+  // URL() would silently repair these, and Kong, we and the log would then mean different things by one string.
+  if (/[\s\\]/.test(value) || hasControlCharacter(value)) {
+    return 'contains a space, line break or backslash; remove it';
+  }
+  if (!/^https?:\/\/[^/]/i.test(value)) return 'must start with https:// (or http://) and a host name';
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined)
+    return 'is not a valid URL; expected something like https://pingaccess.example.com:3020';
+  if (url.username !== '' || url.password !== '') {
+    return 'contains credentials; remove the part before @ and put the secret into shared_secret';
+  }
+  if (value.includes('#')) return 'contains a fragment; remove # and what follows';
+  if (/\/sideband(\/re(quest|sponse))?\/*$/i.test(url.pathname)) {
+    return `ends in ${url.pathname}; remove everything from /sideband on, the plugin appends /sideband/request and /sideband/response itself`;
+  }
+  return undefined;
+}
+
+/** One spelling for one provider: scheme and host in lower case, default port dropped, no slashes at the end. */
+export function normalizedServiceUrl(value: string): string {
+  const url = new URL(value);
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}${url.search}`;
+}
+
+export function hasControlCharacter(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code < 0x20 || code === 0x7f) return true;
+  }
+  return false;
+}
