@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { sendRequest } from '../../test/support/http-client.js';
+import { sendRequest } from '../http-client.js';
 import { startProviderProcess } from './process.js';
 
 const payload = {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type ClientResponse, sendRequest } from '../../test/support/http-client.js';
+import { type ClientResponse, sendRequest } from '../http-client.js';
 import type { RuleInput } from './rules.js';
 import { type PolicyProvider, startPolicyProvider } from './server.js';
 

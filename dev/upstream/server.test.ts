@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sendRequest } from '../../test/support/http-client.js';
+import { sendRequest } from '../http-client.js';
 import { answerPath, testBytes, testText } from './answers.js';
 import { startUpstream, type Upstream } from './server.js';
 
