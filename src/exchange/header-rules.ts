@@ -1,0 +1,77 @@
+import type { HeaderList } from './header-list.js';
+
+/** Headers of one connection or of a message's framing. nginx writes its own; a wrong one hangs or splits the message. */
+const FRAMING = [
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/**
+ * Not in the lists: `proxy-authorization` and `proxy-authenticate`. Kong passes both on, so the policy must be able to
+ * take them away.
+ */
+const REQUEST_FRAMING = new Set([...FRAMING, 'expect', 'http2-settings']);
+const RESPONSE_FRAMING = new Set(FRAMING);
+
+/** Kong writes these itself after all plugins, whatever a plugin set or cleared (recorded). Other X-Forwarded-* are free. */
+const KONG_REQUEST_HEADERS = new Set([
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-path',
+  'x-forwarded-port',
+  'x-forwarded-prefix',
+  'x-forwarded-proto',
+  'x-kong-request-id',
+  'x-real-ip',
+]);
+const KONG_RESPONSE_HEADERS = new Set([
+  'via',
+  'x-kong-proxy-latency',
+  'x-kong-request-id',
+  'x-kong-response-latency',
+  'x-kong-upstream-latency',
+]);
+
+/** Marks a request that went on without a decision (`fail_open_request`); never taken from a client. */
+export const MARK_HEADER = 'x-ping-auth';
+
+/** `x_role` and `x-role` are one header to an upstream that reads them as CGI variables. */
+export function canonicalName(name: string): string {
+  return name.includes('_') ? name.replaceAll('_', '-') : name;
+}
+
+/** `Transfer_Encoding` is one too: some servers read it like the real one. */
+export function isRequestFraming(name: string): boolean {
+  return REQUEST_FRAMING.has(canonicalName(name));
+}
+
+export function isResponseFraming(name: string): boolean {
+  return RESPONSE_FRAMING.has(canonicalName(name));
+}
+
+export function isKongRequestHeader(name: string): boolean {
+  return KONG_REQUEST_HEADERS.has(name);
+}
+
+export function isKongResponseHeader(name: string): boolean {
+  return KONG_RESPONSE_HEADERS.has(name);
+}
+
+/** Names in the message's own Connection headers, in lower case: Kong takes those headers off after all plugins ran. */
+export function connectionTokens(headers: HeaderList): ReadonlySet<string> {
+  const tokens = new Set<string>();
+  for (const value of headers.getAll('connection')) {
+    for (const token of value.split(',')) {
+      const name = token.trim().toLowerCase();
+      if (name !== '') tokens.add(name);
+    }
+  }
+  return tokens;
+}

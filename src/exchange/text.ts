@@ -1,0 +1,76 @@
+import { Buffer, isAscii, isUtf8 } from 'node:buffer';
+
+/** A byte that is not part of valid UTF-8, as it stands in a string: 0x80–0xFF ⇄ U+DC80–U+DCFF (Python calls it surrogateescape). */
+const ESCAPED_BYTE = /[\uDC80-\uDCFF]/u;
+const ESCAPED_BYTES = /[\uDC80-\uDCFF]/gu;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const ESCAPE_BASE = 0xdc00;
+
+/**
+ * Bytes as a string that gives back the very same bytes: valid UTF-8 as such, each other byte 0xNN as the lone surrogate
+ * U+DCNN. For header values, paths and queries: clients send Latin-1 there, and those bytes must reach the upstream.
+ */
+export function decodeLossless(bytes: Uint8Array): string {
+  const buffer = view(bytes);
+  if (isAscii(buffer)) return buffer.toString('latin1');
+  if (isUtf8(buffer)) return buffer.toString('utf8');
+  let text = '';
+  let start = 0;
+  for (let at = 0; at < buffer.length; ) {
+    const length = sequenceLength(buffer, at);
+    if (length > 0) {
+      at += length;
+      continue;
+    }
+    text += buffer.toString('utf8', start, at) + String.fromCharCode(ESCAPE_BASE + (buffer[at] ?? 0));
+    at += 1;
+    start = at;
+  }
+  return text + buffer.toString('utf8', start);
+}
+
+/** The exact inverse of `decodeLossless`. A lone surrogate that stands for no byte becomes U+FFFD. */
+export function encodeLossless(text: string): Uint8Array {
+  if (!ESCAPED_BYTE.test(text)) return Buffer.from(text, 'utf8');
+  const parts: Uint8Array[] = [];
+  let start = 0;
+  for (const match of text.matchAll(ESCAPED_BYTES)) {
+    parts.push(
+      Buffer.from(text.slice(start, match.index), 'utf8'),
+      Uint8Array.of(text.charCodeAt(match.index) - ESCAPE_BASE),
+    );
+    start = match.index + 1;
+  }
+  parts.push(Buffer.from(text.slice(start), 'utf8'));
+  return Buffer.concat(parts);
+}
+
+/** What the policy is shown of a header value: bytes that are not UTF-8 read as ISO-8859-1, so `caf\xE9` shows as `café`. */
+export function toWireText(value: string): string {
+  if (!ESCAPED_BYTE.test(value)) return value;
+  return value.replace(ESCAPED_BYTES, (escaped) => String.fromCharCode(escaped.charCodeAt(0) - ESCAPE_BASE));
+}
+
+/** A body as text, or undefined when it is not valid UTF-8. A byte order mark stays in, so that it survives a round trip. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  const buffer = view(bytes);
+  return isUtf8(buffer) ? buffer.toString('utf8') : undefined;
+}
+
+/** Whether the string holds half a surrogate pair: no encoding of it exists. */
+export function hasLoneSurrogate(text: string): boolean {
+  return LONE_SURROGATE.test(text);
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Length of the valid UTF-8 sequence that starts at `at`, 0 when there is none (RFC 3629, table in section 4). */
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] ?? 0;
+  if (first < 0x80) return 1;
+  const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  if (length === 0 || at + length > bytes.length) return 0;
+  return isUtf8(bytes.subarray(at, at + length)) ? length : 0;
+}

@@ -1,0 +1,89 @@
+import type { PluginConfig } from '../../src/config/plugin-config.js';
+import { type HeaderField, HeaderList } from '../../src/exchange/header-list.js';
+import type { HttpRequest, HttpResponse, RequestUrl } from '../../src/exchange/http-message.js';
+import { composeUrl } from '../../src/exchange/request-url.js';
+import type { AnsweredResponse, RequestAnswer } from '../../src/exchange/sideband-message.js';
+import { toWireText } from '../../src/exchange/text.js';
+
+export type Permit = Extract<RequestAnswer, { kind: 'permit' }>;
+
+/** The defaults of the settings that decide what is shown and admitted. */
+export const SHOW_ALL = {
+  send_request_body: true,
+  send_response_body: true,
+  max_request_body_bytes: 8 * 1024 * 1024,
+  max_response_body_bytes: 8 * 1024 * 1024,
+  request_body_over_limit: 'reject',
+  response_body_over_limit: 'reject',
+  body_content_types: [],
+  opaque_bodies: 'omit',
+  excluded_request_headers: [],
+  allow_http2: false,
+  allow_upgrade: false,
+} as const satisfies Partial<PluginConfig>;
+
+export const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'utf8'));
+export const text = (body: Uint8Array | undefined): string | undefined =>
+  body === undefined ? undefined : Buffer.from(body).toString('utf8');
+
+export const A_URL: RequestUrl = {
+  scheme: 'https',
+  host: 'api.example',
+  port: 8443,
+  path: '/v1/users',
+  query: 'id=7',
+};
+
+type RequestParts = Partial<Omit<HttpRequest, 'headers' | 'url' | 'body'>> & {
+  headers?: readonly HeaderField[];
+  url?: Partial<RequestUrl>;
+  body?: string | Uint8Array;
+};
+
+export function aRequest(parts: RequestParts = {}): HttpRequest {
+  const { headers = [], url, body = '', ...rest } = parts;
+  return {
+    method: 'GET',
+    httpVersion: '1.1',
+    sourceIp: '192.0.2.7',
+    sourcePort: 40_001,
+    clientCertificatePem: undefined,
+    ...rest,
+    url: { ...A_URL, ...url },
+    headers: HeaderList.from([['host', 'api.example:8443'], ...headers]),
+    body: typeof body === 'string' ? bytes(body) : body,
+  };
+}
+
+export function aResponse(
+  status: number,
+  headers: readonly HeaderField[] = [],
+  body: string | Uint8Array = '',
+): HttpResponse {
+  return { status, headers: HeaderList.from(headers), body: typeof body === 'string' ? bytes(body) : body };
+}
+
+/** The permit that echoes a request as it was shown, with changes. */
+export function permit(request: HttpRequest, changes: Partial<Omit<Permit, 'kind'>> = {}): Permit {
+  return {
+    kind: 'permit',
+    method: request.method,
+    url: composeUrl(request.url),
+    headers: echo(request.headers),
+    body: Buffer.from(request.body).toString('utf8'),
+    state: undefined,
+    sourceIp: undefined,
+    sourcePort: undefined,
+    clientCertificate: undefined,
+    ...changes,
+  };
+}
+
+export function deny(response: Partial<AnsweredResponse>): RequestAnswer {
+  return { kind: 'deny', response: { responseCode: '403', headers: [], body: undefined, ...response } };
+}
+
+/** Headers as a policy gives them back unchanged. */
+export function echo(headers: HeaderList): HeaderField[] {
+  return Array.from(headers, ([name, value]) => [name, toWireText(value)]);
+}
