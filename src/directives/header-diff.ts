@@ -1,0 +1,66 @@
+import type { HeaderField, HeaderList } from '../exchange/header-list.js';
+import { canonicalName } from '../exchange/header-rules.js';
+import { toWireText } from '../exchange/text.js';
+import type { HeaderChanges } from './decision.js';
+import { checkHeaderName, checkHeaderValue, trimBlanks } from './validation.js';
+
+/** What an answer's headers say, compared with the ones that were shown. */
+export interface HeaderDiff {
+  /** New or changed: all values of the name. */
+  readonly changed: ReadonlyMap<string, readonly string[]>;
+  /** Shown, and not in the answer. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Compares with what was SHOWN, not with the bytes: a value that comes back as it was shown keeps its original bytes, be
+ * they UTF-8 or not. When one value of several changed, the whole list is written, the other ones with their own bytes.
+ * @throws PingAuthError `directive_invalid`
+ */
+export function diffHeaders(
+  shown: HeaderList,
+  answered: readonly HeaderField[],
+  nameOf: (name: string) => string = (name) => name,
+): HeaderDiff {
+  const originals = shown.toMap();
+  const wanted = new Map<string, string[]>();
+  for (const [rawName, value] of answered) {
+    const name = nameOf(checkHeaderName(rawName));
+    const values = wanted.get(name);
+    if (values) values.push(value);
+    else wanted.set(name, [value]);
+  }
+  const changed = new Map<string, readonly string[]>();
+  for (const [name, values] of wanted) {
+    const before = originals.get(name) ?? [];
+    const after = withOriginalBytes(name, values, before);
+    if (after.length !== before.length || after.some((value, at) => value !== before[at]))
+      changed.set(name, after);
+  }
+  return { changed, missing: [...originals.keys()].filter((name) => !wanted.has(name)) };
+}
+
+function withOriginalBytes(name: string, values: readonly string[], originals: readonly string[]): string[] {
+  const unused: { readonly original: string; readonly text: string }[] = originals.map((original) => ({
+    original,
+    text: trimBlanks(toWireText(original)),
+  }));
+  return values.map((value) => {
+    const text = trimBlanks(value);
+    const at = unused.findIndex((candidate) => candidate.text === text);
+    const [match] = at < 0 ? [] : unused.splice(at, 1);
+    return match === undefined ? checkHeaderValue(name, value) : match.original;
+  });
+}
+
+/**
+ * The changes with which Content-Encoding goes, also one that the answer keeps or sets: a body from the policy is plain
+ * text, and read as gzip it would be an error at best.
+ * @param names all header names of the message
+ */
+export function withoutContentEncoding(changes: HeaderChanges, names: readonly string[]): HeaderChanges {
+  const isIt = (name: string) => canonicalName(name) === 'content-encoding';
+  const set = new Map([...changes.set].filter(([name]) => !isIt(name)));
+  const remove = changes.remove.filter((name) => !isIt(name));
+  return { set, remove: [...remove, ...names.filter(isIt)] };
+}

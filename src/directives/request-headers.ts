@@ -1,0 +1,96 @@
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import type { HeaderField, HeaderList } from '../exchange/header-list.js';
+import {
+  canonicalName,
+  connectionTokens,
+  isKongRequestHeader,
+  isRequestFraming,
+  MARK_HEADER,
+} from '../exchange/header-rules.js';
+import type { HeaderChanges, Note } from './decision.js';
+import { diffHeaders } from './header-diff.js';
+
+/**
+ * Never to the upstream, whatever the policy says: Accept-Encoding, so that the policy can read the response; our own
+ * mark, so that no client can claim it.
+ */
+const ALWAYS_REMOVED = new Set(['accept-encoding', MARK_HEADER]);
+
+/**
+ * The changes of a permit's headers. `Host` is not among them (see upstream-host.ts).
+ *
+ * A header that goes takes its `_`/`-` variants along, also ones that the answer echoes, and so does one that the policy
+ * sets: `x_role` and `x-role` are one header to an upstream that reads CGI variables, so a client could otherwise keep
+ * or outvote what the policy took away or set.
+ * @param all the client's headers
+ * @param shown those of them that the policy was shown
+ * @throws PingAuthError `directive_invalid`; `request_unreadable` when the client's Connection header would undo a change.
+ */
+export function requestHeaderChanges(
+  all: HeaderList,
+  shown: HeaderList,
+  answered: readonly HeaderField[],
+): { readonly changes: HeaderChanges; readonly notes: readonly Note[] } {
+  const { changed, missing } = diffHeaders(shown, answered);
+  const hidden = hiddenNames(all, shown);
+  const notes: Note[] = [];
+  const set = new Map<string, readonly string[]>();
+  for (const [name, values] of changed) {
+    if (name === 'host') continue;
+    if (isReserved(name)) {
+      notes.push({ what: 'dropped_header', name });
+      continue;
+    }
+    refuseHidden(name, hidden);
+    set.set(name, values);
+  }
+  refuseUndone(set, all);
+  for (const name of missing) if (isKongRequestHeader(name)) notes.push({ what: 'dropped_header', name });
+
+  const gone = missing.filter((name) => !isUntouchable(name));
+  const touched = new Set([...gone, ...set.keys()].map(canonicalName));
+  const remove = all.names().filter((name) => {
+    if (ALWAYS_REMOVED.has(canonicalName(name))) return true;
+    return touched.has(canonicalName(name)) && !set.has(name) && !hidden.has(name) && !isUntouchable(name);
+  });
+  return { changes: { set, remove }, notes };
+}
+
+/** Not the policy's to set: the gateway's own. */
+function isReserved(name: string): boolean {
+  return isRequestFraming(name) || isKongRequestHeader(name) || ALWAYS_REMOVED.has(canonicalName(name));
+}
+
+/** Not to be removed either. A client's `Content_Length` may be: that one is an ordinary header to nginx. */
+function isUntouchable(name: string): boolean {
+  return (
+    name === 'host' || isKongRequestHeader(name) || (isRequestFraming(name) && canonicalName(name) === name)
+  );
+}
+
+/** Headers of the client that `excluded_request_headers` keeps from the policy. */
+function hiddenNames(all: HeaderList, shown: HeaderList): ReadonlySet<string> {
+  if (all === shown) return new Set();
+  const seen = new Set(shown.names());
+  return new Set(all.names().filter((name) => !seen.has(name)));
+}
+
+/** Excluded headers stay as they are; a policy that sets one cannot be obeyed, and passing the client's would be worse. */
+function refuseHidden(name: string, hidden: ReadonlySet<string>): void {
+  if (!hidden.has(name)) return;
+  const detail = `header ${name} is set by the policy but is in excluded_request_headers; take it off that list`;
+  throw new PingAuthError('directive_invalid', { detail });
+}
+
+/**
+ * `Connection: x-user` from a client makes Kong take `X-User` off after all plugins have run, also the one that the
+ * policy has set; the upstream would then decide without it.
+ */
+function refuseUndone(set: ReadonlyMap<string, unknown>, all: HeaderList): void {
+  if (set.size === 0) return;
+  for (const token of connectionTokens(all)) {
+    if (!set.has(token)) continue;
+    const detail = `the client's Connection header names ${token}, which the policy sets`;
+    throw new PingAuthError('request_unreadable', { detail });
+  }
+}

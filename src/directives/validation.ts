@@ -1,0 +1,65 @@
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import { isSupportedMethod } from '../exchange/methods.js';
+import { isSendableStatus } from '../exchange/status.js';
+import { encodeLossless, hasLoneSurrogate } from '../exchange/text.js';
+
+/** RFC 9110, section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+const OUTER_BLANKS = /^[ \t]+|[ \t]+$/g;
+
+/** @returns the name in lower case. @throws PingAuthError `directive_invalid` for a name that is not a token. */
+export function checkHeaderName(name: string): string {
+  if (!TOKEN.test(name)) throw invalid(`header name ${JSON.stringify(name.slice(0, 80))} is not a token`);
+  return name.toLowerCase();
+}
+
+/**
+ * @returns the value without blanks around it, which are no part of it (RFC 9110, section 5.5).
+ * @throws PingAuthError `directive_invalid` naming the header, never the value: it may be a credential.
+ */
+export function checkHeaderValue(name: string, value: string): string {
+  if (CONTROL.test(value)) throw invalid(`header ${name} holds a control character`);
+  // Half a surrogate pair is how a raw byte stands in our strings; the policy must not smuggle one in.
+  if (hasLoneSurrogate(value)) throw invalid(`header ${name} is not well-formed text`);
+  return trimBlanks(value);
+}
+
+export function trimBlanks(value: string): string {
+  return value.replace(OUTER_BLANKS, '');
+}
+
+/** @throws PingAuthError `directive_invalid` for a method that would not reach the upstream as it is. */
+export function checkNewMethod(method: string, clientMethod: string): string {
+  if (!isSupportedMethod(method))
+    throw invalid(`method ${JSON.stringify(method.slice(0, 40))} is not supported`);
+  // Recorded: a client's GET sent on as HEAD hangs, and after HEAD sent on as GET the client finds the body where it
+  // expects the next response.
+  if ((method === 'HEAD') !== (clientMethod === 'HEAD')) {
+    throw invalid(`method cannot be changed from ${clientMethod} to ${method}`);
+  }
+  return method;
+}
+
+/**
+ * A status of the policy, a number or its digits.
+ * @throws PingAuthError `directive_invalid` outside 200–599, and for 444 and 499, which nginx answers with silence.
+ */
+export function checkStatus(code: string | number): number {
+  const status = typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : code;
+  if (typeof status === 'number' && isSendableStatus(status)) return status;
+  throw invalid(
+    `response_code ${JSON.stringify(String(code).slice(0, 20))} is not a status that can be sent`,
+  );
+}
+
+/** @returns the body as UTF-8. @throws PingAuthError `directive_invalid` for text that has no encoding. */
+export function checkBody(text: string): Uint8Array {
+  if (hasLoneSurrogate(text)) throw invalid('body is not well-formed text');
+  return encodeLossless(text);
+}
+
+function invalid(detail: string): PingAuthError {
+  return new PingAuthError('directive_invalid', { detail });
+}
