@@ -8,6 +8,18 @@ export interface PingAuthErrorOptions {
   readonly retryAfterSeconds?: number;
   /** A JSON document of the policy provider that goes to the client as it is (its 413 only). */
   readonly clientJson?: string;
+  /** Of the sideband call that failed; for the log. */
+  readonly call?: FailedCall;
+}
+
+export interface FailedCall {
+  /** Origin of the policy provider. */
+  readonly provider?: string;
+  readonly durationMs?: number;
+  /** The provider's `Correlation-Id`. */
+  readonly correlationId?: string;
+  /** `id` of the provider's error document. */
+  readonly providerErrorId?: string;
 }
 
 /** A refusal. `code` is one of the catalogue's, so a `switch` over it is exhaustive. */
@@ -17,6 +29,7 @@ export class PingAuthError extends Error {
   readonly detail: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly clientJson: string | undefined;
+  readonly call: FailedCall;
 
   constructor(code: ErrorCode, options: PingAuthErrorOptions = {}) {
     const { detail, cause } = options;
@@ -25,6 +38,7 @@ export class PingAuthError extends Error {
     this.detail = detail;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.clientJson = options.clientJson;
+    this.call = options.call ?? {};
   }
 
   get entry(): ErrorEntry {

@@ -1,0 +1,59 @@
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import { HeaderList } from '../exchange/header-list.js';
+
+/**
+ * Readers for what PDK calls return. The two protocols show the same thing in different ways (a missing value is undefined,
+ * null or ''; header values are strings or lists; an empty Lua table may arrive as a list), and a value of an unexpected
+ * kind means that the request cannot be described to the policy: it is refused, never guessed.
+ *
+ * All of them throw PingAuthError `internal_error`, which names the call.
+ */
+export function optionalString(value: unknown, call: string): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value === 'string') return value;
+  throw unexpected(call, value);
+}
+
+export function requiredString(value: unknown, call: string): string {
+  const text = optionalString(value, call);
+  if (text === undefined) throw unexpected(call, value);
+  return text;
+}
+
+export function requiredInteger(value: unknown, call: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  throw unexpected(call, value);
+}
+
+/** Kong gives the version as a number: 1, 1.1 or 2. */
+export function httpVersion(value: unknown, call: string): string {
+  if (value === 1) return '1.0';
+  if (value === 1.1) return '1.1';
+  if (value === 2 || value === 3) return String(value);
+  throw unexpected(call, value);
+}
+
+export function headerList(value: unknown, call: string): HeaderList {
+  if (value === undefined || value === null) return HeaderList.empty;
+  if (typeof value !== 'object') throw unexpected(call, value);
+  const map: Record<string, string | string[]> = Object.create(null);
+  for (const [name, entry] of Object.entries(value)) {
+    if (typeof entry === 'string') map[name] = entry;
+    else if (Array.isArray(entry) && entry.every((one) => typeof one === 'string')) map[name] = entry;
+    else throw unexpected(`${call} (header ${name})`, entry);
+  }
+  return HeaderList.fromMap(map);
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+export function bytes(value: unknown, call: string): Uint8Array {
+  if (value === undefined || value === null || value === '') return NO_BYTES;
+  if (value instanceof Uint8Array) return value;
+  throw unexpected(call, value);
+}
+
+function unexpected(call: string, value: unknown): PingAuthError {
+  const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value;
+  return new PingAuthError('internal_error', { detail: `Kong answered ${call} with ${kind}` });
+}
