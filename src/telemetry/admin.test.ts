@@ -1,0 +1,62 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type AdminServer, parseAdminAddress, startAdmin } from './admin.js';
+
+let server: AdminServer | undefined;
+afterEach(async () => {
+  await server?.close();
+});
+
+const metrics = async () => ({ contentType: 'text/plain; version=0.0.4', text: 'a 1\n' });
+
+describe('admin server', () => {
+  it('serves metrics and health', async () => {
+    let ready = false;
+    server = await startAdmin('127.0.0.1:0', {
+      metrics,
+      ready: () => ({ ready, checks: { socket: ready ? 'open' : 'closed' } }),
+    });
+    const get = (path: string, method = 'GET') =>
+      fetch(`http://127.0.0.1:${server?.port}${path}`, { method });
+    expect(await (await get('/metrics')).text()).toBe('a 1\n');
+    expect((await get('/health/live')).status).toBe(200);
+    expect((await get('/health/ready')).status).toBe(503);
+    ready = true;
+    const answer = await get('/health/ready?verbose');
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      { status: 'ready', checks: { socket: 'open' } },
+    ]);
+    expect((await get('/')).status).toBe(404);
+    expect((await get('/metrics', 'POST')).status).toBe(405);
+    expect(await (await get('/metrics', 'HEAD')).text()).toBe('');
+  });
+
+  it('shows nothing of the inside when a callback fails', async () => {
+    server = await startAdmin('127.0.0.1:0', {
+      metrics: () => Promise.reject(new Error('secret path /etc/x')),
+      ready: () => ({ ready: true, checks: {} }),
+    });
+    const answer = await fetch(`http://127.0.0.1:${server.port}/metrics`);
+    expect([answer.status, await answer.text()]).toEqual([500, 'internal error\n']);
+  });
+
+  it('fails to start on a port that is taken', async () => {
+    server = await startAdmin('127.0.0.1:0', { metrics, ready: () => ({ ready: true, checks: {} }) });
+    await expect(
+      startAdmin(`127.0.0.1:${server.port}`, { metrics, ready: () => ({ ready: true, checks: {} }) }),
+    ).rejects.toThrow(/EADDRINUSE/);
+  });
+
+  it.each([
+    ['127.0.0.1:9145', { host: '127.0.0.1', port: 9145 }],
+    [':9145', { host: '127.0.0.1', port: 9145 }],
+    ['[::1]:9145', { host: '::1', port: 9145 }],
+    ['localhost:0', { host: 'localhost', port: 0 }],
+  ])('understands %s', (text, address) => {
+    expect(parseAdminAddress(text)).toEqual(address);
+  });
+
+  it.each(['9145', 'host', 'host:', 'host:99999', '::1:80x', 'http://host:1'])('refuses %s', (text) => {
+    expect(() => parseAdminAddress(text)).toThrow(/expected HOST:PORT/);
+  });
+});

@@ -1,0 +1,101 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { MetricsPage } from './metric-aggregation.js';
+
+export interface AdminCallbacks {
+  readonly metrics: () => Promise<MetricsPage>;
+  /** Is the process able to work at all? It answers, so as a rule: yes. */
+  readonly live?: () => boolean | Promise<boolean>;
+  readonly ready: () => Readiness | Promise<Readiness>;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Name of a check → what was found, e.g. `socket: "open"`. Never a secret, never a path of the file system. */
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+export interface AdminServer {
+  readonly host: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** `host:port`, `[::1]:9145` or `:9145` (all interfaces are never implied: that is 127.0.0.1). */
+export function parseAdminAddress(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65535) {
+    throw new RangeError(`--admin ${JSON.stringify(text)}: expected HOST:PORT, e.g. 127.0.0.1:9145`);
+  }
+  return { host: match[1] ?? (match[2] || '127.0.0.1'), port };
+}
+
+/**
+ * Serves `/metrics`, `/health/live` and `/health/ready`. There is no authentication: bind it to an address that only
+ * the monitoring reaches.
+ * @throws when the address cannot be bound.
+ */
+export async function startAdmin(address: string, callbacks: AdminCallbacks): Promise<AdminServer> {
+  const { host, port } = parseAdminAddress(address);
+  const server = createServer({ maxHeaderSize: 8192, requestTimeout: 10_000 }, (request, response) => {
+    answer(request, response, callbacks).catch(() => {
+      if (response.headersSent) response.destroy();
+      else send(response, 500, 'text/plain; charset=utf-8', 'internal error\n');
+    });
+  });
+  server.maxConnections = 64;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve());
+  });
+  // The process must be able to end while a scraper keeps its connection.
+  server.unref();
+  server.on('error', () => {});
+  const bound = server.address() as AddressInfo;
+  return {
+    host: bound.address,
+    port: bound.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, callbacks: AdminCallbacks) {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    return send(response, 405, 'text/plain; charset=utf-8', 'method not allowed\n');
+  }
+  switch (request.url?.split('?', 1)[0]) {
+    case '/metrics': {
+      const page = await callbacks.metrics();
+      return send(response, 200, page.contentType, page.text);
+    }
+    case '/health/live': {
+      const live = (await callbacks.live?.()) ?? true;
+      return sendJson(response, live ? 200 : 503, { status: live ? 'live' : 'dead' });
+    }
+    case '/health/ready': {
+      const { ready, checks } = await callbacks.ready();
+      return sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', checks });
+    }
+    default:
+      return send(response, 404, 'text/plain; charset=utf-8', '/metrics /health/live /health/ready\n');
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  send(response, status, 'application/json', `${JSON.stringify(body)}\n`);
+}
+
+function send(response: ServerResponse, status: number, contentType: string, body: string): void {
+  response.writeHead(status, {
+    'Content-Type': contentType,
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+  });
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}

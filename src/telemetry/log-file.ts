@@ -1,0 +1,83 @@
+import { closeSync, openSync } from 'node:fs';
+import { LineWriter } from './line-writer.js';
+
+const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+const RETRY_OPEN_MS = 10_000;
+
+export interface LogFile {
+  /** Never throws and never waits. */
+  write(line: string): void;
+  /** After logrotate has moved the file away: go on in a new one under the old name. */
+  reopen(): void;
+  /** Writes what waits, as far as the disk lets it, and closes. */
+  close(): void;
+}
+
+/**
+ * Appends whole log lines to `path`, whose folder must be there. A disk that is full or a file that cannot be opened costs the lines, never a
+ * request: `report` is called once when it starts and once when writing works again.
+ */
+export function openLogFile(path: string, report: (problem: string, error?: Error) => void): LogFile {
+  let writer: LineWriter | undefined;
+  let fd: number | undefined;
+  let failing = false;
+  let closed = false;
+  let triedAt = 0;
+
+  const failed = (error: Error): void => {
+    if (failing || closed) return;
+    failing = true;
+    report('log file cannot be written; requests go on without it', error);
+  };
+  const works = (lost: number): void => {
+    if (!failing) return;
+    failing = false;
+    report(lost === 0 ? 'log file is written again' : `log file is written again, ${lost} lines were lost`);
+  };
+
+  const open = (): void => {
+    triedAt = Date.now();
+    try {
+      const opened = openSync(path, 'a', 0o640);
+      const before = writer?.replace(opened);
+      // A write may be under way with it; it is over long before a second has passed, or it does not matter.
+      if (before !== undefined) setTimeout(() => closeQuietly(before), 1000).unref();
+      writer ??= new LineWriter(opened, {
+        maxWaitingBytes: MAX_WAITING_BYTES,
+        onState: (error, lost) => (error ? failed(error) : works(lost)),
+      });
+      fd = opened;
+    } catch (thrown) {
+      failed(thrown instanceof Error ? thrown : new Error(String(thrown)));
+    }
+  };
+  open();
+
+  return {
+    write(line) {
+      if (closed) return;
+      if (writer === undefined && Date.now() - triedAt > RETRY_OPEN_MS) {
+        open();
+        if (writer !== undefined) works(0);
+      }
+      writer?.write(line);
+    },
+    reopen: () => {
+      if (!closed) open();
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      writer?.close();
+      if (fd !== undefined) closeQuietly(fd);
+    },
+  };
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Closed already: nothing is left to do.
+  }
+}

@@ -1,0 +1,82 @@
+import pino from 'pino';
+import { MAX_LINE_BYTES, shortenLine } from './line-length.js';
+import { LineWriter } from './line-writer.js';
+import { type LogFile, openLogFile } from './log-file.js';
+import { SecretFilter } from './secret-filter.js';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface LogOptions {
+  readonly level?: LogLevel;
+  /** Full lines go there as well. */
+  readonly file?: string | undefined;
+  /** Takes whole lines, line feed included. Default: standard output. */
+  readonly output?: { write(line: string): void };
+  /** Bytes of a line on standard output; see line-length.ts. */
+  readonly maxLineBytes?: number;
+}
+
+export interface Log {
+  readonly logger: pino.Logger;
+  /** From now on this value appears in no line, whoever writes it and wherever it stands. */
+  hideSecret(secret: string): void;
+  /** For SIGHUP and SIGUSR1. */
+  reopen(): void;
+  /** Writes what waits. Lines written later are lost. */
+  close(): void;
+}
+
+/** JSON lines to standard output, short enough for Kong, and in full to a file. Logging never throws and never waits. */
+export function createLog(options: LogOptions = {}): Log {
+  const { level = 'info', maxLineBytes = MAX_LINE_BYTES } = options;
+  const output = options.output ?? standardOutput();
+  const secrets = new SecretFilter();
+  let file: LogFile | undefined;
+
+  const logger = pino(
+    {
+      level,
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: errorForLog },
+    },
+    {
+      write(line: string) {
+        const clean = secrets.apply(line);
+        output.write(shortenLine(clean, maxLineBytes));
+        file?.write(clean);
+      },
+    },
+  );
+  if (options.file !== undefined) {
+    const path = options.file;
+    file = openLogFile(path, (problem, error) => {
+      logger.warn({ event: 'log_file', file: path, detail: error?.message }, problem);
+    });
+  }
+  return {
+    logger,
+    hideSecret: (secret) => secrets.add(secret),
+    reopen: () => file?.reopen(),
+    close() {
+      file?.close();
+      if ('close' in output && typeof output.close === 'function') output.close();
+    },
+  };
+}
+
+/** No properties of the error but these: a library hangs whole requests, headers included, onto its errors. */
+function errorForLog(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return { type: error.name, message: error.message, code, stack: error.stack };
+}
+
+/** Kong reads our standard output through a pipe. When it is gone or full, lines are lost, requests are not. */
+function standardOutput(): { write(line: string): void; close(): void } {
+  const writer = new LineWriter(1, { maxWaitingBytes: 4 * 1024 * 1024, onState: () => {} });
+  process.once('exit', () => writer.close());
+  return writer;
+}

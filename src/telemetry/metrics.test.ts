@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { aggregateSnapshots } from './metric-aggregation.js';
+import { createMetrics } from './metrics.js';
+
+describe('metrics', () => {
+  it('of several workers make one page: counts added up, a circuit at its worst', async () => {
+    const snapshots = [];
+    for (const state of ['open', 'closed'] as const) {
+      const metrics = await createMetrics({ process: false });
+      metrics.watch({ circuits: () => [['https://pa:3020', state]], eventsInFlight: () => 2 });
+      metrics.watch({ connections: () => [['https://pa:3020', 'idle', 3]] });
+      metrics.decision({ phase: 'access', outcome: 'permit', providerMs: 4 });
+      metrics.decision({
+        phase: 'response',
+        outcome: 'fail_open',
+        code: 'provider_unreachable',
+        providerMs: 40,
+      });
+      metrics.rpc('bytes_sent', 100);
+      // What goes from a worker to its parent is JSON.
+      snapshots.push(JSON.parse(JSON.stringify(await metrics.snapshot())));
+    }
+    const { text, contentType } = await aggregateSnapshots(snapshots);
+    expect(contentType).toContain('text/plain');
+    for (const line of [
+      'ping_auth_decisions_total{phase="access",outcome="permit"} 2',
+      'ping_auth_decisions_total{phase="access",outcome="deny"} 0',
+      'ping_auth_fail_open_total{phase="response"} 2',
+      'ping_auth_errors_total{phase="response",code="provider_unreachable"} 2',
+      'ping_auth_circuit_state{provider="https://pa:3020"} 2',
+      'ping_auth_connections{provider="https://pa:3020",state="idle"} 6',
+      'ping_auth_events_in_flight 4',
+      'ping_auth_rpc_bytes_sent_total 200',
+      'ping_auth_sideband_duration_seconds_bucket{le="0.005",phase="access"} 2',
+      'ping_auth_sideband_duration_seconds_count{phase="access"} 2',
+    ]) {
+      expect(text).toContain(line);
+    }
+    expect(text).not.toMatch(/outcome="pass".*phase="access"|phase="access",outcome="pass"/);
+  });
+
+  it('do not grow without bound with the providers of many configurations', async () => {
+    const metrics = await createMetrics({ process: false });
+    metrics.watch({
+      circuits: () => Array.from({ length: 500 }, (_, i) => [`https://p${i}`, 'closed'] as const),
+    });
+    const { text } = await aggregateSnapshots([await metrics.snapshot()]);
+    expect(text.match(/^ping_auth_circuit_state\{/gm)).toHaveLength(50);
+  });
+
+  it('forget a provider that is no longer there', async () => {
+    let circuits: (readonly [string, 'open'])[] = [['https://gone', 'open']];
+    const metrics = await createMetrics({ process: false });
+    metrics.watch({ circuits: () => circuits });
+    await metrics.snapshot();
+    circuits = [];
+    expect((await aggregateSnapshots([await metrics.snapshot()])).text).not.toContain('https://gone');
+  });
+
+  it('of the process and its event loop are there', async () => {
+    const metrics = await createMetrics();
+    const { text } = await aggregateSnapshots([await metrics.snapshot()]);
+    expect(text).toMatch(/^process_resident_memory_bytes \d/m);
+    expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds /m);
+  });
+});

@@ -1,0 +1,179 @@
+import type prom from 'prom-client';
+import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import { type DecisionRecord, OUTCOMES, PHASES } from './decision-log.js';
+
+type Prom = typeof prom;
+
+/** A sideband call takes 2–50 ms as a rule; deadlines lie at 10 s, at most 50 s. */
+const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Origins come from admins' configurations: few, but nothing bounds them over months of reloads. */
+const MAX_PROVIDERS = 50;
+
+export type CircuitState = 'closed' | 'half_open' | 'open';
+const CIRCUIT_VALUES: Record<CircuitState, number> = { closed: 0, half_open: 1, open: 2 };
+
+export const CONNECTION_STATES = ['active', 'idle', 'pending'] as const;
+export type ConnectionState = (typeof CONNECTION_STATES)[number];
+
+/** State that is read when somebody asks for the metrics rather than counted all the time. */
+export interface Gauges {
+  readonly circuits?: () => Iterable<readonly [provider: string, state: CircuitState]>;
+  readonly connections?: () => Iterable<readonly [provider: string, state: ConnectionState, count: number]>;
+  readonly eventsInFlight?: () => number;
+  readonly rpcConnections?: () => number;
+  readonly instances?: () => number;
+}
+
+/** What the plugin server counts; every name becomes `ping_auth_rpc_<name>_total`. */
+export const RPC_COUNTERS = {
+  events: 'Events (one phase of one request) that Kong started',
+  events_failed: 'Events that ended without a decision: connection lost, deadline, exception',
+  events_refused: 'Events refused because too many were in flight',
+  pdk_calls: 'Calls of Kong functions',
+  instances_started: 'Plugin configurations that Kong sent',
+  instances_unknown: 'Events for a configuration that is not known here; Kong then sends it anew',
+  protocol_errors: 'Connections closed because of bytes that are not the protocol',
+  bytes_received: 'Bytes received from Kong',
+  bytes_sent: 'Bytes sent to Kong',
+} as const;
+export type RpcCounter = keyof typeof RPC_COUNTERS;
+
+/** Plain JSON, so that a worker can send it to its parent. Made by `snapshot`, read by aggregateSnapshots. */
+export type MetricsSnapshot = readonly object[];
+
+export interface Metrics {
+  decision(record: DecisionRecord): void;
+  rpc(counter: RpcCounter, by?: number): void;
+  /** The readings replace earlier ones of the same name. */
+  watch(gauges: Gauges): void;
+  snapshot(): Promise<MetricsSnapshot>;
+}
+
+/** prom-client is loaded here and nowhere else: without `--admin` nothing is collected and `--dump` stays quick. */
+export async function createMetrics(options: { readonly process?: boolean } = {}): Promise<Metrics> {
+  const { default: client } = await import('prom-client');
+  const registry = new client.Registry();
+  const registers = [registry];
+  if (options.process !== false) client.collectDefaultMetrics({ register: registry });
+
+  const decisions = new client.Counter({
+    name: 'ping_auth_decisions_total',
+    help: 'Decisions by phase and outcome',
+    labelNames: ['phase', 'outcome'],
+    registers,
+  });
+  const failOpen = new client.Counter({
+    name: 'ping_auth_fail_open_total',
+    help: 'Requests or responses that went on without the say of the policy',
+    labelNames: ['phase'],
+    registers,
+  });
+  const errors = new client.Counter({
+    name: 'ping_auth_errors_total',
+    help: 'Errors by phase and code; docs/troubleshooting.md explains the codes',
+    labelNames: ['phase', 'code'],
+    registers,
+  });
+  const duration = new client.Histogram({
+    name: 'ping_auth_sideband_duration_seconds',
+    help: 'Duration of calls of the policy provider, failed ones included',
+    labelNames: ['phase'],
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  // A rate over a counter that does not exist yet is no data, not 0: alerts want the series from the start.
+  for (const phase of PHASES) {
+    failOpen.inc({ phase }, 0);
+    duration.zero({ phase });
+    for (const outcome of OUTCOMES) {
+      const belongs = phase === 'access' ? !outcome.endsWith('pass') : !outcome.endsWith('permit');
+      if (belongs && !outcome.startsWith('monitor_')) decisions.inc({ phase, outcome }, 0);
+    }
+  }
+  let gauges: Gauges = {};
+  defineGauges(client, registry, () => gauges);
+  const rpcCounters = defineRpcCounters(client, registry);
+
+  return {
+    decision(record) {
+      const { phase, outcome } = record;
+      decisions.inc({ phase, outcome });
+      if (outcome === 'fail_open') failOpen.inc({ phase });
+      if (record.code !== undefined) errors.inc({ phase, code: knownCode(record.code) });
+      if (record.providerMs !== undefined) duration.observe({ phase }, record.providerMs / 1000);
+    },
+    rpc: (counter, by = 1) => rpcCounters[counter].inc(by),
+    watch(more) {
+      gauges = { ...gauges, ...more };
+    },
+    snapshot: async () => (await registry.getMetricsAsJSON()) as unknown as MetricsSnapshot,
+  };
+}
+
+function defineRpcCounters(client: Prom, registry: prom.Registry): Record<RpcCounter, prom.Counter> {
+  const entries = Object.entries(RPC_COUNTERS).map(([name, help]) => [
+    name,
+    new client.Counter({ name: `ping_auth_rpc_${name}_total`, help, registers: [registry] }),
+  ]);
+  return Object.fromEntries(entries) as Record<RpcCounter, prom.Counter>;
+}
+
+function defineGauges(client: Prom, registry: prom.Registry, current: () => Gauges): void {
+  const registers = [registry];
+  new client.Gauge({
+    name: 'ping_auth_circuit_state',
+    help: 'Circuit of a policy provider: 0 closed, 1 half open, 2 open; the worst of all worker processes',
+    labelNames: ['provider'],
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.reset();
+      for (const [provider, state] of bounded(current().circuits?.())) {
+        this.set({ provider }, CIRCUIT_VALUES[state]);
+      }
+    },
+  });
+  new client.Gauge({
+    name: 'ping_auth_connections',
+    help: 'Connections to a policy provider (active, idle) and calls that wait for one (pending)',
+    labelNames: ['provider', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [provider, state, count] of bounded(current().connections?.(), CONNECTION_STATES.length)) {
+        this.inc({ provider, state }, count);
+      }
+    },
+  });
+  const plain = (name: string, help: string, read: () => number | undefined) =>
+    new client.Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read() ?? 0);
+      },
+    });
+  plain('ping_auth_events_in_flight', 'Events being worked on', () => current().eventsInFlight?.());
+  plain('ping_auth_rpc_connections', 'Connections from Kong workers', () => current().rpcConnections?.());
+  plain('ping_auth_rpc_instances', 'Plugin configurations held, one per Kong worker each', () =>
+    current().instances?.(),
+  );
+}
+
+function* bounded<T extends readonly [string, ...unknown[]]>(
+  readings: Iterable<T> | undefined,
+  each = 1,
+): Iterable<T> {
+  let left = MAX_PROVIDERS * each;
+  for (const reading of readings ?? []) {
+    if (left === 0) return;
+    left -= 1;
+    yield reading;
+  }
+}
+
+/** Codes are typed, yet a label is for ever: anything else counts as our own fault. */
+function knownCode(code: ErrorCode): ErrorCode {
+  return Object.hasOwn(ERRORS, code) ? code : 'internal_error';
+}

@@ -1,0 +1,154 @@
+import type { HeaderField } from '../exchange/header-list.js';
+import { cutText } from './line-length.js';
+
+export const REDACTED = '[redacted]';
+/** Characters of a message body that a debug line shows. */
+export const BODY_CHARACTERS = 1000;
+
+/** Headers whose whole value is a credential or a session. */
+const SECRET_HEADERS = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'set-cookie',
+  'x5c',
+  'client-token',
+  'dpop',
+  'apikey',
+  'x-api-key',
+  'api-key',
+  'x-auth-token',
+  'x-csrf-token',
+  'x-amz-security-token',
+  'x-forwarded-client-cert',
+  'client-cert',
+  'authentication-info',
+]);
+
+/** Query, form and JSON member names whose value is a credential, compared without case, `-` and `_`. */
+const SECRET_NAMES = new Set(
+  `accesstoken refreshtoken idtoken idtokenhint token code codeverifier assertion clientassertion samlresponse samlart
+   clientsecret secret sharedsecret password passwd pwd apikey key sessionid sid session jwt state sig signature
+   authorization xamzsignature xamzsecuritytoken xamzcredential requesturi logintoken otp pin`.split(/\s+/),
+);
+
+/** Members of a sideband message that are never shown, whatever they hold. */
+const OPAQUE_MEMBERS = new Set(['state', 'x5c', 'access_token']);
+
+const JWT = /\beyJ[\w-]{6,}\.[\w-]{6,}(\.[\w-]*){0,3}/g;
+const AUTH_SCHEME = /^(basic|bearer|dpop|digest|negotiate|ntlm|hoba|mutual)\s/i;
+const JSON_MEMBER = /"([\w.-]{1,64})"(\s*:\s*)"((?:[^"\\]|\\.)*)("?)/g;
+// Controls, format characters (bidirectional overrides, zero width), lone surrogates, line and paragraph separators.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+function isSecretName(name: string): boolean {
+  return SECRET_NAMES.has(name.toLowerCase().replaceAll(/^x-|[-_.]/g, ''));
+}
+
+/** Control characters, invisible ones and lone surrogates as `\u001b`: a log line must not move a terminal's cursor. */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, (c) => `\\u${c.codePointAt(0)?.toString(16).padStart(4, '0')}`);
+}
+
+/** Text from outside, safe to log: tokens blanked, control characters escaped, cut. */
+export function redactText(text: string, characters = BODY_CHARACTERS): string {
+  return cutText(printable(text.replaceAll(JWT, REDACTED)), characters);
+}
+
+/** One header value. `secretHeader` is the configured `secret_header_name`. */
+export function redactHeader(name: string, value: string, secretHeader = ''): string {
+  const lower = name.toLowerCase();
+  if (lower === secretHeader.toLowerCase() || SECRET_HEADERS.has(lower) || isSecretName(lower)) {
+    const scheme = lower.endsWith('authorization') ? AUTH_SCHEME.exec(value)?.[0] : undefined;
+    return scheme === undefined ? REDACTED : scheme + REDACTED;
+  }
+  if (value.includes('?') || value.includes('=')) return redactText(redactQueryIn(value), 500);
+  return redactText(value, 500);
+}
+
+export function redactHeaders(fields: Iterable<HeaderField>, secretHeader = ''): HeaderField[] {
+  return [...fields].map(([name, value]) => [redactText(name, 200), redactHeader(name, value, secretHeader)]);
+}
+
+/** A URL with user info and the values of token-like query parameters blanked. It need not parse. */
+export function redactUrl(url: string): string {
+  return redactText(redactQueryIn(url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, `$1${REDACTED}@`)), 2000);
+}
+
+/** `a=1&code=x` anywhere in the text: in a URL, a `Location`, a form body. */
+function redactQueryIn(text: string): string {
+  return text.replaceAll(
+    /([?&;#\s]|^)([\w.~%+-]{1,64})=([^&#\s;,]*)/g,
+    (whole, before: string, name: string) =>
+      isSecretName(decodeQuietly(name)) ? `${before}${name}=${REDACTED}` : whole,
+  );
+}
+
+function decodeQuietly(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A message body: token-like JSON members and form fields blanked, then cut. */
+export function redactBody(body: string, characters = BODY_CHARACTERS): string {
+  // Cut first, generously, so that a body of megabytes is not searched through; the cut may split a token, whose
+  // rest is caught because an unterminated JSON string counts as one too.
+  const head = body.slice(0, characters * 2);
+  const members = head.replaceAll(JSON_MEMBER, (whole, name: string, colon: string) =>
+    isSecretName(name) ? `"${name}"${colon}"${REDACTED}"` : whole,
+  );
+  const clean = printable(redactQueryIn(members).replaceAll(JWT, REDACTED));
+  const shown = clean.slice(0, characters);
+  const missing = body.length - head.length + clean.length - shown.length;
+  return missing > 0 ? `${shown}… ${missing} more` : clean;
+}
+
+/** A sideband message (either payload, either answer, an error document) as a debug line may show it. */
+export function redactMessage(message: unknown, secretHeader = ''): unknown {
+  if (!isRecord(message)) return typeof message === 'string' ? redactBody(message) : shortValue(message);
+  return Object.fromEntries(
+    Object.entries(message).map(([name, value]) => [
+      redactText(name, 100),
+      redactMember(name, value, secretHeader),
+    ]),
+  );
+}
+
+function redactMember(name: string, value: unknown, secretHeader: string): unknown {
+  if (OPAQUE_MEMBERS.has(name)) return REDACTED;
+  if (name === 'headers') return redactWireHeaders(value, secretHeader);
+  if (isRecord(value)) return redactMessage(value, secretHeader);
+  if (typeof value !== 'string') return shortValue(value);
+  if (name === 'url') return redactUrl(value);
+  if (name === 'body') return redactBody(value);
+  return isSecretName(name) && name !== 'code' ? REDACTED : redactText(value, 500);
+}
+
+/** `[{"x-a":"1"}]`, or whatever stands in its place: the answer may be anything. */
+function redactWireHeaders(headers: unknown, secretHeader: string): unknown {
+  if (!Array.isArray(headers)) return shortValue(headers);
+  return headers.map((pair: unknown) => {
+    if (!isRecord(pair)) return shortValue(pair);
+    return Object.fromEntries(
+      Object.entries(pair).map(([name, value]) => [
+        redactText(name, 200),
+        typeof value === 'string' ? redactHeader(name, value, secretHeader) : shortValue(value),
+      ]),
+    );
+  });
+}
+
+/** Numbers, booleans and null as they are; of anything else only its kind, since its shape is not known to be harmless. */
+function shortValue(value: unknown): unknown {
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
+    return value;
+  if (typeof value === 'string') return redactText(value, 500);
+  return Array.isArray(value) ? `[list of ${value.length}]` : '[object]';
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

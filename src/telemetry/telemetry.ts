@@ -1,0 +1,97 @@
+import { asPingAuthError } from '../errors/ping-auth-error.js';
+import { type DecisionRecord, decisionFields, decisionLevel, type Phase } from './decision-log.js';
+import type { Log } from './logger.js';
+import type { Metrics } from './metrics.js';
+import { redactHeaders, redactMessage, redactText } from './redaction.js';
+
+/** One sideband call with both its messages, for `enable_debug_logging`. */
+export interface SidebandExchange {
+  readonly phase: Phase;
+  readonly requestId?: string | undefined;
+  readonly provider: string;
+  /** So that a header of that name inside the messages is blanked, too. */
+  readonly secretHeaderName: string;
+  readonly payload: unknown;
+  /** Undefined when no answer came. */
+  readonly status?: number | undefined;
+  readonly answerHeaders?: Iterable<readonly [string, string]> | undefined;
+  /** The parsed answer, or its text when it is not JSON. */
+  readonly answer?: unknown;
+  readonly ms?: number | undefined;
+}
+
+/** Everything the plugin tells the outside world about its work. No method throws or waits. */
+export interface Telemetry {
+  /** One line and one count; called exactly once for each phase of each request. */
+  decision(record: DecisionRecord): void;
+  /** Only for instances with `enable_debug_logging`. */
+  sidebandExchange(exchange: SidebandExchange): void;
+  /** Something that went wrong outside the decision of one request. `what` says where, in a few words. */
+  problem(what: string, thrown: unknown, fields?: Readonly<Record<string, string | number>>): void;
+  /** A remark for the operator: an instance started without certificate check, a circuit that opened … */
+  notice(
+    level: 'info' | 'warn' | 'error',
+    message: string,
+    fields?: Readonly<Record<string, string | number>>,
+  ): void;
+  /** Call with every secret before its first use. */
+  hideSecret(secret: string): void;
+}
+
+export function createTelemetry(log: Log, metrics?: Metrics): Telemetry {
+  const { logger } = log;
+  return {
+    decision(record) {
+      metrics?.decision(record);
+      const level = decisionLevel(record);
+      if (logger.isLevelEnabled(level)) logger[level](decisionFields(record), message(record));
+    },
+    sidebandExchange(exchange) {
+      // At info: enable_debug_logging itself is the switch, an admin must not have to find a second one.
+      if (logger.isLevelEnabled('info')) logger.info(exchangeFields(exchange), 'sideband call');
+    },
+    problem(what, thrown, fields = {}) {
+      const error = asPingAuthError(thrown);
+      const detail = error.detail === undefined ? undefined : redactText(error.detail, 600);
+      const stack = error.code === 'internal_error' ? causeOf(error) : undefined;
+      logger[error.entry.level]({ event: 'problem', ...fields, code: error.code, detail, stack }, what);
+    },
+    notice(level, text, fields = {}) {
+      logger[level]({ event: 'notice', ...fields }, text);
+    },
+    hideSecret: (secret) => log.hideSecret(secret),
+  };
+}
+
+/** For tests of other rooms and for hosts without a log. */
+export const SILENT_TELEMETRY: Telemetry = {
+  decision() {},
+  sidebandExchange() {},
+  problem() {},
+  notice() {},
+  hideSecret() {},
+};
+
+function message({ phase, outcome, code }: DecisionRecord): string {
+  return code === undefined ? `${phase}: ${outcome}` : `${phase}: ${outcome} (${code})`;
+}
+
+function exchangeFields(exchange: SidebandExchange): Record<string, unknown> {
+  const secret = exchange.secretHeaderName;
+  return {
+    event: 'sideband',
+    phase: exchange.phase,
+    request_id: exchange.requestId,
+    provider: exchange.provider,
+    status: exchange.status,
+    ms: exchange.ms === undefined ? undefined : Math.round(exchange.ms * 10) / 10,
+    payload: redactMessage(exchange.payload, secret),
+    answer_headers: exchange.answerHeaders && redactHeaders(exchange.answerHeaders, secret),
+    answer: redactMessage(exchange.answer, secret),
+  };
+}
+
+function causeOf(error: Error): string | undefined {
+  const { cause } = error;
+  return cause instanceof Error ? redactText(cause.stack ?? cause.message, 2000) : undefined;
+}
