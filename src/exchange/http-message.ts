@@ -15,7 +15,7 @@ export interface RequestUrl {
   readonly port: number;
   /** Escaped path, starts with `/`. */
   readonly path: string;
-  /** Raw query without `?`; undefined when there is none or it is empty. */
+  /** Raw query without `?`, as the upstream gets it; the policy is shown it escaped (`escapeQuery`). undefined when none or empty. */
   readonly query: string | undefined;
 }
 

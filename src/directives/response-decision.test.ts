@@ -1,0 +1,258 @@
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { aRequest, aResponse, echo, SHOW_ALL, text } from '../../test/model/messages.js';
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import type { HeaderField } from '../exchange/header-list.js';
+import type { HttpResponse } from '../exchange/http-message.js';
+import { createMemo } from '../exchange/memo.js';
+import { showRequest } from '../exchange/request-payload.js';
+import { showResponse } from '../exchange/response-payload.js';
+import type { ResponseBodySettings } from '../exchange/shown-body.js';
+import type { ResponseAnswer } from '../exchange/sideband-message.js';
+import type { ResponseDecision } from './decision.js';
+import { describeChanges } from './describe-changes.js';
+import { decideResponse } from './response-decision.js';
+
+interface Case {
+  readonly method?: string;
+  readonly settings?: Partial<ResponseBodySettings>;
+}
+
+function decide(
+  response: HttpResponse,
+  change: Partial<ResponseAnswer> = {},
+  { method = 'GET', settings = {} }: Case = {},
+): ResponseDecision {
+  const memo = createMemo('permit', showRequest(aRequest({ method }), SHOW_ALL).payload, null);
+  const shown = showResponse(response, memo, { ...SHOW_ALL, ...settings });
+  const answer = {
+    responseCode: String(response.status),
+    headers: echo(response.headers),
+    body: shown.payload.body,
+  };
+  return decideResponse({ ...answer, ...change }, response, shown);
+}
+
+const changesOf = (...args: Parameters<typeof decide>) => decide(...args).changes;
+const errorOf = (act: () => unknown): string => {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof PingAuthError) return `${error.code}: ${error.detail}`;
+  }
+  return 'no error';
+};
+const plus = (response: HttpResponse, ...fields: HeaderField[]): HeaderField[] => [
+  ...echo(response.headers),
+  ...fields,
+];
+
+const plain = aResponse(
+  200,
+  [
+    ['content-type', 'text/plain'],
+    ['content-length', '5'],
+    ['date', 'Tue, 01 Jan 2030 00:00:00 GMT'],
+    ['vary', 'accept'],
+    ['connection', 'keep-alive'],
+    ['set-cookie', 'a=1'],
+    ['set-cookie', 'b=2'],
+    ['x-latin', 'caf\udce9'],
+    ['x-empty', ' '],
+  ],
+  'hello',
+);
+
+describe('an answer that echoes the response', () => {
+  it.each([
+    ['a plain one', plain],
+    [
+      'binary',
+      aResponse(
+        200,
+        [],
+        Uint8Array.from({ length: 256 }, (_, i) => i),
+      ),
+    ],
+    ['gzip', aResponse(200, [['content-encoding', 'gzip']], gzipSync('{}'))],
+    ['204', aResponse(204, [['x-a', '1']])],
+    ['304', aResponse(304, [['content-length', '1234']])],
+    ['no body', aResponse(200, [['content-length', '0']])],
+    ['a status that Kong cannot send by itself', aResponse(999, [], 'x')],
+  ])('changes nothing: %s', (_case, response) => {
+    expect(describeChanges(changesOf(response))).toEqual([]);
+    expect(describeChanges(changesOf(response, { responseCode: response.status }))).toEqual([]);
+  });
+
+  it('changes nothing for HEAD', () => {
+    const response = aResponse(200, [['content-length', '5']]);
+    expect(describeChanges(changesOf(response, {}, { method: 'HEAD' }))).toEqual([]);
+  });
+});
+
+describe('status', () => {
+  it('is changed where it differs', () => {
+    expect(changesOf(plain, { responseCode: '402', body: 'pay' })).toMatchObject({
+      status: 402,
+      body: Buffer.from('pay'),
+    });
+    expect(changesOf(plain, { responseCode: 403 }).status).toBe(403);
+  });
+
+  it.each(['100', '99', '444', '499', '600', 'OK', '0x193', ''])('%j is refused', (responseCode) => {
+    expect(errorOf(() => decide(plain, { responseCode }))).toMatch(/^directive_invalid: response_code/);
+  });
+
+  it.each(['204', '304'])('%s takes the body away, and the one of the answer', (responseCode) => {
+    const { changes, notes } = decide(plain, { responseCode, body: 'more' });
+    expect(changes.body).toEqual(new Uint8Array());
+    expect(notes).toEqual([{ what: 'unchangeable_field', name: 'body' }]);
+  });
+
+  it('made of 204 always comes with a body to write, else the client waits for ever', () => {
+    expect(changesOf(aResponse(204), { responseCode: '200' }).body).toEqual(new Uint8Array());
+    expect(changesOf(aResponse(204), { responseCode: '200' }, { method: 'HEAD' }).body).toEqual(
+      new Uint8Array(),
+    );
+    expect(text(changesOf(aResponse(204), { responseCode: '200', body: 'x' }).body)).toBe('x');
+  });
+});
+
+describe('headers', () => {
+  it('are added, changed, removed; the bytes of the others stay', () => {
+    const headers: HeaderField[] = [
+      ['Content-Type', 'text/plain'],
+      ['Set-Cookie', 'a=1'],
+      ['X-New', '1'],
+      ['x-latin', 'café'],
+    ];
+    const { set, remove } = changesOf(plain, { headers }).headers;
+    expect([...set]).toEqual([
+      ['set-cookie', ['a=1']],
+      ['x-new', ['1']],
+    ]);
+    expect(remove).toEqual(['x-empty']);
+  });
+
+  it('Content-Length, Date, Connection and Vary stay when the answer has none', () => {
+    expect(changesOf(plain, { headers: [] }).headers.remove).toEqual([
+      'content-type',
+      'set-cookie',
+      'x-latin',
+      'x-empty',
+    ]);
+  });
+
+  it('Date and Vary may be changed', () => {
+    const headers: HeaderField[] = [
+      ['vary', '*'],
+      ['date', 'now'],
+    ];
+    expect([...changesOf(plain, { headers }).headers.set.keys()]).toEqual(['vary', 'date']);
+  });
+
+  it.each([
+    'connection',
+    'keep-alive',
+    'proxy-connection',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'Transfer_Encoding',
+    'upgrade',
+    'via',
+    'x-kong-request-id',
+  ])('%s from the policy is dropped, and noted', (name) => {
+    const response = aResponse(200, [], 'x');
+    const { changes, notes } = decide(response, { headers: [[name, 'x']] });
+    expect(changes.headers).toEqual({ set: new Map(), remove: [] });
+    expect(notes).toEqual([{ what: 'dropped_header', name: name.toLowerCase().replace('_', '-') }]);
+  });
+
+  it("the upstream's hop-by-hop headers may be taken away", () => {
+    const response = aResponse(200, [
+      ['upgrade', 'h2c'],
+      ['te', 'x'],
+      ['transfer-encoding', 'chunked'],
+      ['proxy-authenticate', 'Basic'],
+    ]);
+    expect(changesOf(response, { headers: [] }).headers.remove).toEqual([
+      'upgrade',
+      'te',
+      'proxy-authenticate',
+    ]);
+  });
+
+  it('a wrong Content-Length never reaches the client', () => {
+    const response = aResponse(200, [['content-length', '370']], 'x'.repeat(370));
+    const { changes, notes } = decide(response, { headers: [['content-length', '9']], body: 'replaced' });
+    expect(changes.headers).toEqual({ set: new Map(), remove: [] });
+    expect(notes).toEqual([]);
+  });
+
+  it('x_under is x-under, as Kong writes it', () => {
+    const response = aResponse(200, [['x-under', '1']]);
+    expect(describeChanges(changesOf(response, { headers: [['x_under', '1']] }))).toEqual([]);
+    expect([...changesOf(response, { headers: [['X_Under', '2']] }).headers.set]).toEqual([
+      ['x-under', ['2']],
+    ]);
+  });
+
+  it.each<HeaderField>([
+    ['X Y', '1'],
+    ['X:Y', '1'],
+    ['', '1'],
+    ['x-y', 'a\r\nSet-Cookie: b'],
+    ['x-y', 'a\0'],
+  ])('%j: %j is refused', (name, value) => {
+    expect(errorOf(() => decide(plain, { headers: plus(plain, [name, value]) }))).toMatch(
+      /^directive_invalid: header/,
+    );
+  });
+});
+
+describe('bodies', () => {
+  it('are replaced where the text differs, and erased when it is missing', () => {
+    expect(text(changesOf(plain, { body: 'bye' }).body)).toBe('bye');
+    expect(changesOf(plain, { body: '' }).body).toHaveLength(0);
+    expect(changesOf(plain, { body: undefined }).body).toHaveLength(0);
+    expect(text(changesOf(aResponse(200), { body: 'new' }).body)).toBe('new');
+  });
+
+  it.each<[string, HttpResponse, Partial<ResponseBodySettings>]>([
+    ['switched off', plain, { send_response_body: false }],
+    ['too large', plain, { max_response_body_bytes: 2, response_body_over_limit: 'omit' }],
+    ['binary', aResponse(200, [], Uint8Array.of(0, 255)), {}],
+  ])('that were not shown (%s) cannot be erased, only replaced', (_case, response, settings) => {
+    expect(changesOf(response, { body: undefined }, { settings }).body).toBeUndefined();
+    expect(changesOf(response, { body: '', responseCode: '201' }, { settings }).body).toBeUndefined();
+    expect(text(changesOf(response, { body: 'new' }, { settings }).body)).toBe('new');
+  });
+
+  it('that were not shown do not pass under a denial either', () => {
+    const secret = aResponse(200, [], Uint8Array.of(0, 255));
+    expect(changesOf(secret, { responseCode: '403', body: undefined })).toMatchObject({
+      status: 403,
+      body: new Uint8Array(),
+    });
+  });
+
+  it('lose Content-Encoding when they are replaced or erased', () => {
+    const gzip = aResponse(200, [['content-encoding', 'gzip']], gzipSync('{}'));
+    expect(changesOf(gzip, { body: '{}' }).headers.remove).toEqual(['content-encoding']);
+    expect(changesOf(gzip, { responseCode: '403' }).headers.remove).toEqual(['content-encoding']);
+    const headers: HeaderField[] = [['content-encoding', 'br']];
+    expect(changesOf(plain, { headers: plus(plain, ...headers), body: 'x' }).headers.set.size).toBe(0);
+  });
+
+  it('are never given to HEAD', () => {
+    const response = aResponse(200, [['content-length', '5']]);
+    const { changes, notes } = decide(response, { responseCode: '403', body: 'no' }, { method: 'HEAD' });
+    expect(changes).toMatchObject({ status: 403, body: undefined });
+    expect(notes).toEqual([{ what: 'unchangeable_field', name: 'body' }]);
+  });
+
+  it('that are no text at all are refused', () => {
+    expect(errorOf(() => decide(plain, { body: '\udc80' }))).toMatch(/^directive_invalid: body/);
+  });
+});
