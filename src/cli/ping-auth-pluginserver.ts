@@ -1,0 +1,3 @@
+import { run } from './pluginserver-command.js';
+
+process.exitCode = await run(process.argv, { loadPlugin: () => import('../plugin/module.js') });

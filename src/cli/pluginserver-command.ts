@@ -1,0 +1,138 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { DEFAULTS } from '../pluginserver/defaults.js';
+import type { PluginModule } from '../pluginserver/plugin-module.js';
+import { VERSION } from '../version.js';
+
+interface Arguments {
+  readonly socket?: string;
+  readonly dump?: boolean;
+  readonly takeover: boolean;
+  readonly bodyDir?: string[];
+  readonly maxBodyBytes: number;
+  readonly maxFrameBytes: number;
+  readonly maxEvents: number;
+  readonly maxConnections: number;
+  readonly eventTimeout: number;
+  readonly grace: number;
+  readonly instanceIdle: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly logFile?: string;
+}
+
+export interface ServerSetup {
+  /** Loaded late: Kong waits for --dump at its start, and --help needs nothing of it. */
+  loadPlugin(): Promise<PluginModule>;
+}
+
+/** Runs the plugin server, or prints what was asked for; resolves to the exit code. */
+export async function run(argv: readonly string[], setup: ServerSetup): Promise<number> {
+  const command = defineCommand();
+  const options = command.parse([...argv]).opts<Arguments>();
+  const plugin = await setup.loadPlugin();
+  if (options.dump === true) {
+    const { dumpOf } = await import('../pluginserver/dump.js');
+    process.stdout.write(`${dumpOf([plugin])}\n`);
+    return 0;
+  }
+  const { socket } = options;
+  if (socket === undefined)
+    return command.error('error: --socket PATH is missing (or --dump)', { exitCode: 2 });
+  const { runServer } = await import('../pluginserver/run-server.js');
+  const { createLog } = await import('../telemetry/logger.js');
+  const log = createLog({ level: options.logLevel, file: options.logFile });
+  try {
+    return await runServer({
+      plugins: [plugin],
+      logger: log.logger,
+      socketPath: socket,
+      socketMode: DEFAULTS.socketMode,
+      takeover: options.takeover,
+      bodyDirs: options.bodyDir ?? [process.env.KONG_PREFIX || DEFAULTS.kongPrefix],
+      maxBodyBytes: options.maxBodyBytes,
+      maxFrameBytes: options.maxFrameBytes,
+      maxEvents: options.maxEvents,
+      maxConnections: options.maxConnections,
+      eventTimeoutMs: options.eventTimeout * 1000,
+      graceMs: options.grace * 1000,
+      instanceIdleMs: options.instanceIdle * 1000,
+    });
+  } catch (error) {
+    log.logger.error({ event: 'not_started', err: error }, 'plugin server could not start');
+    return 1;
+  } finally {
+    log.close();
+  }
+}
+
+function defineCommand(): Command {
+  return new Command('ping-auth-pluginserver')
+    .description('Serves the ping-auth plugin to Kong Gateway over a unix socket (ProtoBuf:1).')
+    .version(VERSION)
+    .option('--socket <path>', "unix socket to listen on; Kong's pluginserver_ping_auth_socket")
+    .option('--dump', "print the JSON that Kong's query_cmd wants, and end")
+    .option('--takeover', 'take the socket over from a server that still listens there', true)
+    .option('--no-takeover', 'refuse to start when a server listens on the socket')
+    .option(
+      '--body-dir <path...>',
+      "folders from which request bodies are read that nginx put into files (default: Kong's prefix, from KONG_PREFIX or /usr/local/kong)",
+    )
+    .addOption(bytes('--max-body-bytes <n>', 'largest request body read from a file', DEFAULTS.maxBodyBytes))
+    .addOption(bytes('--max-frame-bytes <n>', 'largest message taken from Kong', DEFAULTS.maxFrameBytes))
+    .addOption(count('--max-events <n>', 'requests in work; further ones get 503', DEFAULTS.maxEvents))
+    .addOption(
+      count(
+        '--max-connections <n>',
+        'connections of Kong; requests on further ones get 503',
+        DEFAULTS.maxConnections,
+      ),
+    )
+    .addOption(
+      seconds(
+        '--event-timeout <s>',
+        'seconds after which a phase is ended with 500',
+        DEFAULTS.eventTimeoutMs / 1000,
+      ),
+    )
+    .addOption(
+      seconds('--grace <s>', 'seconds that requests in work have at SIGTERM', DEFAULTS.graceMs / 1000),
+    )
+    .addOption(
+      seconds(
+        '--instance-idle <s>',
+        'seconds after which a configuration without requests is dropped',
+        DEFAULTS.instanceIdleMs / 1000,
+      ),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least severe lines that are logged')
+        .choices(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info'),
+    )
+    .option('--log-file <path>', 'full log lines go there as well (Kong cuts lines at 2048 bytes)');
+}
+
+function bytes(flags: string, description: string, fallback: number): Option {
+  return new Option(flags, description).default(fallback).argParser(integer(1, 2 ** 31));
+}
+
+function count(flags: string, description: string, fallback: number): Option {
+  return new Option(flags, description).default(fallback).argParser(integer(1, 1_000_000));
+}
+
+function seconds(flags: string, description: string, fallback: number): Option {
+  return new Option(flags, description).default(fallback).argParser((text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= 0 && value <= 2_000_000)) {
+      throw new InvalidArgumentError('a number of seconds is expected.');
+    }
+    return value;
+  });
+}
+
+function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`an integer from ${least} to ${most} is expected.`);
+  };
+}

@@ -1,0 +1,208 @@
+import type { Socket } from 'node:net';
+import { FrameReader } from './frames.js';
+import { Outbox } from './outbox.js';
+import type { PluginHost } from './plugin-host.js';
+import {
+  instanceStatusFrame,
+  pluginInfoFrame,
+  pluginNamesFrame,
+  type RpcCall,
+  readRpcCall,
+} from './rpc-messages.js';
+import { type EventConnection, RunningEvent } from './running-event.js';
+
+/** How long the other side may take to close its half of a connection, milliseconds. */
+const LINGER_MS = 5_000;
+
+/**
+ * One connection from Kong. Kong sends one call after the other; an event occupies the connection until it has ended.
+ * Frames are replies to PDK calls as long as replies are owed, and calls otherwise.
+ */
+export class Connection implements EventConnection {
+  readonly #socket: Socket;
+  readonly #host: PluginHost;
+  readonly #frames: FrameReader;
+  readonly #outbox: Outbox;
+  #event: RunningEvent | undefined;
+  /** A call is being worked on; Kong waits for its answer and must not send another one. */
+  #busy = false;
+  /** The event counts against the host's limit. */
+  #counted = false;
+  /** Nothing more is started. */
+  #closing = false;
+  #closed = false;
+
+  constructor(socket: Socket, host: PluginHost) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#outbox = new Outbox(socket);
+    this.#frames = new FrameReader(host.maxFrameBytes, {
+      onFrame: (payload) => this.#onFrame(payload),
+      onOversize: (announced) => this.#onOversize(announced),
+    });
+    socket.on('data', (chunk: Buffer) => this.#frames.push(chunk));
+    socket.on('end', () => this.#onEnd());
+    socket.on('error', (err) =>
+      host.logger.debug({ event: 'connection_error', err }, 'connection to Kong broke'),
+    );
+    socket.on('close', () => this.#onClose());
+  }
+
+  send(pieces: readonly Uint8Array[]): void {
+    this.#outbox.add(pieces);
+  }
+
+  eventReturned(): void {
+    this.#uncount();
+    this.#busy = false;
+    if (this.#host.draining) this.#endAfterReplies();
+  }
+
+  eventDecided(): void {
+    this.#uncount();
+    // Kong closes after an exit. While the server drains there is no waiting for that: what was sent is still delivered.
+    if (this.#host.draining) this.#endAfterReplies();
+  }
+
+  closeForRestart(): void {
+    this.#uncount();
+    this.#endAfterReplies();
+  }
+
+  /** For a server that ends: a connection on which nothing is under way has no more use. */
+  closeIfIdle(): void {
+    if (!this.#busy && (this.#event?.owed ?? 0) === 0) this.#end();
+    else if (this.#busy && !this.#counted && this.#event !== undefined) this.#endAfterReplies();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #onFrame(payload: Buffer): void {
+    if (this.#closing && (this.#event?.owed ?? 0) === 0) return;
+    if (this.#event?.onReply(payload) === true) {
+      if (this.#closing && this.#event.owed === 0) this.#end();
+      return;
+    }
+    if (this.#busy) {
+      this.#garbage('Kong sent a frame although no reply was due');
+      return;
+    }
+    let call: RpcCall;
+    try {
+      call = readRpcCall(payload);
+    } catch (error) {
+      this.#garbage(`unreadable call: ${error instanceof Error ? error.message : String(error)}`);
+      return;
+    }
+    this.#event = undefined;
+    this.#busy = true;
+    this.#handle(call).catch((err) => {
+      this.#host.logger.error({ event: 'call_failed', call: call.command.kind, err }, 'call of Kong failed');
+      this.#end();
+    });
+  }
+
+  async #handle({ sequence, command }: RpcCall): Promise<void> {
+    const { instances } = this.#host;
+    switch (command.kind) {
+      case 'get_plugin_names':
+        return this.#answer(pluginNamesFrame(sequence, this.#host.pluginNames()));
+      case 'get_plugin_info': {
+        const info = this.#host.pluginInfo(command.name);
+        if (info === undefined) return this.#garbage(`there is no plugin ${JSON.stringify(command.name)}`);
+        return this.#answer(pluginInfoFrame(sequence, info));
+      }
+      case 'start_instance': {
+        const { id: instanceId, name, startedAt } = await instances.start(command.name, command.config);
+        return this.#answer(instanceStatusFrame(sequence, { name, instanceId, startedAt }));
+      }
+      case 'get_instance_status':
+      case 'close_instance': {
+        const { instanceId } = command;
+        const instance = instances.get(instanceId) ?? (await instances.find(instanceId));
+        // Kong does not look at the answer to a close; one for an id of an earlier life is nothing to complain about.
+        if (command.kind === 'close_instance') instances.close(instanceId);
+        else if (instance === undefined) return this.#closeForUnknown(instanceId);
+        const { name = '', startedAt = 0 } = instance?.record ?? {};
+        return this.#answer(instanceStatusFrame(sequence, { name, instanceId, startedAt }));
+      }
+      case 'handle_event': {
+        const event = new RunningEvent({ sequence, phase: command.phase }, this.#host, this);
+        this.#event = event;
+        if (!this.#host.eventBegins()) return event.refuse(503);
+        this.#counted = true;
+        const { instanceId } = command;
+        const instance = instances.get(instanceId) ?? (await instances.find(instanceId));
+        if (this.#closed) return;
+        if (instance !== undefined) return event.run(instance);
+        if (this.#host.unknownInstances.mayClose(instanceId)) return this.#closeForUnknown(instanceId);
+        this.#host.logger.error(
+          { event: 'unknown_instance', instance: instanceId },
+          'unknown instance: refused',
+        );
+        return event.refuse(500);
+      }
+    }
+  }
+
+  #answer(frame: Uint8Array): void {
+    this.#busy = false;
+    this.send([frame]);
+    if (this.#host.draining) this.#end();
+  }
+
+  #closeForUnknown(instanceId: number): void {
+    this.#uncount();
+    const fields = { event: 'unknown_instance', instance: instanceId };
+    this.#host.logger.info(fields, 'Kong named an instance of another server: it is asked to start it anew');
+    this.#end();
+  }
+
+  #onOversize(announced: number): boolean {
+    // Kong cannot be told; but closing would make it repeat the event for ever. So the reply passes by unread.
+    if (this.#event?.onOversizeReply(announced) === true) return true;
+    this.#garbage(`a frame of ${announced} bytes was announced, ${this.#host.maxFrameBytes} are allowed`);
+    return false;
+  }
+
+  #onEnd(): void {
+    if (!this.#frames.atBoundary && !this.#closing) this.#garbage('the stream ended within a frame');
+  }
+
+  #onClose(): void {
+    this.#closing = true;
+    this.#closed = true;
+    this.#frames.stop();
+    this.#uncount();
+    this.#event?.onClose();
+  }
+
+  #garbage(detail: string): void {
+    if (this.#closing) return;
+    this.#host.logger.warn({ event: 'bad_frame', detail }, 'connection closed: not what Kong may send');
+    this.#closing = true;
+    this.#frames.stop();
+    this.#socket.destroySoon();
+  }
+
+  /** Kong takes a close with unread replies for an error of the network; so these are taken in first. */
+  #endAfterReplies(): void {
+    this.#closing = true;
+    if ((this.#event?.owed ?? 0) === 0) this.#end();
+  }
+
+  #end(): void {
+    this.#closing = true;
+    this.#outbox.flush();
+    this.#socket.end();
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+  }
+
+  #uncount(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.#host.eventEnds();
+  }
+}

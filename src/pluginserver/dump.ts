@@ -1,0 +1,35 @@
+import { type PluginModule, phasesOf } from './plugin-module.js';
+
+const PROTOCOL = 'ProtoBuf:1';
+/** What the server can serve; without a default of its own Kong would attach the plugin to TCP routes as well. */
+const PROTOCOLS = ['grpc', 'grpcs', 'http', 'https'];
+
+/** The one line of JSON that Kong's `query_cmd` reads. Kong 3.9 takes the first plugin only. */
+export function dumpOf(plugins: readonly PluginModule[]): string {
+  return JSON.stringify({
+    Protocol: PROTOCOL,
+    Plugins: plugins.map((plugin) => ({
+      Name: plugin.Name,
+      Version: plugin.Version,
+      Priority: plugin.Priority,
+      Phases: phasesOf(plugin),
+      Schema: kongSchemaOf(plugin),
+    })),
+  });
+}
+
+/** The plugin's schema as Kong wants it. */
+export function kongSchemaOf(plugin: PluginModule): object {
+  const config = {
+    type: 'record',
+    fields: plugin.Schema,
+    ...(plugin.EntityChecks === undefined ? {} : { entity_checks: plugin.EntityChecks }),
+  };
+  const protocols = {
+    type: 'set',
+    required: true,
+    default: PROTOCOLS,
+    elements: { type: 'string', one_of: PROTOCOLS },
+  };
+  return { name: plugin.Name, fields: [{ protocols }, { config }] };
+}

@@ -1,0 +1,130 @@
+import { randomInt } from 'node:crypto';
+import type { InstanceRecord } from './instance.js';
+
+export interface RegistryOptions {
+  /** An instance that no event used for so long is dropped, milliseconds. */
+  readonly idleMs: number;
+  /** The same configuration is restarted at the plugin's wish once in this time, milliseconds. */
+  readonly restartIntervalMs?: number;
+  /** Milliseconds of a clock that never jumps. For tests. */
+  readonly now?: () => number;
+  /** For tests. */
+  readonly randomId?: () => number;
+}
+
+interface Entry {
+  readonly record: InstanceRecord;
+  /** The configuration behind the instance, the same for every Kong worker. */
+  readonly key: string;
+  /** Counts starts. */
+  readonly generation: number;
+  usedAt: number;
+}
+
+const MAX_INT32 = 0x7fffffff;
+const RESTART_INTERVAL_MS = 30_000;
+
+/**
+ * Which instances exist. Ids are random: Kong caches them and does not notice that a server was restarted, so an id of an
+ * earlier life must not mean another configuration.
+ */
+export class InstanceRegistry {
+  readonly #options: RegistryOptions;
+  readonly #now: () => number;
+  readonly #restartIntervalMs: number;
+  readonly #entries = new Map<number, Entry>();
+  readonly #restarts = new Map<string, { at: number; generation: number }>();
+  #generation = 0;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#restartIntervalMs = options.restartIntervalMs ?? RESTART_INTERVAL_MS;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  create(name: string, config: string): InstanceRecord {
+    const record = { id: this.#newId(), name, config, startedAt: Math.floor(Date.now() / 1000) };
+    const key = configurationKey(name, config);
+    this.#entries.set(record.id, { record, key, generation: ++this.#generation, usedAt: this.#now() });
+    return record;
+  }
+
+  get(id: number): InstanceRecord | undefined {
+    return this.#entries.get(id)?.record;
+  }
+
+  records(): InstanceRecord[] {
+    return [...this.#entries.values()].map((entry) => entry.record);
+  }
+
+  /** An event used the instance. */
+  touch(id: number): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.usedAt = this.#now();
+  }
+
+  remove(id: number): boolean {
+    return this.#entries.delete(id);
+  }
+
+  /** Whether {@link claimRestart} would grant a restart now. */
+  mayRestart(id: number): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    const last = this.#restarts.get(entry.key);
+    if (last === undefined) return true;
+    // Other Kong workers hold instances of their own, started before: each of those may be renewed as well, once.
+    if (entry.generation <= last.generation) return true;
+    return this.#now() - last.at >= this.#restartIntervalMs;
+  }
+
+  /**
+   * Drops an instance so that Kong starts it anew. False when it is unknown (dropped before) or when its configuration was
+   * restarted a short while ago: Kong repeats the event at once and without limit, so the limit has to be here.
+   */
+  claimRestart(id: number): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || !this.mayRestart(id)) return false;
+    const last = this.#restarts.get(entry.key);
+    if (last === undefined || this.#now() - last.at >= this.#restartIntervalMs) {
+      this.#restarts.set(entry.key, { at: this.#now(), generation: this.#generation });
+    }
+    this.#entries.delete(id);
+    return true;
+  }
+
+  /** Drops the instances that were not used for long, and returns their ids. */
+  expire(): number[] {
+    const before = this.#now() - this.#options.idleMs;
+    const expired = [...this.#entries.values()].filter((entry) => entry.usedAt < before);
+    for (const { record } of expired) this.#entries.delete(record.id);
+    const known = new Set([...this.#entries.values()].map((entry) => entry.key));
+    for (const [key, { at }] of this.#restarts) {
+      if (this.#now() - at > this.#restartIntervalMs && !known.has(key)) this.#restarts.delete(key);
+    }
+    return expired.map(({ record }) => record.id);
+  }
+
+  #newId(): number {
+    const random = this.#options.randomId ?? (() => randomInt(1, MAX_INT32));
+    let id = random();
+    while (this.#entries.has(id)) id = random();
+    return id;
+  }
+}
+
+/** What Kong calls the configuration; equal for all Kong workers, and kept when its content changes. */
+function configurationKey(name: string, config: string): string {
+  try {
+    const { __key__: key, __plugin_id: id } = JSON.parse(config);
+    if (typeof key === 'string') return key;
+    if (typeof id === 'string') return `${name}:${id}`;
+  } catch {
+    // An unreadable configuration is refused when the plugin is built; here it only needs a key.
+  }
+  return `${name}:${config}`;
+}

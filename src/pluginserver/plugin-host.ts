@@ -1,0 +1,150 @@
+import type { Socket } from 'node:net';
+import { Connection } from './connection.js';
+import { kongSchemaOf } from './dump.js';
+import type { InstanceDirectory } from './instances.js';
+import type { ServerLogger } from './logger.js';
+import type { BodyLimits } from './pdk-pipe.js';
+import { type PluginModule, phasesOf } from './plugin-module.js';
+import type { PluginInfo } from './rpc-messages.js';
+import type { EventHost } from './running-event.js';
+import { UnknownInstances } from './unknown-instances.js';
+
+export interface HostLimits extends BodyLimits {
+  /** A frame that announces more is not read, bytes. */
+  readonly maxFrameBytes: number;
+  /** Events beyond are refused with 503. */
+  readonly maxEvents: number;
+  /** Events on connections beyond are refused with 503. */
+  readonly maxConnections: number;
+  /** Milliseconds. */
+  readonly eventTimeoutMs: number;
+}
+
+export interface HostOptions extends HostLimits {
+  readonly plugins: readonly PluginModule[];
+  readonly instances: InstanceDirectory;
+  readonly logger: ServerLogger;
+}
+
+/** How often the log says that events are refused because there are too many. */
+const OVERLOAD_LOG_MS = 10_000;
+const DRAIN_POLL_MS = 20;
+
+/** Serves Kong's connections with a set of plugins: the server without its socket and its process. */
+export class PluginHost implements EventHost {
+  readonly #options: HostOptions;
+  readonly #connections = new Set<Connection>();
+  readonly unknownInstances = new UnknownInstances();
+  #events = 0;
+  #draining = false;
+  #overloadLoggedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  get logger(): ServerLogger {
+    return this.#options.logger;
+  }
+
+  get bodyLimits(): BodyLimits {
+    return this.#options;
+  }
+
+  get eventTimeoutMs(): number {
+    return this.#options.eventTimeoutMs;
+  }
+
+  get maxFrameBytes(): number {
+    return this.#options.maxFrameBytes;
+  }
+
+  get instances(): InstanceDirectory {
+    return this.#options.instances;
+  }
+
+  /** Events whose plugin is still at work. */
+  get eventsInFlight(): number {
+    return this.#events;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Connections are to be closed as soon as they are idle. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Serves one connection of Kong's from now on. */
+  accept(socket: Socket): void {
+    const connection = new Connection(socket, this);
+    this.#connections.add(connection);
+    socket.once('close', () => this.#connections.delete(connection));
+  }
+
+  pluginNames(): string[] {
+    return this.#options.plugins.map((plugin) => plugin.Name);
+  }
+
+  pluginInfo(name: string): PluginInfo | undefined {
+    const plugin = this.#options.plugins.find((candidate) => candidate.Name === name);
+    if (plugin === undefined) return undefined;
+    return {
+      name,
+      version: plugin.Version,
+      priority: plugin.Priority,
+      phases: phasesOf(plugin),
+      schema: JSON.stringify(kongSchemaOf(plugin)),
+    };
+  }
+
+  mayRestart(instanceId: number): boolean {
+    return this.instances.mayRestart(instanceId);
+  }
+
+  claimRestart(instanceId: number): Promise<boolean> {
+    return this.instances.claimRestart(instanceId);
+  }
+
+  /** False when there are too many events already; the event is to be refused then. */
+  eventBegins(): boolean {
+    const { maxEvents, maxConnections } = this.#options;
+    if (this.#events >= maxEvents || this.#connections.size > maxConnections) {
+      this.#logOverload();
+      return false;
+    }
+    this.#events++;
+    return true;
+  }
+
+  eventEnds(): void {
+    this.#events--;
+  }
+
+  /**
+   * Closes idle connections at once and busy ones when their event is over, and waits for these.
+   *
+   * @returns how many events were cut off because they took longer than `graceMs`.
+   */
+  async drain(graceMs: number): Promise<number> {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.closeIfIdle();
+    const end = performance.now() + graceMs;
+    while (this.#connections.size > 0 && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    const cutOff = this.#events;
+    for (const connection of this.#connections) connection.destroy();
+    return cutOff;
+  }
+
+  #logOverload(): void {
+    const now = performance.now();
+    if (now - this.#overloadLoggedAt < OVERLOAD_LOG_MS) return;
+    this.#overloadLoggedAt = now;
+    const fields = { event: 'overload', events: this.#events, connections: this.#connections.size };
+    this.logger.warn(fields, 'too many events at once: further ones are refused with 503');
+  }
+}

@@ -1,0 +1,50 @@
+/** A plugin written for kong-pdk (`Plugin`, `Name`, `Version`, `Priority`, `Schema` in one module). */
+export interface PluginModule {
+  readonly Name: string;
+  /** x.y.z */
+  readonly Version: string;
+  readonly Priority: number;
+  /** The fields of the configuration, each `{ name: attributes }`. */
+  readonly Schema: readonly SchemaField[];
+  /** Checks between the fields of the configuration, in Kong's own form. */
+  readonly EntityChecks?: readonly unknown[];
+  /** Built once for each instance; may throw when the configuration is unusable. Its methods are the phases. */
+  readonly Plugin: new (
+    config: never,
+    host?: HostInfo,
+  ) => object;
+}
+
+export type SchemaField = Readonly<Record<string, unknown>>;
+
+/** Second argument of a plugin's constructor: tells it that it runs in this server and not in the stock one. */
+export interface HostInfo {
+  readonly kind: 'ping-auth-pluginserver';
+  /**
+   * A phase that throws an error with `restartInstance === true` makes the server drop the instance and close the
+   * connection without an answer: Kong starts the instance anew, with the configuration of that moment, and runs the
+   * event again. Granted once for an instance, and not within 30 s of the last time for the same configuration;
+   * otherwise the event fails like after any other error.
+   */
+  readonly restartsInstances: true;
+}
+
+export const HOST: HostInfo = Object.freeze({ kind: 'ping-auth-pluginserver', restartsInstances: true });
+
+/** Second argument of a phase. */
+export interface PhaseEvent {
+  /** Aborted when the event is over before the phase ended: Kong closed the connection, or the event's time was up. */
+  readonly signal: AbortSignal;
+  /** Whether `restartInstance` would be granted now. */
+  readonly restartAllowed: boolean;
+}
+
+export type Phase = (kong: unknown, event: PhaseEvent) => unknown;
+
+/** Phases that Kong offers to external plugins. */
+const PHASES = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log'] as const;
+
+/** The phases that a plugin's class has methods for. */
+export function phasesOf(plugin: PluginModule): string[] {
+  return PHASES.filter((phase) => typeof Reflect.get(plugin.Plugin.prototype, phase) === 'function');
+}

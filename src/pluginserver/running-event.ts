@@ -1,0 +1,206 @@
+import PDK from 'kong-pdk/pdk.js';
+import { EventOverError } from './errors.js';
+import type { Instance } from './instance.js';
+import type { ServerLogger } from './logger.js';
+import { type BodyLimits, PdkPipe } from './pdk-pipe.js';
+import type { PhaseEvent } from './plugin-module.js';
+import { exit, type RefusalStatus, refuse } from './refusal.js';
+import { returnFrame } from './rpc-messages.js';
+
+export interface EventHost {
+  readonly logger: ServerLogger;
+  readonly bodyLimits: BodyLimits;
+  /** A phase that takes longer is refused, milliseconds. Kong itself waits 60 s. */
+  readonly eventTimeoutMs: number;
+  mayRestart(instanceId: number): boolean;
+  claimRestart(instanceId: number): Promise<boolean>;
+}
+
+export interface EventConnection {
+  send(pieces: readonly Uint8Array[]): void;
+  /** The event has ended in the protocol: Kong can send the next call. */
+  eventReturned(): void;
+  /** The event is decided: an exit is on its way, or the connection is about to close. */
+  eventDecided(): void;
+  /** Closes cleanly, without an answer: Kong starts the instance anew and repeats the event. */
+  closeForRestart(): void;
+}
+
+export interface EventCall {
+  readonly sequence: number;
+  readonly phase: string;
+}
+
+/** How long Kong may take to name the upstream's headers before an event is refused without clearing them. */
+const REFUSAL_TIMEOUT_MS = 5_000;
+const EMPTY_FRAME = Buffer.alloc(4);
+
+/** One event: runs the plugin's phase and sees to it that the event ends in the right way, whatever the plugin does. */
+export class RunningEvent implements PhaseEvent {
+  readonly #call: EventCall;
+  readonly #host: EventHost;
+  readonly #connection: EventConnection;
+  readonly #pipe: PdkPipe;
+  /** For the server's own calls, when the plugin failed. */
+  #rescue: PdkPipe | undefined;
+  #abort: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #instance: Instance | undefined;
+  #over = false;
+
+  constructor(call: EventCall, host: EventHost, connection: EventConnection) {
+    this.#call = call;
+    this.#host = host;
+    this.#connection = connection;
+    this.#pipe = new PdkPipe((pieces) => connection.send(pieces), host.bodyLimits);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#over) this.#abort.abort(new EventOverError('the event is over'));
+    }
+    return this.#abort.signal;
+  }
+
+  get restartAllowed(): boolean {
+    return this.#instance !== undefined && this.#host.mayRestart(this.#instance.record.id);
+  }
+
+  /** How many replies Kong still owes. */
+  get owed(): number {
+    return this.#pipe.owed + (this.#rescue?.owed ?? 0);
+  }
+
+  /** Runs the phase; never rejects. */
+  async run(instance: Instance): Promise<void> {
+    this.#instance = instance;
+    const phase = instance.phase(this.#call.phase);
+    if (phase === undefined) {
+      if (!instance.failed)
+        this.#log('error', 'phase_missing', 'Kong asked for a phase that the plugin does not have');
+      return this.refuse(500);
+    }
+    this.#timer = setTimeout(() => this.#timeIsUp(), this.#host.eventTimeoutMs);
+    instance.eventBegins();
+    try {
+      await phase(new PDK(this.#pipe).kong, this);
+      this.#phaseReturned();
+    } catch (error) {
+      await this.#phaseFailed(error);
+    } finally {
+      clearTimeout(this.#timer);
+      instance.eventEnds();
+    }
+  }
+
+  /** Ends the event with an error answer instead of the plugin's. Never rejects. */
+  async refuse(status: RefusalStatus): Promise<void> {
+    this.#finish('the event was refused');
+    if (this.#pipe.exited) return this.#connection.eventDecided();
+    const rescue = new PdkPipe((pieces) => this.#connection.send(pieces), this.#host.bodyLimits);
+    this.#rescue = rescue;
+    const timer = setTimeout(() => rescue.end('Kong did not answer in time'), REFUSAL_TIMEOUT_MS);
+    try {
+      await refuse(rescue, this.#call.phase, status);
+    } catch {
+      const last = new PdkPipe((pieces) => this.#connection.send(pieces), this.#host.bodyLimits);
+      exit(last, status);
+    } finally {
+      clearTimeout(timer);
+      this.#connection.eventDecided();
+    }
+  }
+
+  /** False when no call waits for a reply. */
+  onReply(payload: Buffer): boolean {
+    const pipe = this.#pipeInTurn();
+    pipe?.onReply(payload);
+    return pipe !== undefined;
+  }
+
+  onOversizeReply(announced: number): boolean {
+    const pipe = this.#pipeInTurn();
+    pipe?.onOversizeReply(announced);
+    return pipe !== undefined;
+  }
+
+  /** Kong closed the connection, or it broke. */
+  onClose(): void {
+    this.#finish('the connection was closed');
+    this.#pipe.end('the connection was closed');
+    this.#rescue?.end('the connection was closed');
+  }
+
+  #pipeInTurn(): PdkPipe | undefined {
+    if (this.#pipe.owed > 0) return this.#pipe;
+    return this.#rescue !== undefined && this.#rescue.owed > 0 ? this.#rescue : undefined;
+  }
+
+  #phaseReturned(): void {
+    if (this.#over) return;
+    if (this.#pipe.exited) {
+      this.#over = true;
+      this.#connection.eventDecided();
+      return;
+    }
+    this.#over = true;
+    this.#pipe.seal();
+    this.#connection.send([EMPTY_FRAME, returnFrame(this.#call.sequence)]);
+    this.#connection.eventReturned();
+  }
+
+  async #phaseFailed(error: unknown): Promise<void> {
+    if (this.#over) return;
+    if (this.#pipe.exited) {
+      // The client has its answer already. kong-pdk's exit returns, so plugins run on after it.
+      if (!(error instanceof EventOverError))
+        this.#log('warn', 'phase_failed_after_exit', 'phase failed after its exit', error);
+      this.#over = true;
+      this.#connection.eventDecided();
+      return;
+    }
+    if (wantsRestart(error) && (await this.#restart())) return;
+    if (this.#over) return;
+    this.#log('error', 'phase_failed', 'phase failed: the request is refused', error);
+    await this.refuse(500);
+  }
+
+  async #restart(): Promise<boolean> {
+    const id = this.#instance?.record.id;
+    if (id === undefined || !(await this.#host.claimRestart(id))) return false;
+    this.#log('info', 'instance_restarts', 'the plugin asked for a new start of its instance');
+    this.#finish('the instance starts anew');
+    this.#connection.closeForRestart();
+    return true;
+  }
+
+  #timeIsUp(): void {
+    if (this.#over) return;
+    if (this.#pipe.exited) {
+      this.#finish('the time for the event is up');
+      this.#connection.eventDecided();
+      return;
+    }
+    this.#log('error', 'event_timeout', 'phase took too long: the request is refused');
+    void this.refuse(500);
+  }
+
+  #finish(reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#pipe.end(reason);
+    this.#abort?.abort(new EventOverError(reason));
+  }
+
+  #log(level: 'info' | 'warn' | 'error', event: string, message: string, err?: unknown): void {
+    const { name: plugin, id: instance } = this.#instance?.record ?? {};
+    const fields = { event, plugin, instance, phase: this.#call.phase };
+    this.#host.logger[level](err === undefined ? fields : { ...fields, err }, message);
+  }
+}
+
+function wantsRestart(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && Reflect.get(error, 'restartInstance') === true;
+}

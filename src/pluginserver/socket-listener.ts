@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+
+export interface ListenOptions {
+  readonly path: string;
+  /** Take the path over from a server that still listens there. */
+  readonly takeover: boolean;
+  /** Permission bits of the socket. */
+  readonly mode: number;
+  readonly backlog?: number;
+  /** Hand out connections before anything is read from them, for passing on to another process. */
+  readonly pauseOnConnect?: boolean;
+  readonly onConnection: (socket: Socket) => void;
+}
+
+/** The socket cannot be opened; the message says why and what to do. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+/** What fits into a `sockaddr_un` on Linux, without the closing NUL. macOS has four less. */
+const MAX_PATH_BYTES = 103;
+const PROBE_TIMEOUT_MS = 1_000;
+/** Kong opens connections in bursts; the kernel's own limit applies too. */
+const BACKLOG = 1024;
+
+/**
+ * A unix socket at a path that several servers may claim in turn: while Kong reloads, the old and the new one live side by
+ * side. A server binds to a name of its own and renames it to the path, so there is no moment without a socket, and it
+ * unlinks the path at the end only if its own socket is still there.
+ */
+export class SocketListener {
+  readonly path: string;
+  readonly #server: Server;
+  readonly #own: Stats;
+  #closed = false;
+
+  private constructor(path: string, server: Server) {
+    this.path = path;
+    this.#server = server;
+    this.#own = lstatSync(path);
+  }
+
+  /** @throws ListenError when the path is in use, is no socket, is too long or its folder is not writable. */
+  static async listen(options: ListenOptions): Promise<SocketListener> {
+    const { path } = options;
+    await assertFree(path, options.takeover);
+    const temporary = join(dirname(path), `.${randomBytes(3).toString('hex')}`);
+    const longest = Math.max(Buffer.byteLength(path), Buffer.byteLength(temporary));
+    if (longest > MAX_PATH_BYTES) {
+      throw new ListenError(
+        `socket path ${path} is too long: use one of at most ${MAX_PATH_BYTES - 7} bytes`,
+      );
+    }
+    const server = createServer({ pauseOnConnect: options.pauseOnConnect ?? false }, options.onConnection);
+    try {
+      server.listen({ path: temporary, backlog: options.backlog ?? BACKLOG });
+      await once(server, 'listening');
+      chmodSync(temporary, options.mode);
+      renameSync(temporary, path);
+    } catch (cause) {
+      server.close();
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const remedy = 'its folder must exist and be writable for the user that runs this process';
+      throw new ListenError(`cannot open the socket ${path}: ${reason}; ${remedy}`, { cause });
+    }
+    return new SocketListener(path, server);
+  }
+
+  /** Another server has taken the path over: no new connections will come. */
+  get superseded(): boolean {
+    const now = lstatSync(this.path, { throwIfNoEntry: false });
+    return now === undefined || now.ino !== this.#own.ino || now.dev !== this.#own.dev;
+  }
+
+  /** Stops accepting; connections that wait in the kernel's queue are still taken. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (!this.superseded) unlinkSync(this.path);
+    // Two turns of the event loop: one accepts what is in the queue, one lets its handlers run.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    this.#server.close();
+  }
+}
+
+async function assertFree(path: string, takeover: boolean): Promise<void> {
+  const present = lstatSync(path, { throwIfNoEntry: false });
+  if (present === undefined) return;
+  if (!present.isSocket()) {
+    throw new ListenError(`${path} exists and is no socket: choose another --socket or remove it`);
+  }
+  if (!takeover && (await answers(path))) {
+    throw new ListenError(`another server listens on ${path}: stop it, or take its place with --takeover`);
+  }
+}
+
+async function answers(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+    return true;
+  } catch (error) {
+    // A server that is stopped (SIGSTOP) or has a full queue is alive all the same.
+    return error instanceof Error && error.name === 'AbortError';
+  } finally {
+    socket.destroy();
+  }
+}
