@@ -1,4 +1,4 @@
-import type { Note, RequestChanges, ResponseChanges } from '../directives/decision.js';
+import type { Note } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import { redactText } from './redaction.js';
 
@@ -41,7 +41,7 @@ export interface DecisionRecord {
   readonly providerMs?: number | undefined;
   /** The whole phase. */
   readonly ms?: number | undefined;
-  /** Names only: see changedInRequest and changedInResponse. */
+  /** Names only: see describeChanges in directives/. */
   readonly changed?: readonly string[] | undefined;
   readonly notes?: readonly Note[] | undefined;
   readonly code?: ErrorCode | undefined;
@@ -50,30 +50,6 @@ export interface DecisionRecord {
   readonly correlationId?: string | undefined;
   /** `id` of the provider's error document. */
   readonly providerErrorId?: string | undefined;
-}
-
-/** Names of what changed, never a value: `method`, `path`, `query`, `host`, `header:x-a`, `-header:x-b` (removed), `body`. */
-export function changedInRequest(changes: RequestChanges): string[] {
-  const parts: string[] = [];
-  if (changes.method !== undefined) parts.push('method');
-  if (changes.path !== undefined) parts.push('path');
-  if (changes.query !== undefined) parts.push('query');
-  if (changes.host !== undefined) parts.push('host');
-  parts.push(...changedHeaders(changes.headers));
-  if (changes.body !== undefined) parts.push('body');
-  return parts;
-}
-
-export function changedInResponse(changes: ResponseChanges): string[] {
-  const parts = changedHeaders(changes.headers);
-  if (changes.status !== undefined) parts.unshift('status');
-  if (changes.body !== undefined) parts.push('body');
-  return parts;
-}
-
-function changedHeaders(headers: RequestChanges['headers']): string[] {
-  const set = [...headers.set.keys()].map((name) => `header:${name}`);
-  return [...set, ...headers.remove.map((name) => `-header:${name}`)];
 }
 
 /** The level of the line: that of the error if there is one; a fail-open is never quieter than a warning. */
@@ -104,16 +80,6 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     provider_error_id: text(record.providerErrorId),
   };
   return fields;
-}
-
-/** For `kong.log.set_serialize_value`: what Kong's own log plugins (file-log, http-log, …) get to see of the decision. */
-export function serializeValues(record: DecisionRecord): [key: string, value: string | number][] {
-  const prefix = record.phase === 'access' ? 'ping_auth' : 'ping_auth.response';
-  const values: [string, string | number][] = [[`${prefix}.decision`, record.outcome]];
-  const providerMs = rounded(record.providerMs);
-  if (providerMs !== undefined) values.push([`${prefix}.provider_ms`, providerMs]);
-  if (record.code !== undefined) values.push([`${prefix}.error`, record.code]);
-  return values;
 }
 
 function text(value: string | undefined): string | undefined {

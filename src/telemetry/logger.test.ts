@@ -51,6 +51,15 @@ describe('log', () => {
     expect(records()[0].msg).toBe('x[redacted]x');
   });
 
+  it('blanks every line of a private key', () => {
+    log = createLog({ output });
+    log.hideSecret(
+      '-----BEGIN PRIVATE KEY-----\nMIIEvgIBADANBgkqhkiG9w0B\nAQEFAASCBKgwggSkAgEAAoIB\n-----END PRIVATE KEY-----',
+    );
+    log.logger.info('bad line: AQEFAASCBKgwggSkAgEAAoIB');
+    expect(records()[0].msg).toBe('bad line: [redacted]');
+  });
+
   it('does not mangle words for a secret of three letters', () => {
     log = createLog({ output });
     log.hideSecret('inf');

@@ -1,5 +1,6 @@
 import type prom from 'prom-client';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import type { CircuitState } from '../sideband/circuit.js';
 import { type DecisionRecord, OUTCOMES, PHASES } from './decision-log.js';
 
 type Prom = typeof prom;
@@ -9,11 +10,13 @@ const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 /** Origins come from admins' configurations: few, but nothing bounds them over months of reloads. */
 const MAX_PROVIDERS = 50;
 
-export type CircuitState = 'closed' | 'half_open' | 'open';
-const CIRCUIT_VALUES: Record<CircuitState, number> = { closed: 0, half_open: 1, open: 2 };
+const CIRCUIT_VALUES: Record<CircuitState, number> = { closed: 0, half_open: 1, open: 2, rate_limited: 3 };
 
 export const CONNECTION_STATES = ['active', 'idle', 'pending'] as const;
 export type ConnectionState = (typeof CONNECTION_STATES)[number];
+
+export const RETRY_REASONS = ['failover', 'stale_connection'] as const;
+export type RetryReason = (typeof RETRY_REASONS)[number];
 
 /** State that is read when somebody asks for the metrics rather than counted all the time. */
 export interface Gauges {
@@ -44,6 +47,8 @@ export type MetricsSnapshot = readonly object[];
 export interface Metrics {
   decision(record: DecisionRecord): void;
   rpc(counter: RpcCounter, by?: number): void;
+  /** A sideband call was sent a second time. */
+  retry(reason: RetryReason): void;
   /** The readings replace earlier ones of the same name. */
   watch(gauges: Gauges): void;
   snapshot(): Promise<MetricsSnapshot>;
@@ -81,6 +86,13 @@ export async function createMetrics(options: { readonly process?: boolean } = {}
     buckets: DURATION_BUCKETS,
     registers,
   });
+  const retries = new client.Counter({
+    name: 'ping_auth_sideband_retries_total',
+    help: 'Sideband calls sent again: to another policy provider, or on a new connection',
+    labelNames: ['reason'],
+    registers,
+  });
+  for (const reason of RETRY_REASONS) retries.inc({ reason }, 0);
   // A rate over a counter that does not exist yet is no data, not 0: alerts want the series from the start.
   for (const phase of PHASES) {
     failOpen.inc({ phase }, 0);
@@ -102,6 +114,7 @@ export async function createMetrics(options: { readonly process?: boolean } = {}
       if (record.code !== undefined) errors.inc({ phase, code: knownCode(record.code) });
       if (record.providerMs !== undefined) duration.observe({ phase }, record.providerMs / 1000);
     },
+    retry: (reason) => retries.inc({ reason }),
     rpc: (counter, by = 1) => rpcCounters[counter].inc(by),
     watch(more) {
       gauges = { ...gauges, ...more };
@@ -122,7 +135,7 @@ function defineGauges(client: Prom, registry: prom.Registry, current: () => Gaug
   const registers = [registry];
   new client.Gauge({
     name: 'ping_auth_circuit_state',
-    help: 'Circuit of a policy provider: 0 closed, 1 half open, 2 open; the worst of all worker processes',
+    help: 'Circuit of a policy provider: 0 closed, 1 half open, 2 open, 3 rate limited; the worst of all worker processes',
     labelNames: ['provider'],
     aggregator: 'max',
     registers,

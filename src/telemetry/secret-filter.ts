@@ -11,6 +11,10 @@ export class SecretFilter {
 
   add(secret: string): void {
     if (secret.length < SHORTEST) return;
+    // A PEM key is not likely to be quoted whole.
+    for (const line of secret.split(/\r?\n/)) {
+      if (line !== secret && line.length >= 20 && !line.startsWith('-----')) this.add(line);
+    }
     this.#secrets.add(secret);
     // As it stands inside a JSON string, and inside JSON in a JSON string (a payload quoted in a log line).
     const once = JSON.stringify(secret).slice(1, -1);

@@ -1,8 +1,10 @@
 import { asPingAuthError } from '../errors/ping-auth-error.js';
+import type { SidebandObserver } from '../sideband/observer.js';
 import { type DecisionRecord, decisionFields, decisionLevel, type Phase } from './decision-log.js';
 import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
 import { redactHeaders, redactMessage, redactText } from './redaction.js';
+import { createSidebandObserver } from './sideband-observer.js';
 
 /** One sideband call with both its messages, for `enable_debug_logging`. */
 export interface SidebandExchange {
@@ -34,13 +36,20 @@ export interface Telemetry {
     message: string,
     fields?: Readonly<Record<string, string | number>>,
   ): void;
+  /** For the sideband client. */
+  readonly sideband: SidebandObserver;
   /** Call with every secret before its first use. */
   hideSecret(secret: string): void;
 }
 
 export function createTelemetry(log: Log, metrics?: Metrics): Telemetry {
   const { logger } = log;
+  const notice: Telemetry['notice'] = (level, text, fields = {}) => {
+    logger[level]({ event: 'notice', ...fields }, text);
+  };
   return {
+    notice,
+    sideband: createSidebandObserver(notice, metrics),
     decision(record) {
       metrics?.decision(record);
       const level = decisionLevel(record);
@@ -56,9 +65,6 @@ export function createTelemetry(log: Log, metrics?: Metrics): Telemetry {
       const stack = error.code === 'internal_error' ? causeOf(error) : undefined;
       logger[error.entry.level]({ event: 'problem', ...fields, code: error.code, detail, stack }, what);
     },
-    notice(level, text, fields = {}) {
-      logger[level]({ event: 'notice', ...fields }, text);
-    },
     hideSecret: (secret) => log.hideSecret(secret),
   };
 }
@@ -69,6 +75,7 @@ export const SILENT_TELEMETRY: Telemetry = {
   sidebandExchange() {},
   problem() {},
   notice() {},
+  sideband: {},
   hideSecret() {},
 };
 
