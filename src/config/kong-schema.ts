@@ -6,7 +6,10 @@ export const KONG_SCHEMA_FIELDS: readonly Readonly<Record<string, KongField>>[] 
   [name]: FIELDS[name].kong,
 }));
 
-const ALL_OR_NONE: readonly FieldName[] = ['client_certificate', 'client_key'];
+/** Checks between fields, for hosts that have a place for them. */
+export const ENTITY_CHECKS: readonly { readonly mutually_required: readonly FieldName[] }[] = [
+  { mutually_required: ['client_certificate', 'client_key'] },
+];
 
 /**
  * The whole schema for our own dump and kong/schema.lua. It says more than the list above can: the stock host has no
@@ -28,7 +31,7 @@ export const KONG_PLUGIN_SCHEMA = {
         type: 'record',
         required: true,
         fields: KONG_SCHEMA_FIELDS,
-        entity_checks: [{ mutually_required: ALL_OR_NONE }],
+        entity_checks: ENTITY_CHECKS,
       },
     },
   ],

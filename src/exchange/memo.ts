@@ -87,3 +87,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function missing(detail: string): PingAuthError {
   return new PingAuthError('state_missing', { detail });
 }
+
+/**
+ * Kept by monitor mode for a request that got no permit: the response phase has nothing to ask. Not a memo, so in enforce
+ * mode the response is withheld.
+ */
+export const UNASKED = 'monitor: not permitted';

@@ -1,0 +1,45 @@
+import { KongGateway } from '../gateway/kong-gateway.js';
+import type { KongPdk } from '../gateway/kong-pdk.js';
+import { accessPhase } from './access-phase.js';
+import { type PhaseEvent, type PluginHost, STOCK_HOST } from './host.js';
+import { type Instance, startInstance } from './instance.js';
+import { responsePhase } from './response-phase.js';
+import { telemetry } from './runtime.js';
+
+/**
+ * The plugin class that Kong's hosts know: one object for each configuration, one call for each phase of each request.
+ * It keeps nothing of a request; what the response phase needs travels in `kong.ctx.shared`.
+ */
+export class PingAuthPlugin {
+  readonly #instance: Instance;
+  readonly #host: PluginHost;
+
+  /**
+   * @param config the admin's configuration with Kong's additions. An invalid one does not throw: Kong could not be told
+   *   why, so the instance logs it once and refuses every request.
+   */
+  constructor(config: unknown, host: PluginHost = STOCK_HOST) {
+    this.#host = host;
+    this.#instance = startInstance(config, host, telemetry());
+  }
+
+  /** Asks the policy about the request. Comes back only when the request may go on to the upstream. */
+  access(kong: KongPdk, event: PhaseEvent = {}): Promise<void> {
+    return accessPhase(this.#instance, this.#gateway(kong), event);
+  }
+
+  /** Asks the policy about the upstream's response. Comes back only when it may go out to the client. */
+  response(kong: KongPdk, event: PhaseEvent = {}): Promise<void> {
+    return responsePhase(this.#instance, this.#gateway(kong), event);
+  }
+
+  /** The instance is gone; its connections stay for others that use the same policy provider. */
+  close(): void {
+    const { setup } = this.#instance;
+    if (!(setup instanceof Error)) setup.client.release();
+  }
+
+  #gateway(kong: KongPdk): KongGateway {
+    return new KongGateway(kong, this.#host === STOCK_HOST);
+  }
+}

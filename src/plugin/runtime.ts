@@ -1,0 +1,15 @@
+import { createLog } from '../telemetry/logger.js';
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.js';
+
+let current: Telemetry | undefined;
+
+/** Where all instances of this process report to. The executable sets it before the first instance; see `telemetry`. */
+export function useTelemetry(telemetry: Telemetry): void {
+  current = telemetry;
+}
+
+/** Under a host that sets nothing (the stock kong-js-pluginserver): JSON lines on standard output, which Kong logs. */
+export function telemetry(): Telemetry {
+  current ??= createTelemetry(createLog());
+  return current;
+}

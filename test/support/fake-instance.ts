@@ -1,0 +1,125 @@
+import { parseConfig } from '../../src/config/parse-config.js';
+import type { RequestChanges, ResponseChanges } from '../../src/directives/decision.js';
+import { HeaderList } from '../../src/exchange/header-list.js';
+import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/exchange/http-message.js';
+import type { RequestAnswer, ResponseAnswer } from '../../src/exchange/sideband-message.js';
+import type { Gateway, LogValues, RequestReading } from '../../src/gateway/gateway.js';
+import type { PluginHost } from '../../src/plugin/host.js';
+import type { Instance } from '../../src/plugin/instance.js';
+import type { DecisionRecord } from '../../src/telemetry/decision-log.js';
+import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
+
+export const HOST: PluginHost = { kind: 'test' };
+
+export interface FakeInstanceOptions {
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly request?: () => RequestAnswer;
+  readonly response?: () => ResponseAnswer;
+  readonly host?: PluginHost;
+}
+
+/** An instance whose policy provider is two functions; what it decided is in `decisions`. */
+export function fakeInstance(
+  options: FakeInstanceOptions = {},
+): Instance & { decisions: DecisionRecord[]; asked: unknown[] } {
+  const decisions: DecisionRecord[] = [];
+  const asked: unknown[] = [];
+  const config = parseConfig({
+    service_url: 'https://pa.example:3020',
+    shared_secret: 'test-secret',
+    secret_header_name: 'CLIENT-TOKEN',
+    ...options.config,
+  });
+  const answer = <A>(payload: unknown, make: (() => A) | undefined) => {
+    asked.push(payload);
+    if (!make) throw new Error('the test expected no call');
+    return { answer: make(), provider: 'https://pa.example:3020', durationMs: 1 };
+  };
+  return {
+    decisions,
+    asked,
+    telemetry: { ...SILENT_TELEMETRY, decision: (record) => decisions.push(record) },
+    host: options.host ?? HOST,
+    routeId: 'route-1',
+    serviceId: undefined,
+    setup: {
+      config,
+      address: { host: 'pa.example', port: 3020 },
+      client: {
+        askAboutRequest: async (payload) => answer(payload, options.request),
+        askAboutResponse: async (payload) => answer(payload, options.response),
+        release() {},
+      },
+    },
+  };
+}
+
+/** What the plugin did with Kong, in order. */
+export type Deed =
+  | {
+      readonly did: 'permit';
+      readonly changes: RequestChanges;
+      readonly memo: string;
+      readonly log: LogValues | undefined;
+    }
+  | {
+      readonly did: 'refuse' | 'withhold';
+      readonly response: ResponseToSend;
+      readonly log: LogValues | undefined;
+    }
+  | { readonly did: 'filter'; readonly changes: ResponseChanges; readonly log: LogValues | undefined };
+
+export interface FakeGateway extends Gateway {
+  readonly deeds: Deed[];
+}
+
+export const REQUEST: HttpRequest = {
+  method: 'GET',
+  url: { scheme: 'http', host: 'api.example', port: 8000, path: '/things', query: undefined },
+  httpVersion: '1.1',
+  headers: HeaderList.from([
+    ['host', 'api.example:8000'],
+    ['accept', '*/*'],
+  ]),
+  body: new Uint8Array(0),
+  sourceIp: '192.0.2.7',
+  sourcePort: 40368,
+  clientCertificatePem: undefined,
+};
+
+export const RESPONSE: HttpResponse = {
+  status: 200,
+  headers: HeaderList.from([['x-up', '1']]),
+  body: new TextEncoder().encode('hello'),
+};
+
+/** A gateway without Kong. `fails` names deeds that throw, once each. */
+export function fakeGateway(
+  given: {
+    readonly reading?: () => Partial<RequestReading>;
+    readonly response?: HttpResponse;
+    readonly memo?: string | undefined;
+    readonly fails?: readonly string[];
+  } = {},
+): FakeGateway {
+  const deeds: Deed[] = [];
+  const failing = new Set(given.fails);
+  const attempt = async (deed: Deed): Promise<void> => {
+    if (failing.delete(deed.did)) throw new Error(`Kong failed at ${deed.did}`);
+    deeds.push(deed);
+  };
+  return {
+    deeds,
+    readRequest: async () => ({
+      request: REQUEST,
+      unreadBody: undefined,
+      requestId: 'rid-1',
+      ...given.reading?.(),
+    }),
+    permit: (changes, memo, log) => attempt({ did: 'permit', changes, memo, log }),
+    refuse: (response, log) => attempt({ did: 'refuse', response, log }),
+    readResponse: async () => ({ response: given.response ?? RESPONSE, memo: given.memo }),
+    filter: (_original, changes, log) => attempt({ did: 'filter', changes, log }),
+    withhold: (response, log) => attempt({ did: 'withhold', response, log }),
+  };
+}
