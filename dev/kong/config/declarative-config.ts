@@ -1,0 +1,163 @@
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { type Entities, entityId, type PluginConfig, type Route, type Service } from './entities.js';
+
+/** The kong.yml cannot be used; the message says where. */
+export class DeclarativeConfigError extends Error {
+  override readonly name = 'DeclarativeConfigError';
+}
+
+const reference = z.union([z.string(), z.object({ name: z.string().optional(), id: z.string().optional() })]);
+
+const pluginSchema = z.object({
+  id: z.string().optional(),
+  name: z.string(),
+  instance_name: z.string().optional(),
+  enabled: z.boolean().default(true),
+  config: z.record(z.string(), z.unknown()).default({}),
+  route: reference.nullish(),
+  service: reference.nullish(),
+  protocols: z.array(z.string()).optional(),
+  tags: z.array(z.string()).nullish(),
+});
+
+const routeSchema = z.object({
+  id: z.string().optional(),
+  name: z.string().optional(),
+  hosts: z.array(z.string()).nullish(),
+  paths: z.array(z.string()).nullish(),
+  methods: z.array(z.string()).nullish(),
+  protocols: z.array(z.string()).default(['http', 'https']),
+  strip_path: z.boolean().default(true),
+  preserve_host: z.boolean().default(false),
+  service: reference.nullish(),
+  plugins: z.array(pluginSchema).nullish(),
+  tags: z.array(z.string()).nullish(),
+});
+
+const serviceSchema = z.object({
+  id: z.string().optional(),
+  name: z.string().optional(),
+  url: z.string().optional(),
+  protocol: z.enum(['http', 'https']).optional(),
+  host: z.string().optional(),
+  port: z.number().int().optional(),
+  path: z.string().nullish(),
+  retries: z.number().int().default(5),
+  connect_timeout: z.number().int().default(60_000),
+  write_timeout: z.number().int().default(60_000),
+  read_timeout: z.number().int().default(60_000),
+  routes: z.array(routeSchema).nullish(),
+  plugins: z.array(pluginSchema).nullish(),
+  enabled: z.boolean().optional(),
+  tags: z.array(z.string()).nullish(),
+});
+
+const fileSchema = z.object({
+  _format_version: z.string(),
+  _transform: z.boolean().optional(),
+  services: z.array(serviceSchema).nullish(),
+  routes: z.array(routeSchema).nullish(),
+  plugins: z.array(pluginSchema).nullish(),
+});
+
+type RawPlugin = z.infer<typeof pluginSchema>;
+type RawRoute = z.infer<typeof routeSchema>;
+type RawService = z.infer<typeof serviceSchema>;
+
+/** What a kong.yml holds, before parsing: YAML text or the same structure as an object. */
+export type DeclarativeConfig = string | Record<string, unknown>;
+
+/** @throws DeclarativeConfigError */
+export function readDeclarativeConfig(config: DeclarativeConfig): Entities {
+  const parsed = fileSchema.safeParse(typeof config === 'string' ? parse(config) : config);
+  if (!parsed.success) throw new DeclarativeConfigError(z.prettifyError(parsed.error));
+  const file = parsed.data;
+  const services: Service[] = [];
+  const routes: Route[] = [];
+  const plugins: PluginConfig[] = [];
+
+  const addRoute = (raw: RawRoute, service: Service): void => {
+    const route = makeRoute(raw, service);
+    routes.push(route);
+    for (const plugin of raw.plugins ?? []) plugins.push(makePlugin(plugin, { routeId: route.id }));
+  };
+  for (const raw of file.services ?? []) {
+    const service = makeService(raw);
+    services.push(service);
+    for (const plugin of raw.plugins ?? []) plugins.push(makePlugin(plugin, { serviceId: service.id }));
+    for (const route of raw.routes ?? []) addRoute(route, service);
+  }
+  for (const raw of file.routes ?? []) addRoute(raw, find('service', services, raw.service));
+  for (const raw of file.plugins ?? []) {
+    const routeId = raw.route == null ? undefined : find('route', routes, raw.route).id;
+    const serviceId = raw.service == null ? undefined : find('service', services, raw.service).id;
+    plugins.push(makePlugin(raw, { routeId, serviceId }));
+  }
+  return { services, routes, plugins };
+}
+
+function makeService(raw: RawService): Service {
+  const url = raw.url === undefined ? undefined : new URL(raw.url);
+  const protocol =
+    url === undefined ? (raw.protocol ?? 'http') : url.protocol === 'https:' ? 'https' : 'http';
+  const host = url?.hostname.replace(/^\[|\]$/g, '') ?? raw.host;
+  if (host === undefined)
+    throw new DeclarativeConfigError(`service ${raw.name ?? ''}: url or host is missing`);
+  const port = url === undefined || url.port === '' ? raw.port : Number(url.port);
+  const path = url === undefined ? raw.path : url.pathname === '/' ? undefined : url.pathname;
+  return {
+    id: raw.id ?? entityId('service', raw.name ?? `${protocol}://${host}:${port}`),
+    name: raw.name,
+    protocol,
+    host,
+    port: port ?? (protocol === 'https' ? 443 : 80),
+    path: path ?? undefined,
+    retries: raw.retries,
+    connectTimeout: raw.connect_timeout,
+    writeTimeout: raw.write_timeout,
+    readTimeout: raw.read_timeout,
+  };
+}
+
+function makeRoute(raw: RawRoute, service: Service): Route {
+  return {
+    id:
+      raw.id ??
+      entityId('route', raw.name ?? JSON.stringify([service.id, raw.hosts, raw.paths, raw.methods])),
+    name: raw.name,
+    hosts: raw.hosts ?? [],
+    paths: raw.paths ?? [],
+    methods: raw.methods ?? [],
+    protocols: raw.protocols,
+    stripPath: raw.strip_path,
+    preserveHost: raw.preserve_host,
+    service,
+  };
+}
+
+function makePlugin(
+  raw: RawPlugin,
+  scope: { routeId?: string | undefined; serviceId?: string | undefined },
+): PluginConfig {
+  return {
+    id: raw.id ?? entityId('plugin', raw.name, scope.routeId ?? '', scope.serviceId ?? ''),
+    name: raw.name,
+    instanceName: raw.instance_name,
+    enabled: raw.enabled,
+    routeId: scope.routeId,
+    serviceId: scope.serviceId,
+    config: raw.config,
+  };
+}
+
+function find<T extends { id: string; name: string | undefined }>(
+  kind: string,
+  entities: readonly T[],
+  wanted: z.infer<typeof reference> | null | undefined,
+): T {
+  const key = typeof wanted === 'string' ? wanted : (wanted?.id ?? wanted?.name);
+  const found = entities.find((entity) => entity.id === key || entity.name === key);
+  if (found === undefined) throw new DeclarativeConfigError(`there is no ${kind} "${key}"`);
+  return found;
+}

@@ -1,0 +1,72 @@
+import { type PluginConfig, WORKSPACE_ID } from './entities.js';
+
+/** A field of a Kong schema, as far as defaults need it. */
+interface SchemaField {
+  readonly type?: string;
+  readonly default?: unknown;
+  readonly required?: boolean;
+  readonly fields?: readonly Readonly<Record<string, SchemaField>>[];
+}
+
+export interface PluginSchema {
+  readonly name?: string;
+  readonly fields?: readonly Readonly<Record<string, SchemaField>>[];
+}
+
+/** A plugin's configuration breaks its schema in a way the stand-in checks. */
+export class PluginSchemaError extends Error {
+  override readonly name = 'PluginSchemaError';
+}
+
+/**
+ * The JSON that StartInstance carries: the admin's configuration with the schema's defaults, and Kong's own fields.
+ * An unset record arrives as an object with its inner defaults; an explicit null beats the default and is left out.
+ * @throws PluginSchemaError for an unknown or a missing required field.
+ */
+export function instanceConfig(schema: PluginSchema, plugin: PluginConfig, sequence: number): string {
+  const field = schema.fields?.find((entry) => 'config' in entry)?.config;
+  const config = withDefaults(field?.fields ?? [], plugin.config, plugin.name);
+  const own = {
+    plugin_instance_name: plugin.instanceName,
+    __ws_id: WORKSPACE_ID,
+    __plugin_id: plugin.id,
+    __seq__: sequence,
+    __key__: pluginKey(plugin),
+    route_id: plugin.routeId,
+    service_id: plugin.serviceId,
+  };
+  // Lua's cjson writes slashes escaped.
+  return JSON.stringify({ ...own, ...config }).replaceAll('/', '\\/');
+}
+
+export function pluginKey(plugin: PluginConfig): string {
+  return `plugins:${plugin.name}:${plugin.routeId ?? ''}:${plugin.serviceId ?? ''}:::${WORKSPACE_ID}`;
+}
+
+function withDefaults(
+  fields: readonly Readonly<Record<string, SchemaField>>[],
+  given: Readonly<Record<string, unknown>>,
+  where: string,
+): Record<string, unknown> {
+  const known = new Map(fields.flatMap((entry) => Object.entries(entry)));
+  const config: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(given)) {
+    const field = known.get(name);
+    // A server with an empty schema (the probes) takes anything.
+    if (field === undefined && known.size > 0) throw new PluginSchemaError(`${where}.${name}: unknown field`);
+    if (value === null) continue;
+    config[name] = field?.type === 'record' ? record(field, value, `${where}.${name}`) : value;
+  }
+  for (const [name, field] of known) {
+    if (name in given) continue;
+    if (field.default !== undefined) config[name] = structuredClone(field.default);
+    else if (field.type === 'record') config[name] = record(field, {}, `${where}.${name}`);
+    else if (field.required === true) throw new PluginSchemaError(`${where}.${name}: required field missing`);
+  }
+  return config;
+}
+
+function record(field: SchemaField, value: unknown, where: string): unknown {
+  if (typeof value !== 'object' || value === null) throw new PluginSchemaError(`${where}: expected a record`);
+  return withDefaults(field.fields ?? [], value as Record<string, unknown>, where);
+}

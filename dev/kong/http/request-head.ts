@@ -1,0 +1,124 @@
+import type { HeaderLine } from '../header-lines.js';
+import type { ByteReader } from '../net/byte-reader.js';
+
+export interface HeadLimits {
+  /** Longest line, request line included. */
+  readonly line: number;
+  /** All lines together. */
+  readonly total: number;
+  readonly headers: number;
+}
+
+export interface RequestHead {
+  readonly requestLine: string;
+  readonly method: string;
+  readonly target: string;
+  /** `HTTP/1.1`, as nginx's `$server_protocol`. */
+  readonly protocol: string;
+  readonly version: 1 | 1.1;
+  readonly headers: HeaderLine[];
+  /** Bytes of the head; nginx's preread of the body depends on it. */
+  readonly length: number;
+}
+
+/** nginx refuses the request before Kong's router sees it. */
+export class HeadRefused extends Error {
+  override readonly name = 'HeadRefused';
+  constructor(
+    readonly status: number,
+    /** The text of the error page: the one nginx error has its own number (494) but is sent as 400. */
+    readonly page: 'bad_request' | 'header_too_large' | 'uri_too_long' | 'not_allowed' | 'nginx',
+    /** As far as it was understood, for the error page's content type. */
+    readonly headers: readonly HeaderLine[] = [],
+  ) {
+    super(`refused with ${status}`);
+  }
+}
+
+/** The next request's head; undefined when the client closed. @throws HeadRefused */
+export async function readRequestHead(
+  reader: ByteReader,
+  limits: HeadLimits,
+): Promise<RequestHead | undefined> {
+  let length = 0;
+  const next = async (): Promise<string | undefined> => {
+    for (;;) {
+      const view = reader.view();
+      const at = view.indexOf(0x0a);
+      if (at > limits.line || (at < 0 && view.length > limits.line)) return undefined;
+      if (at >= 0) {
+        const text = view.subarray(0, at).toString('latin1');
+        reader.skip(at + 1);
+        length += at + 1;
+        return text.endsWith('\r') ? text.slice(0, -1) : text;
+      }
+      if (!(await reader.more())) throw new ClientClosed();
+    }
+  };
+  try {
+    let line = await next();
+    while (line === '') line = await next();
+    if (line === undefined) throw new HeadRefused(414, 'uri_too_long');
+    const start = requestLine(line);
+    const headers: HeaderLine[] = [];
+    let count = 0;
+    for (;;) {
+      const text = await next();
+      if (text === '') break;
+      if (text === undefined || length > limits.total || ++count > limits.headers) {
+        throw new HeadRefused(400, 'header_too_large', headers);
+      }
+      const header = headerLine(text, headers);
+      if (header !== undefined) headers.push(header);
+    }
+    checkFraming(start.version, headers);
+    if (start.method === 'TRACE') throw new HeadRefused(405, 'not_allowed', headers);
+    return { ...start, headers, length };
+  } catch (error) {
+    if (error instanceof ClientClosed) return undefined;
+    throw error;
+  }
+}
+
+class ClientClosed extends Error {}
+
+function requestLine(line: string): Omit<RequestHead, 'headers' | 'length'> {
+  const parts = /^([A-Z_-]+) +([^ ]+) +(HTTP\/(\d+)\.(\d+)) *$/.exec(line);
+  const [, method, target, protocol, major] = parts ?? [];
+  if (method === undefined || target === undefined || protocol === undefined) {
+    throw new HeadRefused(400, 'bad_request');
+  }
+  if (Number(major) > 1) throw new HeadRefused(505, 'nginx');
+  if (method === 'CONNECT') throw new HeadRefused(400, 'bad_request');
+  return { requestLine: line, method, target, protocol, version: protocol === 'HTTP/1.0' ? 1 : 1.1 };
+}
+
+/** Undefined for a name nginx ignores (a dot, odd characters). */
+function headerLine(text: string, soFar: readonly HeaderLine[]): HeaderLine | undefined {
+  const colon = text.indexOf(':');
+  const name = colon < 0 ? text : text.slice(0, colon);
+  const value = colon < 0 ? '' : text.slice(colon + 1).replace(/^ +| +$/g, '');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a header with one of these is refused
+  if (name === '' || /[\x00-\x20\x7f]/.test(name) || /[\x00\r]/.test(value)) {
+    throw new HeadRefused(400, 'bad_request', soFar);
+  }
+  return /^[A-Za-z0-9_-]+$/.test(name) ? { name, value } : undefined;
+}
+
+function checkFraming(version: number, headers: readonly HeaderLine[]): void {
+  const all = (name: string): string[] =>
+    headers.filter((line) => line.name.toLowerCase() === name).map((line) => line.value);
+  const hosts = all('host');
+  const lengths = all('content-length');
+  const codings = all('transfer-encoding');
+  const bad =
+    hosts.length > 1 ||
+    (hosts.length === 0 && version > 1) ||
+    lengths.length > 1 ||
+    (lengths.length > 0 && codings.length > 0) ||
+    (lengths[0] !== undefined && !/^\d+$/.test(lengths[0]));
+  if (bad) throw new HeadRefused(400, 'bad_request', headers);
+  if (codings.length > 0 && (codings.length > 1 || codings[0]?.toLowerCase() !== 'chunked')) {
+    throw new HeadRefused(501, 'nginx', headers);
+  }
+}

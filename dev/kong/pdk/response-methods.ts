@@ -1,0 +1,136 @@
+import { escapeHeaderName, escapeHeaderValue } from '../http/uri.js';
+import type { RequestContext } from '../request-context.js';
+import { headerTable, headerValues } from './header-values.js';
+import { ExitSignal, PdkError } from './pdk-error.js';
+import {
+  ANY,
+  checkCount,
+  type PdkCall,
+  type PdkMethod,
+  RESPONSE_READS,
+  SERVICE_RESPONSE,
+  text,
+} from './pdk-method.js';
+import { luaToString, type PdkValue, toBytes } from './pdk-value.js';
+
+/** Setting one of these replaces nginx's own header, spelling included. */
+const BUILT_IN = new Set(
+  `server date content-encoding location refresh last-modified content-range accept-ranges www-authenticate expires etag
+   content-length connection`.split(/\s+/),
+);
+
+/** `ngx.header[name] = values`. @throws PdkError for a Content-Length that is none. */
+export function setResponseHeader(ctx: RequestContext, name: string, values: readonly string[]): void {
+  const key = escapeHeaderName(name.replaceAll('_', '-'));
+  const lower = key.toLowerCase();
+  if (key === '') return;
+  // nginx writes its own Connection header; one that is set goes out beside it.
+  const kept = lower === 'content-type' ? values.slice(-1) : values;
+  if (lower === 'content-length' && kept.some((value) => !/^\d+$/.test(value))) {
+    throw new PdkError('failed to set header');
+  }
+  ctx.response.headers.set(key, kept.map(escapeHeaderValue), BUILT_IN.has(lower));
+  if (lower === 'date') ctx.response.dateCleared = kept.length === 0;
+}
+
+function setOrWarn({ ctx, log }: PdkCall, name: string, values: readonly string[]): void {
+  if (name.toLowerCase() === 'transfer-encoding') {
+    log.write('warn', 'manually setting Transfer-Encoding. Ignored.', ctx.id);
+  } else setResponseHeader(ctx, name, values);
+}
+
+function change(run: (call: PdkCall, args: readonly PdkValue[]) => void): PdkMethod {
+  return {
+    ...ANY,
+    run: (call, args) => {
+      run(call, args);
+      return undefined;
+    },
+  };
+}
+
+/** @throws PdkError */
+function statusCode(value: PdkValue): number {
+  if (typeof value !== 'number' || value < 100 || value > 599) {
+    throw new PdkError('code must be a number between 100 and 599');
+  }
+  return Math.floor(value);
+}
+
+/** nginx adds what it will write itself. */
+function visibleHeaders(ctx: RequestContext, max: number): Record<string, string | string[]> {
+  const table = ctx.response.headers.table(max);
+  table.connection ??= ctx.received.keepAlive ? 'keep-alive' : 'close';
+  return table;
+}
+
+export const RESPONSE_METHODS: Readonly<Record<string, PdkMethod>> = {
+  'kong.response.get_status': { ...RESPONSE_READS, run: ({ ctx }) => ctx.response.status },
+  'kong.response.get_source': { ...RESPONSE_READS, run: ({ ctx }) => ctx.source },
+  'kong.response.get_headers': {
+    ...RESPONSE_READS,
+    run: ({ ctx }, [max]) => visibleHeaders(ctx, checkCount('max_headers', max)),
+  },
+  'kong.response.get_header': {
+    ...RESPONSE_READS,
+    run: ({ ctx }, [name]) => {
+      const value = visibleHeaders(ctx, 1000)[text(name, 'header name').toLowerCase().replaceAll('_', '-')];
+      return Array.isArray(value) ? value[0] : value;
+    },
+  },
+  'kong.response.set_status': change(({ ctx }, [status]) => {
+    ctx.response.status = statusCode(status);
+  }),
+  'kong.response.set_header': change((call, [name, value]) => {
+    if (value === undefined || value === null) throw new PdkError('invalid header value');
+    setOrWarn(call, text(name, 'header'), headerValues(value));
+  }),
+  'kong.response.add_header': change((call, [name, value]) => {
+    const header = text(name, 'header');
+    setOrWarn(call, header, [...call.ctx.response.headers.all(header), ...headerValues(value)]);
+  }),
+  'kong.response.clear_header': change(({ ctx }, [name]) => {
+    const header = text(name, 'header');
+    if (header.toLowerCase() === 'date') ctx.response.dateCleared = ctx.response.headers.has('date');
+    ctx.response.headers.remove(header);
+  }),
+  'kong.response.set_headers': change((call, [headers]) => {
+    for (const [name, values] of headerTable(headers)) setOrWarn(call, name, values);
+  }),
+  'kong.response.exit': change(exit),
+  'kong.service.response.get_status': {
+    ...SERVICE_RESPONSE,
+    run: ({ ctx }) => ctx.upstreamResponse?.status,
+  },
+  // Empty in buffered mode: Kong fills it from what a plain proxied response would have left.
+  'kong.service.response.get_headers': {
+    ...SERVICE_RESPONSE,
+    run: (_call, [max]) => {
+      checkCount('max_headers', max);
+      return {};
+    },
+  },
+  'kong.service.response.get_header': {
+    ...SERVICE_RESPONSE,
+    run: ({ ctx }, [name]) => {
+      const wanted = text(name, 'header name').toLowerCase();
+      return ctx.upstreamResponse?.headers.find((line) => line.name.toLowerCase() === wanted)?.value;
+    },
+  },
+  'kong.service.response.get_raw_body': { ...SERVICE_RESPONSE, run: ({ ctx }) => ctx.bufferedBody },
+};
+
+function exit(call: PdkCall, [status, body, headers]: readonly PdkValue[]): void {
+  const { ctx, protocol } = call;
+  const code = statusCode(status);
+  const bare = protocol === 'mp' && (body === undefined || body === null);
+  const content = toBytes(body);
+  const table = headerTable(headers);
+  // Over MsgPack an exit without a body loses the headers; recorded.
+  if (bare) throw new ExitSignal(code, content, true);
+  for (const [name, values] of table) setOrWarn(call, name, values);
+  if (!table.some(([name]) => name.toLowerCase() === 'content-length')) {
+    setResponseHeader(ctx, 'Content-Length', [luaToString(String(content.length))]);
+  }
+  throw new ExitSignal(code, content);
+}

@@ -1,0 +1,171 @@
+import http2 from 'node:http2';
+import { Readable } from 'node:stream';
+import { type HeaderLine, HeaderLines } from '../header-lines.js';
+import { RequestBody } from '../http/request-body.js';
+import { HeadRefused } from '../http/request-head.js';
+import { BadUri, nginxUri, splitTarget } from '../http/uri.js';
+import type { ConnectionInfo, ReceivedRequest } from '../request-context.js';
+import type { ClientResponse, ClientSide } from './client-side.js';
+import type { Gateway } from './gateway.js';
+
+const FORBIDDEN = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'proxy-connection']);
+
+/** One request of an HTTP/2 connection. */
+export async function serveHttp2Stream(
+  stream: http2.ServerHttp2Stream,
+  raw: readonly string[],
+  info: ConnectionInfo,
+  gateway: Gateway,
+): Promise<void> {
+  const pseudo = new Map<string, string>();
+  const lines: HeaderLine[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    const value = raw[i + 1] ?? '';
+    if (name.startsWith(':')) pseudo.set(name, value);
+    else lines.push({ name, value });
+  }
+  const client = new Http2Client(stream);
+  const headers = joinCookies(lines);
+  const authority = pseudo.get(':authority');
+  const body = requestBody(stream, headers, gateway);
+  const received = receive(pseudo, headers, body, info);
+  const host = headers.get('host');
+  if (
+    received instanceof HeadRefused ||
+    (host !== undefined && authority !== undefined && host !== authority)
+  ) {
+    const refusal =
+      received instanceof HeadRefused ? received : new HeadRefused(400, 'bad_request', headers.lines);
+    const stub = { ...blank(body, info), headers };
+    await gateway.refuse(gateway.context(stub), client, refusal);
+    return;
+  }
+  if (host === undefined && authority !== undefined) headers.add('host', authority);
+  await gateway.handle(gateway.context(received), client);
+}
+
+function requestBody(stream: http2.ServerHttp2Stream, headers: HeaderLines, gateway: Gateway): RequestBody {
+  const empty = stream.endAfterHeaders;
+  return new RequestBody(
+    {
+      chunked: !empty && !headers.has('content-length'),
+      open: () => (empty ? Readable.from([]) : stream) as AsyncIterable<Buffer>,
+      preread: () => 0,
+      beforeReading: () => undefined,
+    },
+    gateway.settings.bodyBufferSize,
+    gateway.settings.prefix,
+    (file) => gateway.log.write('warn', `a client request body is buffered to a temporary file ${file}`),
+  );
+}
+
+function receive(
+  pseudo: ReadonlyMap<string, string>,
+  headers: HeaderLines,
+  body: RequestBody,
+  info: ConnectionInfo,
+): ReceivedRequest | HeadRefused {
+  const method = pseudo.get(':method') ?? 'GET';
+  const target = pseudo.get(':path') ?? '/';
+  try {
+    const { path, args, requestUri } = splitTarget(target);
+    return {
+      ...blank(body, info),
+      requestLine: `${method} ${target} HTTP/2.0`,
+      method,
+      requestUri,
+      rawPath: path,
+      args,
+      uri: nginxUri(path),
+      headers,
+    };
+  } catch (error) {
+    if (error instanceof BadUri) return new HeadRefused(400, 'bad_request', headers.lines);
+    throw error;
+  }
+}
+
+function blank(body: RequestBody, info: ConnectionInfo): ReceivedRequest {
+  return {
+    requestLine: '',
+    method: 'GET',
+    protocol: 'HTTP/2.0',
+    httpVersion: 2,
+    requestUri: '/',
+    rawPath: '/',
+    args: undefined,
+    uri: '/',
+    headers: new HeaderLines(),
+    body,
+    connection: info,
+    keepAlive: true,
+    upgrade: undefined,
+  };
+}
+
+/** HTTP/2 may split cookies; nginx joins them. */
+function joinCookies(lines: readonly HeaderLine[]): HeaderLines {
+  const headers = new HeaderLines(lines.filter((line) => line.name !== 'cookie'));
+  const cookies = lines.filter((line) => line.name === 'cookie').map((line) => line.value);
+  if (cookies.length > 0) headers.add('cookie', cookies.join('; '));
+  return headers;
+}
+
+class Http2Client implements ClientSide {
+  constructor(private readonly stream: http2.ServerHttp2Stream) {
+    stream.on('error', () => undefined);
+  }
+
+  continue100(): void {}
+
+  async send(response: ClientResponse): Promise<void> {
+    const { stream } = this;
+    if (stream.destroyed) return;
+    const headers: http2.OutgoingHttpHeaders = { ':status': response.status };
+    for (const { name, value } of response.headers) {
+      const key = name.toLowerCase();
+      // nginx sends it and the client's HTTP/2 library breaks the stream off.
+      if (FORBIDDEN.has(key)) return this.#breakOff(http2.constants.NGHTTP2_PROTOCOL_ERROR);
+      const known = headers[key];
+      headers[key] =
+        known === undefined ? value : [...(Array.isArray(known) ? known : [String(known)]), value];
+    }
+    if (response.status === 204) delete headers['content-length'];
+    // Node would add a Date of its own; the property is not in its types.
+    Object.assign(stream, { sendDate: false });
+    const bodiless = response.headOnly || response.status === 204 || response.status === 304;
+    stream.respond(headers, { endStream: bodiless });
+    if (bodiless) return;
+    try {
+      for await (const part of Buffer.isBuffer(response.body) ? [response.body] : response.body) {
+        if (!stream.write(part)) {
+          await new Promise<void>((resolve) => {
+            stream.once('drain', resolve);
+            stream.once('close', resolve);
+          });
+        }
+      }
+    } catch (error) {
+      this.#breakOff(http2.constants.NGHTTP2_INTERNAL_ERROR);
+      throw error;
+    }
+    stream.end();
+  }
+
+  #breakOff(code: number): void {
+    if (!this.stream.closed) this.stream.close(code);
+  }
+
+  drop(): void {
+    this.#breakOff(http2.constants.NGHTTP2_CANCEL);
+  }
+
+  async hang(): Promise<void> {
+    if (!this.stream.closed) await new Promise((resolve) => this.stream.once('close', resolve));
+  }
+
+  async tunnel(): Promise<void> {
+    this.#breakOff(http2.constants.NGHTTP2_INTERNAL_ERROR);
+  }
+}

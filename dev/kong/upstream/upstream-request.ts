@@ -1,0 +1,98 @@
+import type { HeaderLine } from '../header-lines.js';
+import type { RequestContext, UpstreamTarget } from '../request-context.js';
+
+/** Headers that Kong writes itself or that end at Kong. */
+const REPLACED = new Set(
+  `host via connection keep-alive proxy-connection transfer-encoding upgrade te expect content-length x-forwarded-for
+   x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-path x-forwarded-prefix x-real-ip
+   x-kong-request-id`.split(/\s+/),
+);
+
+/** Methods nginx has a number for. Buffered proxying runs a subrequest, and that knows no others: they become GET. */
+const KNOWN_METHODS = new Set(
+  'GET HEAD POST PUT DELETE OPTIONS PATCH TRACE MKCOL COPY MOVE PROPFIND PROPPATCH LOCK UNLOCK'.split(' '),
+);
+
+export interface UpstreamHeadOptions {
+  readonly buffered: boolean;
+  /** What the route cut off the path, for X-Forwarded-Prefix. */
+  readonly prefix: string | undefined;
+}
+
+/** The head of the request that goes to the upstream. */
+export function upstreamHead(
+  ctx: RequestContext,
+  target: UpstreamTarget,
+  options: UpstreamHeadOptions,
+): Buffer {
+  const method = options.buffered && !KNOWN_METHODS.has(ctx.method) ? 'GET' : ctx.method;
+  const query =
+    target.args === undefined
+      ? ''
+      : target.args !== '' || ctx.received.requestUri.endsWith('?')
+        ? `?${target.args}`
+        : '';
+  const lines = [...kongHeaders(ctx, target, options.prefix), ...clientHeaders(ctx)];
+  const text = lines.map(({ name, value }) => `${name}: ${value}\r\n`).join('');
+  return Buffer.from(`${method} ${target.path}${query} HTTP/1.1\r\n${text}\r\n`, 'latin1');
+}
+
+function kongHeaders(ctx: RequestContext, target: UpstreamTarget, prefix: string | undefined): HeaderLine[] {
+  const { received } = ctx;
+  const original = received.headers;
+  const trusted = (name: string): string | undefined => (ctx.fromTrusted ? original.get(name) : undefined);
+  const lines: HeaderLine[] = [];
+  const add = (name: string, value: string | undefined): void => {
+    if (value !== undefined && value !== '') lines.push({ name, value });
+  };
+  const te = original.get('te');
+  if (te !== undefined && /\btrailers\b/i.test(te)) add('TE', 'trailers');
+  const via = `${received.httpVersion} kong/3.9.3`;
+  const before = original.get('via');
+  add('Via', before === undefined ? via : `${before}, ${via}`);
+  add('Host', target.hostHeader === '' ? serviceHost(target) : target.hostHeader);
+  add('Upgrade', received.upgrade);
+  add('Connection', received.upgrade === undefined ? 'keep-alive' : 'keep-alive, Upgrade');
+  const chain = [...original.all('x-forwarded-for'), ctx.connection.remoteAddress];
+  add('X-Forwarded-For', chain.join(', '));
+  add('X-Forwarded-Proto', trusted('x-forwarded-proto') ?? ctx.scheme);
+  add('X-Forwarded-Host', trusted('x-forwarded-host') ?? originalHost(ctx));
+  add('X-Forwarded-Port', trusted('x-forwarded-port') ?? String(ctx.connection.localPort));
+  add('X-Forwarded-Path', trusted('x-forwarded-path') ?? received.rawPath);
+  add('X-Forwarded-Prefix', trusted('x-forwarded-prefix') ?? prefix);
+  add('X-Real-IP', ctx.realIp.address);
+  add('X-Kong-Request-Id', ctx.id);
+  const length =
+    ctx.headers.get('content-length') ?? (ctx.received.body.wasRead ? chunkedLength(ctx) : undefined);
+  add('Content-Length', length);
+  return lines;
+}
+
+/** A chunked body is read whole and sent on with its length. */
+function chunkedLength(ctx: RequestContext): string | undefined {
+  return ctx.received.body.chunkedLength === undefined ? undefined : String(ctx.received.body.chunkedLength);
+}
+
+function originalHost(ctx: RequestContext): string {
+  const header = ctx.received.headers.get('host');
+  return header === undefined || header === '' ? ctx.serverName : header.replace(/:\d*$/, '').toLowerCase();
+}
+
+export function serviceHost(target: UpstreamTarget): string {
+  const standard = target.port === (target.scheme === 'https' ? 443 : 80);
+  return standard || target.retargeted ? target.host : `${target.host}:${target.port}`;
+}
+
+function clientHeaders(ctx: RequestContext): HeaderLine[] {
+  const named = new Set(
+    ctx.received.headers
+      .all('connection')
+      .flatMap((value) => value.split(','))
+      .map((token) => token.trim().toLowerCase())
+      .filter((token) => token !== 'close' && token !== 'keep-alive' && token !== 'te'),
+  );
+  return ctx.headers.lines.filter(({ name }) => {
+    const lower = name.toLowerCase();
+    return !REPLACED.has(lower) && !named.has(lower);
+  });
+}

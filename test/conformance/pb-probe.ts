@@ -1,0 +1,134 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { frame } from '../../dev/kong/rpc/frames.js';
+import {
+  bytesField,
+  bytesOf,
+  int32Of,
+  int64Of,
+  lastField,
+  readFields,
+  varintField,
+} from '../../dev/kong/rpc/protobuf.js';
+import { encodeCall, type ScriptCall } from './pb-probe-codec.js';
+
+/** What happened to one call of a script: Kong's reply frame, or that Kong dropped the connection. */
+export type ProbeReply = Buffer | 'no_reply';
+
+export interface ProbedPhase {
+  readonly phase: string;
+  readonly replies: ProbeReply[];
+  end: 'returned' | 'closed';
+}
+
+/** The script of one phase of one instance. */
+export type ScriptOf = (config: Record<string, unknown>, phase: string) => readonly ScriptCall[];
+
+/**
+ * A ProtoBuf:1 plugin server that runs scripts of PDK calls, one after the other, and keeps the replies. `phases` holds
+ * the events by the route id of the instance.
+ */
+export class PbProbe {
+  readonly phases = new Map<string, ProbedPhase[]>();
+  readonly #configs: Record<string, unknown>[] = [];
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(private readonly scriptOf: ScriptOf) {
+    this.#server = createServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined);
+      void this.#serve(socket);
+    });
+  }
+
+  async listen(path: string): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(path, resolve));
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const frames = new FrameReader(socket);
+    for (;;) {
+      const bytes = await frames.next();
+      if (bytes === undefined) return;
+      const call = readFields(bytes);
+      const sequence = int64Of(lastField(call, 1));
+      const start = lastField(call, 33);
+      const event = lastField(call, 36);
+      if (start !== undefined) {
+        const config: Record<string, unknown> = JSON.parse(
+          bytesOf(lastField(readFields(bytesOf(start)), 2)).toString(),
+        );
+        const id = this.#configs.push(config);
+        const status = varintField(2, id);
+        socket.write(frame(Buffer.concat([varintField(1, sequence), bytesField(33, status)])));
+      } else if (event !== undefined) {
+        const fields = readFields(bytesOf(event));
+        const config = this.#configs[int32Of(lastField(fields, 1)) - 1] ?? {};
+        if (!(await this.#event(config, bytesOf(lastField(fields, 2)).toString(), socket, frames))) return;
+        socket.write(Buffer.concat([frame(Buffer.alloc(0)), frame(varintField(1, sequence))]));
+      } else {
+        socket.write(frame(varintField(1, sequence)));
+      }
+    }
+  }
+
+  /** False when Kong dropped the connection. */
+  async #event(
+    config: Record<string, unknown>,
+    phase: string,
+    socket: Socket,
+    frames: FrameReader,
+  ): Promise<boolean> {
+    const seen: ProbedPhase = { phase, replies: [], end: 'closed' };
+    const key = String(config.route_id);
+    this.phases.set(key, [...(this.phases.get(key) ?? []), seen]);
+    for (const call of this.scriptOf(config, phase)) {
+      socket.write(Buffer.concat([frame(Buffer.from(call[0])), frame(encodeCall(call))]));
+      const reply = await frames.next();
+      if (reply === undefined) {
+        seen.replies.push('no_reply');
+        return false;
+      }
+      seen.replies.push(reply);
+    }
+    seen.end = 'returned';
+    return true;
+  }
+}
+
+class FrameReader {
+  #buffer: Buffer = Buffer.alloc(0);
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket) {
+    socket.on('data', (chunk: Buffer) => {
+      this.#buffer = Buffer.concat([this.#buffer, chunk]);
+      this.#wake?.();
+    });
+    socket.on('close', () => {
+      this.#ended = true;
+      this.#wake?.();
+    });
+  }
+
+  async next(): Promise<Buffer | undefined> {
+    for (;;) {
+      const length = this.#buffer.length >= 4 ? this.#buffer.readUInt32LE() : undefined;
+      if (length !== undefined && this.#buffer.length >= 4 + length) {
+        const bytes = this.#buffer.subarray(4, 4 + length);
+        this.#buffer = this.#buffer.subarray(4 + length);
+        return bytes;
+      }
+      if (this.#ended) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
