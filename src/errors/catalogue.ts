@@ -112,6 +112,12 @@ export const ERRORS = {
     'error',
     true,
   ),
+  provider_upload_cut: entry(
+    502,
+    BAD_GATEWAY,
+    'The policy provider closed the connection on a large message, as servers do over their size limit',
+    'error',
+  ),
   provider_tls_failed: entry(
     502,
     BAD_GATEWAY,

@@ -1,0 +1,181 @@
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import type { CircuitSettings } from './circuit.js';
+import type { ExchangeRequest } from './http-exchange.js';
+import type { SidebandObserver, SidebandPhase } from './observer.js';
+import type { Patience } from './patience.js';
+import type { Provider } from './provider.js';
+import { type AttemptResult, attempt } from './provider-attempt.js';
+import type { SidebandRuntime } from './sideband-runtime.js';
+import { printable, statusError } from './status-errors.js';
+
+/** What all calls of one instance have in common. */
+export interface CallSettings {
+  readonly runtime: SidebandRuntime;
+  readonly observer: SidebandObserver;
+  readonly providers: readonly Provider[];
+  readonly circuit: CircuitSettings;
+  readonly avoidMs: number;
+  readonly maxBodyBytes: number;
+}
+
+/** The way of one call through the providers: which are asked, in which order, and what their circuits learn from it. */
+export class SidebandCall {
+  readonly #settings: CallSettings;
+  readonly #phase: SidebandPhase;
+  readonly #message: Omit<ExchangeRequest, 'path'>;
+  readonly #patience: Patience;
+  /** Not reached lately, and asked by this call to see whether that is over. */
+  #probed: Provider | undefined;
+  /** Who answered, or whose failure is the call's; for the log. */
+  provider: Provider | undefined;
+  correlationId: string | undefined;
+
+  constructor(
+    settings: CallSettings,
+    phase: SidebandPhase,
+    message: Omit<ExchangeRequest, 'path'>,
+    patience: Patience,
+  ) {
+    this.#settings = settings;
+    this.#phase = phase;
+    this.#message = message;
+    this.#patience = patience;
+  }
+
+  /** @returns body of a 200. @throws PingAuthError */
+  async answer(): Promise<Buffer> {
+    try {
+      return await this.#askInTurn(this.#order());
+    } finally {
+      // A probe that brought no result, or was not needed: another request may make it.
+      if (this.#probed) this.#settings.runtime.connections(this.#probed).avoidance.abandoned();
+    }
+  }
+
+  async #askInTurn(order: readonly Provider[]): Promise<Buffer> {
+    let failure: PingAuthError | undefined;
+    for (const [index, provider] of order.entries()) {
+      const outcome = await this.#ask(provider);
+      if (Buffer.isBuffer(outcome)) {
+        this.provider = provider;
+        return outcome;
+      }
+      if (failure === undefined || isGraver(outcome.error, failure)) {
+        failure = outcome.error;
+        this.provider = provider;
+      }
+      const next = outcome.elsewhere && this.#patience.ended === undefined ? order[index + 1] : undefined;
+      this.#reportFailure(provider, outcome.error, next);
+      if (next === undefined) break;
+    }
+    throw failure ?? new PingAuthError('internal_error', { detail: 'no provider to ask' });
+  }
+
+  /** As configured, but those that could not be reached lately come last. The first of them may be due for a probe. */
+  #order(): readonly Provider[] {
+    const { providers, runtime } = this.#settings;
+    if (providers.length === 1) return providers;
+    const isAvoided = (provider: Provider) => runtime.connections(provider).avoidance.active;
+    const first = providers.find((provider) => {
+      if (!isAvoided(provider)) return true;
+      if (runtime.connections(provider).avoidance.claim()) return false;
+      this.#probed = provider;
+      return true;
+    });
+    const others = providers.filter((provider) => provider !== first);
+    return [
+      ...(first === undefined ? [] : [first]),
+      ...others.filter((provider) => !isAvoided(provider)),
+      ...others.filter(isAvoided),
+    ];
+  }
+
+  async #ask(provider: Provider): Promise<Buffer | NoAnswer> {
+    const { runtime, observer, maxBodyBytes } = this.#settings;
+    const circuit = runtime.circuit(provider);
+    const admission = circuit.admit(this.#settings.circuit);
+    if (!admission.admitted) return notAdmitted(admission.because, admission.secondsLeft);
+    let learned = false;
+    try {
+      const path = this.#phase === 'request' ? provider.requestPath : provider.responsePath;
+      const request = { path, headers: this.#message.headers, body: this.#message.body };
+      const result = await attempt(runtime.connections(provider), request, maxBodyBytes, this.#patience, () =>
+        observer.staleConnection?.({ phase: this.#phase, provider: provider.name }),
+      );
+      const from = circuit.state;
+      const outcome = this.#learn(provider, result, admission.probe);
+      learned = true;
+      const to = circuit.state;
+      if (to !== from) {
+        observer.circuitChanged?.({ provider: provider.name, from, to, secondsLeft: circuit.secondsLeft });
+      }
+      return outcome;
+    } finally {
+      if (!learned) circuit.abandoned(admission.probe);
+    }
+  }
+
+  /** Tells circuit and avoidance, and turns the result into a body or an error. */
+  #learn(provider: Provider, result: AttemptResult, probe: boolean): Buffer | NoAnswer {
+    const { runtime, circuit: circuitSettings, avoidMs } = this.#settings;
+    const circuit = runtime.circuit(provider);
+    const { avoidance } = runtime.connections(provider);
+    if (result.kind === 'failed') {
+      if (result.providerFailed) circuit.failed(probe, circuitSettings);
+      else circuit.abandoned(probe);
+      if (result.avoid) {
+        avoidance.failed(avoidMs);
+        this.#probeEnded(provider);
+      }
+      return { error: result.error, elsewhere: result.elsewhere };
+    }
+    avoidance.reached();
+    this.#probeEnded(provider);
+    const { status, headers, body } = result;
+    this.correlationId = printable(headers['correlation-id']);
+    if (status === 200 && body !== undefined) {
+      circuit.succeeded(probe);
+      return body;
+    }
+    const error = statusError(status, headers, body, runtime.clock.wall());
+    if (error.code === 'provider_failing') circuit.failed(probe, circuitSettings);
+    else if (error.code === 'provider_rate_limited') circuit.rateLimited(probe, error.retryAfterSeconds ?? 1);
+    else circuit.succeeded(probe);
+    return { error, elsewhere: false };
+  }
+
+  #probeEnded(provider: Provider): void {
+    if (this.#probed === provider) this.#probed = undefined;
+  }
+
+  #reportFailure(provider: Provider, error: PingAuthError, next: Provider | undefined): void {
+    this.#settings.observer.providerFailed?.({
+      phase: this.#phase,
+      provider: provider.name,
+      code: error.code,
+      detail: error.detail ?? error.entry.meaning,
+      next: next?.name,
+    });
+  }
+}
+
+interface NoAnswer {
+  readonly error: PingAuthError;
+  /** Whether another provider may be asked. */
+  readonly elsewhere: boolean;
+}
+
+function notAdmitted(because: 'open' | 'rate_limited', secondsLeft: number): NoAnswer {
+  const limited = because === 'rate_limited';
+  const error = new PingAuthError(limited ? 'provider_rate_limited' : 'provider_circuit_open', {
+    detail: `no call was made; ${secondsLeft} s left`,
+    retryAfterSeconds: secondsLeft,
+  });
+  // Asking another one would get around the limit that the provider has set.
+  return { error, elsewhere: !limited };
+}
+
+/** Of several failures the first that forbids a fail-open, else the last: when in doubt, refuse. */
+function isGraver(later: PingAuthError, earlier: PingAuthError): boolean {
+  return earlier.entry.failOpen || !later.entry.failOpen;
+}
