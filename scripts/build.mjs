@@ -34,6 +34,19 @@ for (const [name, entry] of Object.entries(executables)) {
   chmodSync(outfile, 0o755);
 }
 
+// The plugin for the stock kong-js-pluginserver: CommonJS, because that server loads plugins with require().
+await build({
+  entryPoints: [`${root}src/plugin/module.ts`],
+  outfile: `${root}dist/js-plugins/ping-auth.cjs`,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.18',
+  minifySyntax: true,
+  legalComments: 'linked',
+  logLevel: 'warning',
+});
+
 if (!quick) {
   execFileSync(
     process.execPath,
