@@ -106,6 +106,17 @@ describe('sideband messages in logs', () => {
     });
   });
 
+  it('may be an answer that was parsed already', () => {
+    const headers = [
+      ['x-a', '1'],
+      ['set-cookie', 'sid=1'],
+    ];
+    expect(redactMessage({ kind: 'deny', response: { responseCode: 403, headers } })).toEqual({
+      kind: 'deny',
+      response: { responseCode: 403, headers: [{ 'x-a': '1' }, { 'set-cookie': '[redacted]' }] },
+    });
+  });
+
   it('keep the code and id of an error document', () => {
     const error = { id: 'e-1', code: 'GATEWAY_TOKEN', message: 'The Gateway Token is invalid' };
     expect(redactMessage(error)).toEqual(error);

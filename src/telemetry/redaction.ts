@@ -131,6 +131,8 @@ function redactMember(name: string, value: unknown, secretHeader: string): unkno
 function redactWireHeaders(headers: unknown, secretHeader: string): unknown {
   if (!Array.isArray(headers)) return shortValue(headers);
   return headers.map((pair: unknown) => {
+    // A parsed answer has [name, value] in the place of {name: value}.
+    if (isField(pair)) return { [redactText(pair[0], 200)]: redactHeader(pair[0], pair[1], secretHeader) };
     if (!isRecord(pair)) return shortValue(pair);
     return Object.fromEntries(
       Object.entries(pair).map(([name, value]) => [
@@ -139,6 +141,10 @@ function redactWireHeaders(headers: unknown, secretHeader: string): unknown {
       ]),
     );
   });
+}
+
+function isField(pair: unknown): pair is [string, string] {
+  return Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === 'string');
 }
 
 /** Numbers, booleans and null as they are; of anything else only its kind, since its shape is not known to be harmless. */

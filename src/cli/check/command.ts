@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { paintFor } from '../paint.js';
+import { type CheckSetup, checkConfiguration } from './check-configuration.js';
+import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './declarative-file.js';
+import type { ConfigurationReport } from './finding.js';
+import { hasFailed, reportAsJson, reportInWords } from './report.js';
+import { parseHeaderOption, parseUrlOption, SAMPLE_URL } from './sample.js';
+
+/** Documented in --help and docs/check.md. */
+export const EXIT = { allWell: 0, failed: 1, usage: 2, nothingToCheck: 3 } as const;
+
+interface Arguments {
+  readonly serviceUrl?: string;
+  readonly secretEnv?: string;
+  readonly secretHeader?: string;
+  readonly ca?: string;
+  readonly name: string;
+  readonly url: URL;
+  readonly method: string;
+  readonly header: readonly (readonly [string, string])[];
+  readonly timeout: number;
+  readonly json?: boolean;
+  readonly color?: boolean;
+}
+
+/** Where the command reads and writes; a test gives its own. */
+export interface Terminal {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown };
+  exitCode(code: number): void;
+}
+
+export function checkCommand(terminal: Terminal): Command {
+  return new Command('check')
+    .summary('verify the connection to the policy provider')
+    .description(
+      'Verifies every ping-auth configuration in FILE (kong.yml, a decK file, Kubernetes manifests), or the one given by options:\nfields, DNS, connection, TLS, endpoint, secret, a decision, latency. Makes a few harmless calls; changes nothing.',
+    )
+    .argument('[file]', 'declarative file, - for standard input')
+    .option('--service-url <url>', 'policy provider, instead of the one in FILE or without a FILE')
+    .option('--secret-env <name>', 'environment variable that holds the shared secret')
+    .option('--secret-header <name>', 'name of the header for the secret (without a FILE: CLIENT-TOKEN)')
+    .option('--ca <file>', 'PEM file with what to trust, as ca_certificate')
+    .option('--name <plugin>', 'name under which the plugin is configured', 'ping-auth')
+    .option(
+      '--url <url>',
+      'URL of the API request to ask the policy about',
+      parseUrlOption,
+      new URL(SAMPLE_URL),
+    )
+    .option('--method <method>', 'its method', 'GET')
+    .option('--header <name:value>', 'one of its headers; can be repeated', parseHeaderOption, [])
+    .option('--timeout <ms>', 'milliseconds for a connection', parseTimeout, 5000)
+    .option('--json', 'print the result as JSON')
+    .option('--color', 'colours even when the output is not a terminal')
+    .option('--no-color', 'no colours')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all is well (there may be warnings), 1 something failed, 2 wrong usage or an unreadable file, 3 no configuration found.',
+    )
+    .action(async (file: string | undefined, options: Arguments) => {
+      terminal.exitCode(await check(file, options, terminal));
+    });
+}
+
+async function check(file: string | undefined, options: Arguments, terminal: Terminal): Promise<number> {
+  let found: DeclarativeFile;
+  let overrides: Record<string, unknown>;
+  try {
+    overrides = await readOverrides(options, terminal);
+    found = await readEntries(file, options);
+  } catch (thrown) {
+    terminal.stderr.write(`ping-auth check: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
+    return EXIT.usage;
+  }
+  if (found.entries.length === 0) {
+    terminal.stderr.write(`ping-auth check: no configuration of the plugin ${options.name} in ${file}\n`);
+    return EXIT.nothingToCheck;
+  }
+  const setup: CheckSetup = {
+    environment: terminal.environment,
+    vaults: found.vaults,
+    sample: { method: options.method, url: options.url, headers: options.header },
+    timeoutMs: options.timeout,
+  };
+  const reports: ConfigurationReport[] = [];
+  for (const entry of found.entries)
+    reports.push(await checkConfiguration(overridden(entry, overrides), setup));
+  const paint = paintFor(terminal.stdout, terminal.environment, options.color);
+  terminal.stdout.write(options.json ? reportAsJson(reports) : reportInWords(reports, paint));
+  return hasFailed(reports) ? EXIT.failed : EXIT.allWell;
+}
+
+async function readEntries(file: string | undefined, options: Arguments): Promise<DeclarativeFile> {
+  if (file !== undefined) {
+    const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+    return readDeclarativeFile(text, options.name);
+  }
+  if (options.serviceUrl === undefined)
+    throw new Error('name a FILE, or a policy provider with --service-url');
+  if (options.secretEnv === undefined)
+    throw new Error('name the variable that holds the secret with --secret-env');
+  const config = { secret_header_name: 'CLIENT-TOKEN' };
+  return { entries: [{ where: 'from the command line', enabled: true, config }], vaults: [] };
+}
+
+async function readOverrides(options: Arguments, terminal: Terminal): Promise<Record<string, unknown>> {
+  const overrides: Record<string, unknown> = {};
+  if (options.serviceUrl !== undefined) overrides.service_url = options.serviceUrl;
+  if (options.secretHeader !== undefined) overrides.secret_header_name = options.secretHeader;
+  if (options.ca !== undefined) overrides.ca_certificate = await readFile(options.ca, 'utf8');
+  if (options.secretEnv !== undefined) {
+    const secret = terminal.environment[options.secretEnv];
+    if (!secret) throw new Error(`--secret-env: the environment variable ${options.secretEnv} is not set`);
+    overrides.shared_secret = secret;
+  }
+  return overrides;
+}
+
+function overridden(entry: PluginEntry, overrides: Record<string, unknown>): PluginEntry {
+  return { ...entry, config: { ...entry.config, ...overrides } };
+}
+
+function parseTimeout(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 60_000) {
+    throw new InvalidArgumentError('expected milliseconds from 1 to 60000');
+  }
+  return value;
+}

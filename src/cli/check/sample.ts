@@ -1,0 +1,65 @@
+import { InvalidArgumentError } from 'commander';
+import type { RequestPayload, ResponsePayload } from '../../exchange/sideband-message.js';
+
+/** The request about which the policy is asked, as the admin gives it. */
+export interface SampleRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+export const SAMPLE_URL = 'https://ping-auth-check.invalid/';
+
+/** Documentation addresses (RFC 5737), so that nobody mistakes the call for a client's. */
+const SOURCE = { source_ip: '192.0.2.1', source_port: 50_000 };
+
+export function samplePayload({ method, url, headers }: SampleRequest): RequestPayload {
+  const port = url.port || (url.protocol === 'http:' ? '80' : '443');
+  const given = headers.map(([name, value]) => ({ [name.toLowerCase()]: value }));
+  const defaults = [{ host: url.host }, { 'user-agent': 'ping-auth-check' }].filter(
+    (pair) => !given.some((other) => Object.keys(other)[0] === Object.keys(pair)[0]),
+  );
+  return {
+    ...SOURCE,
+    method,
+    url: `${url.protocol}//${url.hostname}:${port}${url.pathname}${url.search}`,
+    http_version: '1.1',
+    headers: [...defaults, ...given],
+    body: '',
+  };
+}
+
+/** What an upstream might have answered, in the answer to which the policy has its say, too. */
+export function sampleResponse(request: RequestPayload, state: ResponsePayload['state']): ResponsePayload {
+  return {
+    method: request.method,
+    url: request.url,
+    http_version: request.http_version,
+    response_code: '200',
+    response_status: 'OK',
+    headers: [{ 'content-type': 'application/json' }],
+    body: '{}',
+    ...(state === undefined ? { request } : { state }),
+  };
+}
+
+/** @throws InvalidArgumentError, which commander turns into a sentence. */
+export function parseHeaderOption(
+  text: string,
+  before: readonly (readonly [string, string])[] = [],
+): readonly (readonly [string, string])[] {
+  const at = text.indexOf(':');
+  const name = text.slice(0, at).trim();
+  if (at < 1 || !/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) {
+    throw new InvalidArgumentError('expected "Name: value"');
+  }
+  return [...before, [name, text.slice(at + 1).trim()]];
+}
+
+/** @throws InvalidArgumentError */
+export function parseUrlOption(text: string): URL {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+    throw new InvalidArgumentError('expected an absolute http or https URL');
+  }
+  return new URL(text);
+}

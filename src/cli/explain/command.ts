@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { diffLines } from 'diff';
+import { EXIT, type Terminal } from '../check/command.js';
+import { type Paint, paintFor } from '../paint.js';
+import { type Explanation, explain } from './explanation.js';
+import { readRecordings } from './recording.js';
+
+interface Arguments {
+  readonly requestId?: string;
+  readonly color?: boolean;
+}
+
+export function explainCommand(terminal: Terminal): Command {
+  return new Command('explain')
+    .summary("show what a policy provider's answer would change")
+    .description(
+      'Takes a recorded request (or response) with the answer of the policy provider, and shows as a diff what the plugin would make of it.\nFILE is {"request": …, "answer": …} or {"response": …, "answer": …} as they go over the wire, or a log with lines of enable_debug_logging.',
+    )
+    .argument('<file>', 'recording, - for standard input')
+    .option('--request-id <id>', 'only this request of a log')
+    .option('--color', 'colours even when the output is not a terminal')
+    .option('--no-color', 'no colours')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 explained, 1 the plugin would refuse because of the answer, 2 wrong usage or an unreadable file, 3 nothing to explain.',
+    )
+    .action(async (file: string, options: Arguments) => {
+      terminal.exitCode(await run(file, options, terminal));
+    });
+}
+
+async function run(file: string, options: Arguments, terminal: Terminal): Promise<number> {
+  try {
+    const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+    const { requestId } = options;
+    const recordings = readRecordings(text).filter(
+      (recording) => requestId === undefined || recording.requestId === requestId,
+    );
+    if (recordings.length === 0) {
+      terminal.stderr.write(`ping-auth explain: no request ${requestId} in ${file}\n`);
+      return EXIT.nothingToCheck;
+    }
+    const paint = paintFor(terminal.stdout, terminal.environment, options.color);
+    const explanations = recordings.map(explain);
+    for (const explanation of explanations) terminal.stdout.write(inWords(explanation, paint));
+    return explanations.every(({ isUsable }) => isUsable) ? EXIT.allWell : EXIT.failed;
+  } catch (thrown) {
+    terminal.stderr.write(
+      `ping-auth explain: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`,
+    );
+    return EXIT.usage;
+  }
+}
+
+function inWords({ title, isUsable, diff, ignored }: Explanation, paint: Paint): string {
+  const output = [paint.bold(isUsable ? title : paint.red(title))];
+  if (diff !== undefined) {
+    const { before, after } = diff;
+    output.push(paint.red(`--- ${before.label}`), paint.green(`+++ ${after.label}`));
+    for (const part of diffLines(before.text, after.text)) {
+      const [sign, colour] = part.added
+        ? (['+', paint.green] as const)
+        : part.removed
+          ? (['-', paint.red] as const)
+          : ([' ', (text: string) => text] as const);
+      for (const line of part.value.replace(/\n$/, '').split('\n')) output.push(colour(`${sign} ${line}`));
+    }
+  }
+  for (const text of ignored) output.push(paint.yellow(`! ignored, ${text}`));
+  return `${output.join('\n')}\n\n`;
+}

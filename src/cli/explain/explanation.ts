@@ -1,0 +1,141 @@
+import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
+import { describeChanges } from '../../directives/describe-changes.js';
+import { decideRequest } from '../../directives/request-decision.js';
+import { decideResponse } from '../../directives/response-decision.js';
+import { asPingAuthError } from '../../errors/ping-auth-error.js';
+import { HeaderList } from '../../exchange/header-list.js';
+import type { HttpRequest, HttpResponse, ShownBody } from '../../exchange/http-message.js';
+import { defaultPort, parseAnsweredUrl } from '../../exchange/request-url.js';
+import type { RequestPayload } from '../../exchange/sideband-message.js';
+import { toWireHeaders } from '../../exchange/wire-headers.js';
+import { readRequestAnswer, readResponseAnswer } from '../../sideband/wire-answers.js';
+import { requestAsText, responseAsText } from './message-text.js';
+import type { RecordedRequest, RecordedResponse, Recording } from './recording.js';
+
+/** What would become of a recorded message. */
+export interface Explanation {
+  readonly title: string;
+  /** False when the plugin would refuse because of the answer. */
+  readonly isUsable: boolean;
+  /** The message before and after; undefined when nothing goes on. */
+  readonly diff?: { readonly before: Side; readonly after: Side };
+  /** What the policy asked for that is ignored. */
+  readonly ignored: readonly string[];
+}
+
+interface Side {
+  readonly label: string;
+  readonly text: string;
+}
+
+/** With the plugin's own rules. Never throws for what is wrong with the answer. */
+export function explain(recording: Recording): Explanation {
+  const id = recording.requestId === undefined ? '' : ` (request ${recording.requestId})`;
+  try {
+    return recording.phase === 'access'
+      ? explainRequest(recording.shown, recording.answer, id)
+      : explainResponse(recording.shown, recording.answer, id);
+  } catch (thrown) {
+    const error = asPingAuthError(thrown);
+    return {
+      title: `${recording.phase}: refused with ${error.entry.status}, code ${error.code}: ${error.message}${id}`,
+      isUsable: false,
+      ignored: [],
+    };
+  }
+}
+
+function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Explanation {
+  const request = toRequest(shown);
+  const decision = decideRequest(readRequestAnswer(bytes(answer)), request, {
+    headers: request.headers,
+    body: shownBody(shown.body),
+    payload: toPayload(shown, request),
+  });
+  const ignored = decision.notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`);
+  if (decision.kind === 'deny') {
+    return {
+      title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
+      isUsable: true,
+      ignored,
+      diff: {
+        before: { label: 'nothing', text: '' },
+        after: { label: 'what the client gets', text: responseAsText(decision.response) },
+      },
+    };
+  }
+  const after = applyRequestChanges(request, decision.changes);
+  return {
+    title: `access: permitted, ${changesText(describeChanges(decision.changes))}${id}`,
+    isUsable: true,
+    ignored,
+    diff: {
+      before: { label: 'what the client sent', text: requestAsText(request) },
+      after: { label: 'what the upstream gets', text: requestAsText(after) },
+    },
+  };
+}
+
+function explainResponse(shown: RecordedResponse, answer: unknown, id: string): Explanation {
+  const response: HttpResponse = {
+    status: Number(shown.response_code),
+    headers: toHeaders(shown.headers),
+    body: Buffer.from(shown.body ?? ''),
+  };
+  const decision = decideResponse(readResponseAnswer(bytes(answer)), response, {
+    body: shownBody(shown.body),
+    method: shown.method,
+  });
+  const after = applyResponseChanges(response, decision.changes, shown.method);
+  return {
+    title: `response: ${changesText(describeChanges(decision.changes))}${id}`,
+    isUsable: true,
+    ignored: decision.notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`),
+    diff: {
+      before: { label: 'what the upstream sent', text: responseAsText(response) },
+      after: { label: 'what the client gets', text: responseAsText(after) },
+    },
+  };
+}
+
+function changesText(changes: readonly string[]): string {
+  if (changes.length === 0) return 'nothing changed';
+  return `${changes.length} ${changes.length === 1 ? 'change' : 'changes'}: ${changes.join(', ')}`;
+}
+
+function toRequest(shown: RecordedRequest): HttpRequest {
+  const { scheme, host, port, path, query } = parseAnsweredUrl(shown.url);
+  return {
+    method: shown.method,
+    url: {
+      scheme,
+      host,
+      port: port ?? defaultPort(scheme) ?? 0,
+      path,
+      query: query === '' ? undefined : query,
+    },
+    httpVersion: shown.http_version,
+    headers: toHeaders(shown.headers),
+    body: Buffer.from(shown.body ?? ''),
+    sourceIp: shown.source_ip,
+    sourcePort: shown.source_port,
+    clientCertificatePem: undefined,
+  };
+}
+
+function toPayload({ body, ...rest }: RecordedRequest, { headers }: HttpRequest): RequestPayload {
+  return { ...rest, headers: toWireHeaders(headers), ...(body !== undefined && { body }) };
+}
+
+function toHeaders(recorded: RecordedRequest['headers']): HeaderList {
+  return HeaderList.from(recorded.flatMap((pair) => (Array.isArray(pair) ? [pair] : Object.entries(pair))));
+}
+
+function shownBody(body: string | undefined): ShownBody {
+  if (body === undefined) return { kind: 'omitted', reason: 'disabled' };
+  return body === '' ? { kind: 'absent' } : { kind: 'text', text: body };
+}
+
+function bytes(answer: unknown): Uint8Array {
+  return Buffer.from(typeof answer === 'string' ? answer : JSON.stringify(answer));
+}

@@ -1,0 +1,25 @@
+import { Command } from 'commander';
+import { VERSION } from '../version.js';
+import { checkCommand, EXIT, type Terminal } from './check/command.js';
+import { explainCommand } from './explain/command.js';
+
+const terminal: Terminal = {
+  environment: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  exitCode(code) {
+    process.exitCode = code;
+  },
+};
+
+const program = new Command('ping-auth')
+  .description('Tools for the ping-auth plugin of Kong Gateway.')
+  .version(VERSION)
+  .exitOverride((error) => {
+    // commander's own code for wrong usage is 1, which means "failed" here.
+    process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage);
+  })
+  .addCommand(checkCommand(terminal))
+  .addCommand(explainCommand(terminal));
+for (const command of program.commands) command.copyInheritedSettings(program);
+await program.parseAsync();
