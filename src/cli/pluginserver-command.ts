@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULTS } from '../pluginserver/defaults.js';
 import type { PluginModule } from '../pluginserver/plugin-module.js';
@@ -7,6 +8,7 @@ interface Arguments {
   readonly socket?: string;
   readonly dump?: boolean;
   readonly takeover: boolean;
+  readonly workers: number;
   readonly bodyDir?: string[];
   readonly maxBodyBytes: number;
   readonly maxFrameBytes: number;
@@ -47,6 +49,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
       socketPath: socket,
       socketMode: DEFAULTS.socketMode,
       takeover: options.takeover,
+      workers: options.workers,
       bodyDirs: options.bodyDir ?? [process.env.KONG_PREFIX || DEFAULTS.kongPrefix],
       maxBodyBytes: options.maxBodyBytes,
       maxFrameBytes: options.maxFrameBytes,
@@ -61,6 +64,8 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
     return 1;
   } finally {
     log.close();
+    // A plugin's idle connections would keep the process alive.
+    setImmediate(() => process.exit());
   }
 }
 
@@ -72,6 +77,11 @@ function defineCommand(): Command {
     .option('--dump', "print the JSON that Kong's query_cmd wants, and end")
     .option('--takeover', 'take the socket over from a server that still listens there', true)
     .option('--no-takeover', 'refuse to start when a server listens on the socket')
+    .addOption(
+      new Option('--workers <n>', "processes that serve requests; 'auto': half the processors, at most 4")
+        .default(1)
+        .argParser((text) => (text === 'auto' ? automaticWorkers() : integer(1, 64)(text))),
+    )
     .option(
       '--body-dir <path...>',
       "folders from which request bodies are read that nginx put into files (default: Kong's prefix, from KONG_PREFIX or /usr/local/kong)",
@@ -109,6 +119,11 @@ function defineCommand(): Command {
         .default('info'),
     )
     .option('--log-file <path>', 'full log lines go there as well (Kong cuts lines at 2048 bytes)');
+}
+
+/** Kong needs the other half; beyond four the policy provider is the narrow place. */
+function automaticWorkers(): number {
+  return Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2)));
 }
 
 function bytes(flags: string, description: string, fallback: number): Option {

@@ -9,10 +9,12 @@ type Result = readonly [unknown, unknown?];
 interface PendingCall {
   readonly method: PdkMethod;
   readonly args: readonly unknown[];
-  readonly resolve: (result: Result) => void;
-  /** Without effect once the call has a result. */
-  readonly reject: (error: Error) => void;
+  /** Without effect when nobody asked for the result, or when there is one already. */
+  resolve: (result: Result) => void;
+  reject: (error: Error) => void;
 }
+
+const NOTHING: Result = [undefined];
 
 export interface BodyLimits {
   /** For a plugin that asks for no limit of its own. */
@@ -29,7 +31,7 @@ export class PdkPipe implements RpcPipe {
   readonly #limits: BodyLimits;
   readonly #pending: PendingCall[] = [];
   #firstPending = 0;
-  #lastResult: Promise<Result> = Promise.resolve([undefined]);
+  #last: PendingCall | undefined;
   #state: 'open' | 'exited' | 'over' = 'open';
   #sealed = false;
 
@@ -65,14 +67,18 @@ export class PdkPipe implements RpcPipe {
       this.#state = 'exited';
       return;
     }
-    this.#lastResult = new Promise((resolve, reject) => {
-      this.#pending.push({ method, args: call.Args, resolve, reject });
-    });
+    this.#last = { method, args: call.Args, resolve: ignore, reject: ignore };
+    this.#pending.push(this.#last);
   }
 
   /** The result of the call just put: kong-pdk asks for it in the same breath. */
   get(): Promise<Result> {
-    return this.#lastResult;
+    const call = this.#last;
+    if (call === undefined) return Promise.resolve(NOTHING);
+    return new Promise((resolve, reject) => {
+      call.resolve = resolve;
+      call.reject = reject;
+    });
   }
 
   /** Hands Kong's reply to the oldest call without one. */
@@ -137,6 +143,8 @@ export class PdkPipe implements RpcPipe {
     else call.resolve([body.content]);
   }
 }
+
+function ignore(): void {}
 
 function framesOf(method: PdkMethod, args: readonly unknown[]): Uint8Array[] {
   try {

@@ -47,7 +47,7 @@ export class SocketListener {
   /** @throws ListenError when the path is in use, is no socket, is too long or its folder is not writable. */
   static async listen(options: ListenOptions): Promise<SocketListener> {
     const { path } = options;
-    await assertFree(path, options.takeover);
+    await assertSocketFree(path, options.takeover);
     const temporary = join(dirname(path), `.${randomBytes(3).toString('hex')}`);
     const longest = Math.max(Buffer.byteLength(path), Buffer.byteLength(temporary));
     if (longest > MAX_PATH_BYTES) {
@@ -87,7 +87,8 @@ export class SocketListener {
   }
 }
 
-async function assertFree(path: string, takeover: boolean): Promise<void> {
+/** @throws ListenError when something is at the path that this server must not replace. */
+export async function assertSocketFree(path: string, takeover: boolean): Promise<void> {
   const present = lstatSync(path, { throwIfNoEntry: false });
   if (present === undefined) return;
   if (!present.isSocket()) {

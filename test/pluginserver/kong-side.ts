@@ -98,7 +98,9 @@ export function readExit({ payload }: PdkCall): ExitArgs {
 export class KongSide {
   readonly socket: Socket;
   readonly #frames: Buffer[] = [];
-  #received = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #chunkBytes = 0;
   #closed = false;
   #wake: () => void = () => {};
   /** How many chunks arrived: the server's writes, as long as nobody is slow. */
@@ -108,7 +110,16 @@ export class KongSide {
     this.socket = socket;
     socket.on('data', (chunk) => {
       this.chunks++;
-      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#chunks.push(chunk);
+      this.#chunkBytes += chunk.length;
+      // A large frame is joined once, when all of it is there.
+      if (this.#received.length >= 4) {
+        const missing = 4 + this.#received.readUInt32LE(0) - this.#received.length;
+        if (missing > this.#chunkBytes) return;
+      }
+      this.#received = Buffer.concat([this.#received, ...this.#chunks]);
+      this.#chunks = [];
+      this.#chunkBytes = 0;
       while (this.#received.length >= 4) {
         const length = this.#received.readUInt32LE(0);
         if (this.#received.length < 4 + length) break;

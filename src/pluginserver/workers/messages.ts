@@ -1,0 +1,36 @@
+import type { InstanceRecord } from '../instance.js';
+
+/** What the parent tells a worker. A connection travels as the handle of a `connection` message. */
+export type ToWorker =
+  /** First of all: every instance there is. */
+  | { readonly type: 'instances'; readonly records: readonly InstanceRecord[] }
+  /** Answered by `has_instance`. */
+  | { readonly type: 'instance'; readonly record: InstanceRecord }
+  | { readonly type: 'drop'; readonly id: number }
+  | { readonly type: 'connection' }
+  /** Answered by `alive`. */
+  | { readonly type: 'ping' }
+  /** Finish and end. */
+  | { readonly type: 'drain'; readonly graceMs: number }
+  /** Answered by `report`. */
+  | { readonly type: 'report'; readonly request: number }
+  | { readonly type: 'answer'; readonly request: number; readonly result: Answer };
+
+/** What a worker tells its parent. Those with `request` are answered. */
+export type ToParent =
+  | { readonly type: 'ready' }
+  | { readonly type: 'has_instance'; readonly id: number }
+  | { readonly type: 'alive'; readonly connections: number }
+  | { readonly type: 'used'; readonly ids: readonly number[] }
+  | { readonly type: 'close'; readonly id: number }
+  | { readonly type: 'report'; readonly request: number; readonly report: unknown }
+  | { readonly type: 'start'; readonly request: number; readonly name: string; readonly config: string }
+  | { readonly type: 'find'; readonly request: number; readonly id: number }
+  | { readonly type: 'restart'; readonly request: number; readonly id: number };
+
+export interface Answer {
+  /** The instance that was started or found. */
+  readonly record?: InstanceRecord;
+  /** Whether a restart is granted. */
+  readonly granted?: boolean;
+}
