@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 
@@ -46,7 +46,9 @@ export function createConnector(settings: ConnectSettings): buildConnector.conne
     if (socket instanceof TLSSocket) {
       // Before Node checks the certificate and, if it is wrong, destroys the socket and all that is known of it.
       socket.prependOnceListener('secure', () => {
-        certificate = socket.getPeerX509Certificate();
+        // Not getPeerX509Certificate: on Node 20 the check that follows would then find an empty certificate.
+        const { raw } = socket.getPeerCertificate(true);
+        certificate = raw === undefined ? undefined : new X509Certificate(raw);
       });
     }
   };

@@ -21,6 +21,8 @@ export type ExchangeOutcome =
       readonly error: unknown;
       /** Whether any byte of an answer arrived: then nobody else may be asked. */
       readonly bytesArrived: boolean;
+      /** Whether its whole head did. */
+      readonly headArrived: boolean;
       /** Whether the request was written to a connection at all. */
       readonly sent: boolean;
       /** Whether that connection had carried an answer before, so that it may just have grown stale. */
@@ -147,6 +149,7 @@ class AnswerCollector implements Dispatcher.DispatchHandler {
       kind: 'failed',
       error,
       bytesArrived: this.#bytesArrived,
+      headArrived: this.#status !== 0,
       sent: this.#controller !== undefined,
       reused: (this.#client?.answers ?? 0) > 0,
     });

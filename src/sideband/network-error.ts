@@ -7,8 +7,14 @@ export interface NetworkProblem {
   readonly detail: string;
 }
 
-/** What an exchange that brought no answer means. `bytesArrived`: whether something, but not an answer, came back. */
-export function networkProblem(error: unknown, bytesArrived: boolean): NetworkProblem {
+/** How far the answer had come. */
+interface Arrived {
+  readonly bytesArrived: boolean;
+  readonly headArrived: boolean;
+}
+
+/** What an exchange that brought no answer means. */
+export function networkProblem(error: unknown, { bytesArrived, headArrived }: Arrived): NetworkProblem {
   const { code, message } = codeAndMessage(error);
 
   // A wrong certificate, no common version, or no TLS on that port at all.
@@ -43,20 +49,22 @@ export function networkProblem(error: unknown, bytesArrived: boolean): NetworkPr
       };
     case 'UND_ERR_HEADERS_OVERFLOW': // headers without end
       return { code: 'provider_answer_too_large', detail: 'the headers of the answer are too large' };
-    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH': // fewer bytes than announced
-    case 'HPE_INVALID_EOF_STATE': // closed within a chunk
-      return unreachable('the connection was lost within the answer');
     default:
   }
   // 100 Continue and 101 Switching Protocols, which nobody asked for; undici has one code for all its socket errors.
   if (code === 'UND_ERR_SOCKET' && (message === 'bad response' || message === 'bad upgrade')) {
     return { code: 'provider_unexpected_status', detail: 'the provider answered with 100 or 101, unasked' };
   }
-  // Something answers there, but not with HTTP: another service, or TLS on a port that was called with http://.
-  if (code.startsWith('HPE_')) {
+  // The end came too early: fewer bytes than announced, or within a chunk.
+  if ((code === CUT || isParserError(code)) && headArrived && (code === CUT || message.includes('EOF'))) {
+    return unreachable('the connection was lost within the answer');
+  }
+  // Something answers there, but not with HTTP: another service, or TLS on a port that was called with http://. undici
+  // reports a broken head with a length in it as one that does not match, too.
+  if (code === CUT || isParserError(code)) {
     return {
       code: 'provider_not_json',
-      detail: `the answer is not HTTP (${code}); check scheme and port of service_url`,
+      detail: `the answer is not HTTP; check scheme and port of service_url`,
     };
   }
   if (LOST.has(code))
@@ -72,6 +80,13 @@ export function networkProblem(error: unknown, bytesArrived: boolean): NetworkPr
 
 /** Killed, restarted, or a proxy in between closed the connection. */
 const LOST = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'UND_ERR_SOCKET']);
+
+const CUT = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
+
+/** undici fills in the parser's own code in some versions only. */
+function isParserError(code: string): boolean {
+  return code.startsWith('HPE_') || code === 'HTTPParserError';
+}
 
 function unreachable(detail: string): NetworkProblem {
   return { code: 'provider_unreachable', detail };

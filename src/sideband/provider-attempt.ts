@@ -90,7 +90,7 @@ function judged(
 }
 
 function failed(outcome: ExchangeOutcome & { kind: 'failed' }, request: ExchangeRequest): AttemptResult {
-  const problem = networkProblem(outcome.error, outcome.bytesArrived);
+  const problem = networkProblem(outcome.error, outcome);
   const cut =
     problem.code === 'provider_unreachable' && outcome.sent && request.body.length > LARGE_MESSAGE_BYTES;
   const code = cut ? 'provider_upload_cut' : problem.code;

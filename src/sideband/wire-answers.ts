@@ -37,8 +37,8 @@ const PERMITTED_REQUEST = z.object({
   body: MAYBE_TEXT,
   source_ip: MAYBE_TEXT,
   source_port: MAYBE_CODE,
-  client_certificate: z.unknown(),
-  state: z.unknown(),
+  client_certificate: z.unknown().optional(),
+  state: z.unknown().optional(),
 });
 
 /**

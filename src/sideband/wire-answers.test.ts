@@ -1,0 +1,181 @@
+import { describe, expect, test } from 'vitest';
+import { PERMIT } from '../../test/support/sideband-clients.js';
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import { readRequestAnswer, readResponseAnswer } from './wire-answers.js';
+
+const bytes = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+const DENY = {
+  response_code: '403',
+  response_status: 'Forbidden',
+  headers: [{ 'x-b': '1' }, { 'x-b': '2' }],
+  body: 'no',
+};
+const WRONG_HEADERS = [
+  null,
+  'x',
+  5,
+  {},
+  { a: 'b' },
+  ['a'],
+  [null],
+  [[]],
+  [{}],
+  [{ a: 'b', c: 'd' }],
+  [{ a: 1 }],
+  [{ a: null }],
+  [{ a: ['b'] }],
+];
+
+function refused(read: (body: Uint8Array) => unknown, value: unknown): PingAuthError {
+  try {
+    read(bytes(value));
+  } catch (error) {
+    if (error instanceof PingAuthError) return error;
+    throw error;
+  }
+  throw new Error(`accepted: ${JSON.stringify(value)}`);
+}
+
+describe('answer to /sideband/request', () => {
+  test('permit', () => {
+    expect(
+      readRequestAnswer(bytes({ ...PERMIT, state: { a: [1, null] }, client_certificate: { kty: 'EC' } })),
+    ).toEqual({
+      kind: 'permit',
+      method: 'GET',
+      url: PERMIT.url,
+      headers: [
+        ['host', 'api.example.com'],
+        ['x-a', '1'],
+        ['x-a', '2'],
+      ],
+      body: '',
+      state: { a: [1, null] },
+      sourceIp: '192.0.2.1',
+      sourcePort: 4711,
+      clientCertificate: { kty: 'EC' },
+    });
+  });
+
+  test('optional members may be missing or null; a state of null is a state', () => {
+    const { method, url, headers } = PERMIT;
+    const bare = readRequestAnswer(bytes({ method, url, headers }));
+    expect(bare).toMatchObject({ kind: 'permit', body: undefined, state: undefined, sourceIp: undefined });
+    const nulls = { method, url, headers, body: null, source_ip: null, source_port: null, state: null };
+    expect(readRequestAnswer(bytes(nulls))).toMatchObject({
+      body: undefined,
+      state: null,
+      sourcePort: undefined,
+    });
+  });
+
+  test('deny, with the code as text or as a number', () => {
+    const response = {
+      responseCode: '403',
+      headers: [
+        ['x-b', '1'],
+        ['x-b', '2'],
+      ],
+      body: 'no',
+    };
+    expect(readRequestAnswer(bytes({ response: DENY }))).toEqual({ kind: 'deny', response });
+    expect(readRequestAnswer(bytes({ ...PERMIT, response: { ...DENY, response_code: 403 } }))).toEqual({
+      kind: 'deny',
+      response: { ...response, responseCode: 403 },
+    });
+  });
+
+  test.each([null, false, 0, '', 'deny', [], {}, { response_code: 403 }])(
+    'a response member of %j is neither a deny nor, beside a whole request, a permit',
+    (response) => {
+      expect(refused(readRequestAnswer, { ...PERMIT, response }).code).toBe('provider_answer_invalid');
+    },
+  );
+
+  test('a response member that occurs twice never turns into a permit', () => {
+    const permit = JSON.stringify(PERMIT).slice(1, -1);
+    const twice = `{${permit},"response":${JSON.stringify(DENY)},"response":null}`;
+    expect(refused(readRequestAnswer, twice).code).toBe('provider_answer_invalid');
+  });
+
+  test.each(['method', 'url', 'headers'])('without %s it is not a permit', (member) => {
+    const error = refused(readRequestAnswer, { ...PERMIT, [member]: undefined });
+    expect(error.code).toBe('provider_answer_invalid');
+    expect(error.detail).toContain(`${member}: `);
+  });
+
+  const WRONG_TYPES: Record<string, unknown[]> = {
+    method: [null, 1, [], {}, true],
+    url: [null, 1, [], {}, true],
+    headers: WRONG_HEADERS,
+    body: [1, [], {}, true],
+    http_version: [[], {}, true],
+    source_ip: [1, [], {}, true],
+    source_port: [[], {}, true],
+  };
+  test.each(
+    Object.entries(WRONG_TYPES).flatMap(([member, values]) =>
+      values.map((value) => [member, value] as const),
+    ),
+  )('%s: %j', (member, value) => {
+    const error = refused(readRequestAnswer, { ...PERMIT, [member]: value });
+    expect(error.code).toBe('provider_answer_invalid');
+    expect(error.detail).toMatch(new RegExp(`^${member}: `));
+  });
+
+  test('members of the prototype count neither as present nor as permit', () => {
+    const inherited = `{"__proto__":${JSON.stringify(PERMIT)}}`;
+    expect(refused(readRequestAnswer, inherited).code).toBe('provider_answer_invalid');
+    const deny = `{${JSON.stringify(PERMIT).slice(1, -1)},"__proto__":{"response":{}},"constructor":1}`;
+    expect(readRequestAnswer(bytes(deny)).kind).toBe('permit');
+  });
+
+  test('a header called __proto__ is a header', () => {
+    const answer = readRequestAnswer(bytes(`{"method":"GET","url":"u","headers":[{"__proto__":"x"}]}`));
+    expect(answer).toMatchObject({ headers: [['__proto__', 'x']] });
+  });
+
+  test('state goes through untouched, also what looks like a prototype', () => {
+    const state = '{"__proto__":{"a":1},"b":"\\ud800"}';
+    const answer = readRequestAnswer(bytes(`{"method":"GET","url":"u","headers":[],"state":${state}}`));
+    expect(answer.kind === 'permit' && JSON.stringify(answer.state)).toBe(state);
+  });
+});
+
+describe('answer to /sideband/response', () => {
+  test('a whole response; body missing or null is empty', () => {
+    expect(readResponseAnswer(bytes(DENY))).toEqual({
+      responseCode: '403',
+      headers: [
+        ['x-b', '1'],
+        ['x-b', '2'],
+      ],
+      body: 'no',
+    });
+    expect(readResponseAnswer(bytes({ response_code: 200, headers: [] })).body).toBeUndefined();
+    expect(readResponseAnswer(bytes({ response_code: 200, headers: [], body: null })).body).toBeUndefined();
+  });
+
+  test.each([
+    ...[null, undefined, true, [], {}].map((value) => ['response_code', value] as const),
+    ...[[], {}, true].map((value) => ['response_status', value] as const),
+    ...[1, [], {}, true].map((value) => ['body', value] as const),
+    ...[undefined, ...WRONG_HEADERS].map((value) => ['headers', value] as const),
+  ])('%s: %j', (member, value) => {
+    expect(refused(readResponseAnswer, { ...DENY, [member]: value }).code).toBe('provider_answer_invalid');
+  });
+});
+
+test('what is not JSON is said without repeating any of it', () => {
+  for (const text of ['{"token":"hunter2"', 'hunter2', '\ufeff{"a":"hunter2"}']) {
+    const error = refused(readRequestAnswer, text);
+    expect(error.code).toBe('provider_not_json');
+    expect(error.message).not.toContain('hunter2');
+  }
+  expect(refused(readRequestAnswer, '<html>').detail).toContain('HTML');
+});
+
+test('a deeply nested answer is refused, not a crash', () => {
+  const depth = 200_000;
+  expect(refused(readRequestAnswer, '['.repeat(depth) + ']'.repeat(depth)).code).toMatch(/^provider_/);
+});
