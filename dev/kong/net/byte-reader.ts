@@ -52,6 +52,8 @@ export class ByteReader {
     const had = this.#size;
     while (this.#size === had) {
       if (this.ended) return false;
+      // Whoever asks needs a piece larger than what is buffered; a paused socket would never bring it.
+      if (this.socket.isPaused()) this.socket.resume();
       await this.#wait(timeoutMs);
     }
     return true;

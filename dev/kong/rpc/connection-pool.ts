@@ -33,13 +33,14 @@ export class ConnectionPool {
         socket.off('error', refuse);
         this.#all.add(socket);
         socket.on('close', () => this.#all.delete(socket));
+        socket.on('timeout', () => socket.destroy());
         resolve({ socket, reader: new ByteReader(socket) });
       });
     });
   }
 
   give(connection: PooledConnection): void {
-    connection.socket.setTimeout(IDLE_MS, () => connection.socket.destroy());
+    connection.socket.setTimeout(IDLE_MS);
     this.#idle.push(connection);
   }
 

@@ -1,0 +1,161 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { createAuthority } from '../certificates.js';
+import { startProcess } from '../child-process.js';
+import { Closing } from '../closing.js';
+import { type ProviderProcess, startProviderProcess } from '../policy-provider/process.js';
+import type { ReceivedRequest } from '../upstream/answers.js';
+
+/** 0: any free port. */
+export interface Ports {
+  readonly kong: number;
+  readonly provider: number;
+  readonly upstream: number;
+}
+
+/** The four processes of the demo: Kong stand-in with the plugin server that it starts, policy provider, upstream. */
+export interface Landscape {
+  readonly kongUrl: string;
+  readonly providerUrl: string;
+  readonly upstreamUrl: string;
+  /** Holds kong.conf, kong.yml and the certificates. */
+  readonly folder: string;
+  readonly provider: () => ProviderProcess;
+  shootProvider(): Promise<void>;
+  reviveProvider(): Promise<void>;
+  upstreamRequests(): Promise<readonly ReceivedRequest[]>;
+  /** What the stand-in logged, with the plugin server's lines. */
+  kongOutput(): string;
+  close(): Promise<void>;
+}
+
+const SECRET = 'demo-secret';
+const RULES = fileURLToPath(new URL('./rules.yaml', import.meta.url));
+const PLUGIN_SERVER = fileURLToPath(new URL('../../dist/bin/ping-auth-pluginserver.mjs', import.meta.url));
+
+/** @throws Error that says what to do: build first, choose another port. */
+export async function startLandscape(ports: Ports): Promise<Landscape> {
+  if (!existsSync(PLUGIN_SERVER)) throw new Error('the plugin server is not built: npm run build');
+  const closing = new Closing();
+  try {
+    return await assemble(ports, closing);
+  } catch (error) {
+    await closing.close();
+    throw error;
+  }
+}
+
+async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
+  const folder = mkdtempSync(join(tmpdir(), 'ping-auth-demo-'));
+  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+  const ca = await writeCertificates(folder);
+
+  const upstream = await naming('upstream', '--upstream-port', () =>
+    startProcess<{ url: string }>('../upstream/main.ts', import.meta.url, {
+      args: ['--port', String(ports.upstream)],
+    }),
+  );
+  closing.add(() => upstream.end());
+
+  const startProvider = (port: number) =>
+    naming('policy provider', '--provider-port', () =>
+      startProviderProcess({
+        port,
+        rulesFile: RULES,
+        secret: SECRET,
+        tls: { certFile: join(folder, 'provider.pem'), keyFile: join(folder, 'provider.key') },
+      }),
+    );
+  let provider = await startProvider(ports.provider);
+  closing.add(() => provider.end());
+  const { url: providerUrl } = provider;
+
+  const files = writeKongFiles(folder, ports.kong, upstream.ready.url, providerUrl, ca);
+  const kong = await naming('Kong stand-in', '--kong-port', () =>
+    startProcess<{ url: string }>('./kong-process.ts', import.meta.url, { args: files }),
+  );
+  closing.add(() => kong.end());
+
+  return {
+    kongUrl: kong.ready.url,
+    providerUrl,
+    upstreamUrl: upstream.ready.url,
+    folder,
+    provider: () => provider,
+    shootProvider: () => provider.end('SIGKILL'),
+    reviveProvider: async () => {
+      provider = await startProvider(Number(new URL(providerUrl).port));
+    },
+    upstreamRequests: async () =>
+      (await (await fetch(`${upstream.ready.url}/_requests`)).json()) as ReceivedRequest[],
+    kongOutput: () => kong.output(),
+    close: () => closing.close(),
+  };
+}
+
+async function writeCertificates(folder: string): Promise<string> {
+  const authority = await createAuthority();
+  const leaf = await authority.issue();
+  writeFileSync(join(folder, 'ca.pem'), authority.cert);
+  writeFileSync(join(folder, 'provider.pem'), leaf.cert);
+  writeFileSync(join(folder, 'provider.key'), leaf.key, { mode: 0o600 });
+  return authority.cert;
+}
+
+/** The two files of a real Kong, as an admin would write them. */
+function writeKongFiles(
+  folder: string,
+  port: number,
+  upstreamUrl: string,
+  providerUrl: string,
+  ca: string,
+): string[] {
+  const socket = join(folder, 'ping-auth.socket');
+  const command = `${process.execPath} ${PLUGIN_SERVER}`;
+  const conf = [
+    `proxy_listen = 127.0.0.1:${port}`,
+    `prefix = ${folder}`,
+    'plugins = bundled,ping-auth',
+    'pluginserver_names = ping-auth',
+    `pluginserver_ping_auth_socket = ${socket}`,
+    `pluginserver_ping_auth_start_cmd = ${command} --socket ${socket} --body-dir ${folder}`,
+    `pluginserver_ping_auth_query_cmd = ${command} --dump`,
+  ];
+  const config = {
+    service_url: providerUrl,
+    shared_secret: SECRET,
+    secret_header_name: 'CLIENT-TOKEN',
+    ca_certificate: ca,
+  };
+  const declarative = {
+    _format_version: '3.0',
+    services: [
+      {
+        name: 'bank',
+        url: upstreamUrl,
+        routes: [
+          { name: 'bank', paths: ['/bank'], strip_path: false, plugins: [{ name: 'ping-auth', config }] },
+        ],
+      },
+    ],
+  };
+  const files = [join(folder, 'kong.conf'), join(folder, 'kong.yml')] as const;
+  writeFileSync(files[0], `${conf.join('\n')}\n`);
+  writeFileSync(files[1], stringify(declarative));
+  return [...files];
+}
+
+async function naming<T>(what: string, flag: string, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    const hint = /taken|EADDRINUSE/.test(words)
+      ? `\nChoose another port: npm run demo -- ${flag} N (0: any free one)`
+      : '';
+    throw new Error(`the ${what} did not start: ${words}${hint}`);
+  }
+}

@@ -1,0 +1,63 @@
+import { connect } from 'node:http2';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HOSTS } from '../support/hosts.js';
+import { type Rig, startRig } from '../support/rig.js';
+
+describe.each(HOSTS)('HTTP/2 clients under %s', (host) => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await startRig({
+      host,
+      kong: { proxy_listen: '127.0.0.1:0, 127.0.0.1:0 ssl http2' },
+      routes: [{ paths: ['/allowed'], config: { allow_http2: true } }],
+      rules: [
+        { name: 'filter', match: { phase: 'response' }, rewrite: { headers: { remove: ['x-internal'] } } },
+      ],
+    });
+  });
+  afterAll(() => rig?.close());
+
+  it('400 by default, without any call', async () => {
+    expect((await sendHttp2(rig, '/profile')).status).toBe(400);
+    expect(rig.upstreamRequests()).toEqual([]);
+    expect(await rig.providerCalls()).toEqual([]);
+  });
+
+  it('with allow_http2 both phases run, and the policy is told 1.1', async () => {
+    const got = await sendHttp2(rig, '/allowed/profile');
+    expect(got.status).toBe(200);
+    expect(got.headers['x-internal']).toBeUndefined();
+    expect(got.body).toContain('Ada');
+    const calls = await rig.providerCalls();
+    expect(calls.map(({ payload }) => payload)).toMatchObject([
+      { http_version: '1.1' },
+      { http_version: '1.1' },
+    ]);
+  });
+});
+
+interface Http2Answer {
+  readonly status: number | undefined;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+function sendHttp2(rig: Rig, path: string): Promise<Http2Answer> {
+  return new Promise((resolve, reject) => {
+    const session = connect(rig.kongTlsUrl ?? '', { ca: rig.ca });
+    session.once('error', reject);
+    const stream = session.request({ ':path': path });
+    let body = '';
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      body += chunk;
+    });
+    stream.once('error', reject);
+    stream.once('response', (headers) => {
+      stream.once('end', () => {
+        session.close();
+        resolve({ status: headers[':status'], headers, body });
+      });
+    });
+    stream.end();
+  });
+}

@@ -1,0 +1,181 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAuthority } from '../../dev/certificates.js';
+import { Closing } from '../../dev/closing.js';
+import { type ClientRequest, type ClientResponse, sendRequest } from '../../dev/http-client.js';
+import type { KongConf } from '../../dev/kong/config/kong-conf.js';
+import { startKong } from '../../dev/kong/start-kong.js';
+import type { SidebandCall } from '../../dev/policy-provider/call-log.js';
+import { type ProviderProcess, startProviderProcess } from '../../dev/policy-provider/process.js';
+import type { RuleInput } from '../../dev/policy-provider/rules.js';
+import type { ReceivedRequest } from '../../dev/upstream/answers.js';
+import { startUpstream } from '../../dev/upstream/server.js';
+import type { Host } from './hosts.js';
+import { pluginServerConf } from './plugin-server-conf.js';
+
+/** A secret that must never be seen in a log. */
+export const RIG_SECRET = 'rig-shared-secret-9f27c1';
+
+type Config = Readonly<Record<string, unknown>>;
+
+export interface RigOptions {
+  readonly host: Host;
+  /** For the policy provider; can be changed later. */
+  readonly rules?: readonly RuleInput[];
+  /** Over the rig's own configuration of ping-auth. */
+  readonly config?: Config;
+  /** Routes with a configuration of their own, before the route for everything else. */
+  readonly routes?: readonly { readonly paths: readonly string[]; readonly config: Config }[];
+  /** kong.conf. */
+  readonly kong?: KongConf;
+  /** Further arguments for our plugin server. */
+  readonly pluginServerArgs?: readonly string[];
+}
+
+/** Everything that a request meets, running: client → Kong stand-in ⇄ plugin server ⇄ policy provider, upstream. */
+export interface Rig {
+  readonly kongUrl: string;
+  /** Of the first `ssl` listener in `proxy_listen`. */
+  readonly kongTlsUrl: string | undefined;
+  /** PEM of the CA behind the policy provider and Kong's own certificate. */
+  readonly ca: string;
+  readonly providerUrl: string;
+  /** The policy provider; `end` and `restart` keep its port. */
+  readonly provider: { pid(): number; end(signal?: NodeJS.Signals): Promise<void>; restart(): Promise<void> };
+  /** `pid` is 0 while none runs. */
+  readonly pluginServer: { pid(): number };
+  send(request: ClientRequest): Promise<ClientResponse>;
+  setRules(rules: readonly RuleInput[]): Promise<void>;
+  /** What reached the upstream, in order. */
+  upstreamRequests(): readonly ReceivedRequest[];
+  /** What reached the policy provider, in order. */
+  providerCalls(): Promise<SidebandCall[]>;
+  /** Kong's log with the plugin server's output. */
+  log(): string;
+  /** Forgets upstream requests and provider calls. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts everything on free ports and a socket in a temporary folder. Whatever fails on the way, what was started is ended.
+ */
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const closing = new Closing();
+  try {
+    return await assemble(options, closing);
+  } catch (error) {
+    await closing.close();
+    throw error;
+  }
+}
+
+async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
+  const folder = mkdtempSync(join(tmpdir(), 'ping-auth-rig-'));
+  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+  const authority = await createAuthority();
+  const leaf = await authority.issue();
+  const tls = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
+  writeFileSync(tls.certFile, leaf.cert);
+  writeFileSync(tls.keyFile, leaf.key);
+
+  const upstream = await startUpstream();
+  closing.add(() => upstream.close());
+
+  let rules = options.rules ?? [];
+  let provider: ProviderProcess;
+  const startProvider = async (port: number) => {
+    provider = await startProviderProcess({ port, secret: RIG_SECRET, tls });
+    await provider.setRules(rules);
+    return provider;
+  };
+  provider = await startProvider(0);
+  closing.add(() => provider.end('SIGKILL'));
+  const providerUrl = provider.url;
+
+  const kong = await startKong({
+    conf: {
+      proxy_listen: '127.0.0.1:0',
+      prefix: folder,
+      ssl_cert: leaf.cert,
+      ssl_cert_key: leaf.key,
+      ...(await pluginServerConf(options.host, folder, options.pluginServerArgs ?? [])),
+      ...options.kong,
+    },
+    declarativeConfig: declarativeConfig(options, upstream.url, providerUrl, authority.cert),
+  });
+  closing.add(() => kong.stop());
+  // To see why an end-to-end test fails: RIG_LOG=1 npx vitest run test/e2e/…
+  if (process.env.RIG_LOG !== undefined) kong.log.on('line', ({ message }) => console.error(message));
+  // Should the test process die without closing: the plugin server must not outlive it.
+  const killPluginServer = () => {
+    const pid = kong.pid('ping-auth');
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  };
+  process.once('exit', killPluginServer);
+  closing.add(() => process.off('exit', killPluginServer));
+  const kongUrl = `http://127.0.0.1:${kong.proxyPort}`;
+
+  return {
+    kongUrl,
+    kongTlsUrl: kong.tlsPort === 0 ? undefined : `https://127.0.0.1:${kong.tlsPort}`,
+    ca: authority.cert,
+    providerUrl,
+    provider: {
+      pid: () => provider.pid,
+      end: (signal) => provider.end(signal),
+      restart: async () => {
+        await provider.end('SIGKILL');
+        await startProvider(Number(new URL(providerUrl).port));
+      },
+    },
+    pluginServer: { pid: () => kong.pid('ping-auth') ?? 0 },
+    send: (request) => sendRequest(kongUrl, request),
+    setRules: (wanted) => {
+      rules = wanted;
+      return provider.setRules(wanted);
+    },
+    upstreamRequests: () => upstream.requests,
+    providerCalls: () => provider.calls(),
+    log: () => kong.log.text(),
+    clear: async () => {
+      upstream.clear();
+      await provider.clearCalls();
+    },
+    close: () => closing.close(),
+  };
+}
+
+function declarativeConfig(
+  options: RigOptions,
+  upstreamUrl: string,
+  providerUrl: string,
+  ca: string,
+): Record<string, unknown> {
+  const own = {
+    service_url: providerUrl,
+    shared_secret: RIG_SECRET,
+    secret_header_name: 'CLIENT-TOKEN',
+    ca_certificate: ca,
+    ...options.config,
+  };
+  const route = (name: string, paths: readonly string[], config: Config) => ({
+    name,
+    paths,
+    strip_path: false,
+    plugins: [{ name: 'ping-auth', config: { ...own, ...config } }],
+  });
+  const special = (options.routes ?? []).map(({ paths, config }, i) => route(`special-${i}`, paths, config));
+  return {
+    _format_version: '3.0',
+    services: [
+      {
+        name: 'upstream',
+        url: upstreamUrl,
+        retries: 0,
+        routes: [...special, route('everything-else', ['/'], {})],
+      },
+    ],
+  };
+}
