@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { ListenError, SocketListener } from '../../src/pluginserver/socket-listener.js';
+import { KongSide } from './kong-side.js';
+import { atEnd, temporaryFolder } from './probe-server.js';
+
+interface Listening {
+  readonly listener: SocketListener;
+  readonly accepted: () => number;
+}
+
+async function listen(path: string, takeover = false): Promise<Listening> {
+  let accepted = 0;
+  const listener = await SocketListener.listen({
+    path,
+    takeover,
+    mode: 0o660,
+    onConnection: (socket) => {
+      accepted++;
+      socket.on('error', () => {});
+      atEnd(() => socket.destroy());
+    },
+  });
+  atEnd(() => listener.close());
+  return { listener, accepted: () => accepted };
+}
+
+async function connectTo(path: string): Promise<void> {
+  const side = await KongSide.connect(path);
+  atEnd(() => side.destroy());
+}
+
+test('only owner and group reach the socket, and nothing else is left in the folder', async () => {
+  const folder = temporaryFolder();
+  const { listener } = await listen(join(folder, 's'));
+  expect(lstatSync(join(folder, 's')).mode & 0o777).toBe(0o660);
+  expect(readdirSync(folder)).toEqual(['s']);
+  await listener.close();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('the socket file of a process that died is replaced', async () => {
+  const path = join(temporaryFolder(), 's');
+  const die = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  expect(spawnSync(process.execPath, ['-e', die]).signal).toBe('SIGKILL');
+  expect(lstatSync(path).isSocket()).toBe(true);
+  const { accepted } = await listen(path);
+  await connectTo(path);
+  await vi.waitFor(() => expect(accepted()).toBe(1));
+});
+
+test('a live server is not robbed by accident', async () => {
+  const path = join(temporaryFolder(), 's');
+  const first = await listen(path);
+  await expect(listen(path)).rejects.toThrow(/another server listens on .*--takeover/);
+  const before = first.accepted();
+  await connectTo(path);
+  await vi.waitFor(() => expect(first.accepted()).toBe(before + 1));
+});
+
+test('a takeover leaves no moment without a socket, and the old server leaves the path alone', async () => {
+  const path = join(temporaryFolder(), 's');
+  const old = await listen(path);
+  await connectTo(path);
+  await vi.waitFor(() => expect(old.accepted()).toBe(1));
+  let connected = 0;
+  let failed = 0;
+  let running = true;
+  const client = (async () => {
+    while (running)
+      await connectTo(path).then(
+        () => connected++,
+        () => failed++,
+      );
+  })();
+  const next = await listen(path, true);
+  expect(old.listener.superseded).toBe(true);
+  expect(next.listener.superseded).toBe(false);
+  const atTakeover = connected;
+  await old.listener.close();
+  while (connected < atTakeover + 20) await new Promise(setImmediate);
+  running = false;
+  await client;
+  expect(failed).toBe(0);
+  expect(next.accepted()).toBeGreaterThan(0);
+  await next.listener.close();
+  expect(existsSync(path)).toBe(false);
+});
+
+test('a file that is no socket is never removed', async () => {
+  const path = join(temporaryFolder(), 's');
+  writeFileSync(path, 'precious');
+  await expect(listen(path, true)).rejects.toThrow(ListenError);
+  expect(readFileSync(path, 'utf8')).toBe('precious');
+});
+
+test('a missing folder and a path that is too long are named', async () => {
+  const folder = temporaryFolder();
+  await expect(listen(join(folder, 'missing', 's'))).rejects.toThrow(/its folder must exist/);
+  await expect(listen(join(folder, 'x'.repeat(120)))).rejects.toThrow(/too long/);
+});
