@@ -50,6 +50,9 @@ export function createConnector(settings: ConnectSettings): buildConnector.conne
         const { raw } = socket.getPeerCertificate(true);
         certificate = raw === undefined ? undefined : new X509Certificate(raw);
       });
+      // An alert that comes after the handshake (TLS 1.3 judges the client certificate late) is followed by the end of
+      // the stream, and undici would report only that.
+      socket.once('error', (error) => socket.destroy(error));
     }
   };
 }

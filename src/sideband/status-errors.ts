@@ -20,7 +20,10 @@ export function statusError(
     ...(code === 'provider_rate_limited' && {
       retryAfterSeconds: retryAfterSeconds(headers['retry-after'], wall),
     }),
-    ...(code === 'provider_payload_too_large' && json !== undefined && { clientJson: JSON.stringify(json) }),
+    // Its own text: written anew, JSON that is nested deep enough would overflow the stack.
+    ...(code === 'provider_payload_too_large' &&
+      json !== undefined &&
+      body !== undefined && { clientJson: Buffer.from(body).toString('utf8') }),
   });
 }
 

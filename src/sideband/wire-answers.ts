@@ -29,6 +29,14 @@ const ANSWERED_RESPONSE = z.object({
   body: MAYBE_TEXT,
 });
 
+/** JSON.parse takes any depth, JSON.stringify overflows the stack at a few thousand; nobody nests like that in earnest. */
+const MAX_DEPTH = 500;
+/** A member of any shape. */
+const ANYTHING = z
+  .unknown()
+  .refine((value) => !isDeeper(value, MAX_DEPTH), { message: `nested deeper than ${MAX_DEPTH}` })
+  .optional();
+
 const PERMITTED_REQUEST = z.object({
   method: TEXT,
   url: TEXT,
@@ -37,8 +45,8 @@ const PERMITTED_REQUEST = z.object({
   body: MAYBE_TEXT,
   source_ip: MAYBE_TEXT,
   source_port: MAYBE_CODE,
-  client_certificate: z.unknown().optional(),
-  state: z.unknown().optional(),
+  client_certificate: ANYTHING,
+  state: ANYTHING,
 });
 
 /**
@@ -139,6 +147,13 @@ function readHeaders(value: unknown, fields: HeaderField[]): string | undefined 
     fields.push([name, text]);
   }
   return undefined;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  for (const child of Object.values(value)) if (isDeeper(child, levels - 1)) return true;
+  return false;
 }
 
 function kindOf(value: unknown): string {
