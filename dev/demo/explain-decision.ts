@@ -11,7 +11,7 @@ export function explainDecision(shown: JsonObject, answer: JsonObject, status: n
   }
   const changes = [
     ...['method', 'url', 'response_code', 'body']
-      .filter((name) => answer[name] !== shown[name])
+      .filter((name) => isComparable(name, shown) && answer[name] !== shown[name])
       .map((name) => `${name} → ${answer[name] ?? '(none)'}`),
     ...headerChanges(shown.headers, answer.headers),
   ];
@@ -19,6 +19,11 @@ export function explainDecision(shown: JsonObject, answer: JsonObject, status: n
   const remembered = 'state' in answer ? [`keep for later: ${JSON.stringify(answer.state)}`] : [];
   if (changes.length === 0) return [`${verdict}, nothing changed`, ...remembered];
   return [`${verdict}, changed:`, ...changes.map((line) => `  ${line.trimEnd()}`), ...remembered];
+}
+
+/** The answer to the response call does not repeat method and URL. */
+function isComparable(name: string, shown: JsonObject): boolean {
+  return name === 'body' || name === 'response_code' || !('response_code' in shown);
 }
 
 function headerChanges(before: JsonValue | undefined, after: JsonValue | undefined): string[] {

@@ -66,7 +66,7 @@ function headerLines(headers: Iterable<readonly [string, string]>): string[] {
 function bodyLines(body: string | undefined): string[] {
   if (body === undefined || body === '') return [];
   const lines = body.trimEnd().split('\n');
-  return lines.length > 3 ? [`${lines[0]} … (${body.length} bytes)`] : lines;
+  return lines.length > 3 ? [`(${body.length} bytes)`] : lines;
 }
 
 function asObject(value: JsonValue | undefined): Readonly<Record<string, JsonValue>> {

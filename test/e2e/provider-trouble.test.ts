@@ -1,18 +1,37 @@
 // The policy provider is away, slow or has had enough; the Lua plugin's 500s and wrong Retry-After are rows of its list.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Closing } from '../../dev/closing.js';
+import type { RuleInput } from '../../dev/policy-provider/rules.js';
 import { type PolicyProvider, startPolicyProvider } from '../../dev/policy-provider/server.js';
 import { HOSTS } from '../support/hosts.js';
-import { type Rig, startRig } from '../support/rig.js';
+import { type Rig, type RouteOptions, startRig } from '../support/rig.js';
 import { until } from '../support/until.js';
+
+/** One provider each, so that one that has had enough does not hold up the other tests. */
+const LIMITED: Readonly<Record<string, RuleInput['error']>> = {
+  seconds: { status: 429, retry_after: 20 },
+  'an HTTP date': { status: 429, retry_after_date_in_s: 20 },
+  nothing: { status: 429 },
+};
 
 describe.each(HOSTS)('trouble with the policy provider under %s', (host) => {
   let rig: Rig;
-  let limited: PolicyProvider;
+  const limited = new Map<string, PolicyProvider>();
+  const closing = new Closing();
   beforeAll(async () => {
-    limited = await startPolicyProvider();
     const dead = await startPolicyProvider();
     await dead.close();
-    const limitedConfig = { service_url: limited.url, ca_certificate: limited.ca };
+    const limitedRoutes: RouteOptions[] = [];
+    for (const [index, [form, error]] of Object.entries(LIMITED).entries()) {
+      const provider = await startPolicyProvider({ rules: [{ name: 'enough', error }] });
+      closing.add(() => provider.close());
+      limited.set(form, provider);
+      const config = { service_url: provider.url, ca_certificate: provider.ca };
+      limitedRoutes.push(
+        { paths: [`/limited-${index}`], config },
+        { paths: [`/also-limited-${index}`], config: { ...config, max_request_body_bytes: 999 } },
+      );
+    }
     rig = await startRig({
       host,
       rules: [
@@ -20,20 +39,22 @@ describe.each(HOSTS)('trouble with the policy provider under %s', (host) => {
         { name: 'in the head', match: { path: '/head' }, deliver: { stop: { at: 'head', how: 'reset' } } },
         { name: 'in the body', match: { path: '/body' }, deliver: { stop: { at: 'body', how: 'reset' } } },
         { name: 'never', match: { path: '/patience/**' }, deliver: { stop: { at: 'start', how: 'hang' } } },
+        {
+          name: 'too much',
+          match: { path: '/too-much' },
+          error: { status: 413, code: 'PAYLOAD_TOO_LARGE', message: 'over 1 MB' },
+        },
       ],
       routes: [
         { paths: ['/dead'], config: { service_url: dead.url } },
         { paths: ['/patience'], config: { connection_timeout_ms: 400 } },
         { paths: ['/wrong-secret'], config: { shared_secret: 'not-the-one' } },
-        { paths: ['/limited'], config: limitedConfig },
-        { paths: ['/also-limited'], config: { ...limitedConfig, connection_timeout_ms: 9000 } },
+        ...limitedRoutes,
       ],
     });
+    closing.add(() => rig.close());
   });
-  afterAll(async () => {
-    await rig?.close();
-    await limited?.close();
-  });
+  afterAll(() => closing.close());
   beforeEach(() => rig.clear());
 
   it.each([
@@ -47,62 +68,41 @@ describe.each(HOSTS)('trouble with the policy provider under %s', (host) => {
     const got = await rig.send({ path });
     expect(got.status).toBe(status);
     expect(rig.upstreamRequests()).toEqual([]);
-    await until(`the log names ${code}`, () => rig.log().includes(code));
+    const requestId = (got.json() as { request_id: string }).request_id;
+    const ownLine = () =>
+      rig
+        .log()
+        .split('\n')
+        .find((line) => line.includes(requestId));
+    await until('the request is in the log', () => ownLine() !== undefined);
+    expect(ownLine()).toContain(`"code":"${code}"`);
   });
 
-  it.each([
-    ['seconds', { retry_after: 20 }],
-    ['an HTTP date', { retry_after_date_in_s: 20 }],
-  ])(
+  it.each(Object.keys(LIMITED).map((form, index) => [form, index] as const))(
     '429 with %s: the time that is left, no further call, for all routes of that provider and no other',
-    async (_, form) => {
-      // A provider that was not asked before is not held back.
-      const fresh = await startPolicyProvider({
-        rules: [{ name: 'enough', error: { status: 429, ...form } }],
-      });
-      const own = await startRig({
-        host,
-        routes: [
-          { paths: ['/limited'], config: { service_url: fresh.url, ca_certificate: fresh.ca } },
-          {
-            paths: ['/also'],
-            config: { service_url: fresh.url, ca_certificate: fresh.ca, connection_timeout_ms: 9000 },
-          },
-        ],
-      });
-      try {
-        const first = await own.send({ path: '/limited/x' });
-        expect(first.status).toBe(429);
-        expect(Number(first.header('retry-after'))).toBeGreaterThan(15);
-        expect(Number(first.header('retry-after'))).toBeLessThanOrEqual(20);
-        expect(first.json()).toMatchObject({ code: 'LIMIT_EXCEEDED', message: expect.any(String) });
+    async (form, index) => {
+      const first = await rig.send({ path: `/limited-${index}/x` });
+      expect(first.status).toBe(429);
+      const seconds = Number(first.header('retry-after'));
+      if (form === 'nothing') expect(seconds).toBeGreaterThan(0);
+      else expect(seconds).toBeGreaterThan(15);
+      expect(seconds).toBeLessThanOrEqual(20);
+      expect(first.json()).toMatchObject({ code: 'LIMIT_EXCEEDED', message: expect.any(String) });
+      if (form === 'seconds') {
         await until('less time is left', async () => {
-          const later = await own.send({ path: '/also/x' });
+          const later = await rig.send({ path: `/also-limited-${index}/x` });
           expect(later.status).toBe(429);
-          return Number(later.header('retry-after')) < Number(first.header('retry-after'));
+          return Number(later.header('retry-after')) < seconds;
         });
-        expect(fresh.requests).toHaveLength(1);
-        expect((await own.send({ path: '/other' })).status).toBe(200);
-        expect(own.upstreamRequests().map(({ url }) => url)).toEqual(['/other']);
-      } finally {
-        await own.close();
-        await fresh.close();
-      }
+      } else expect((await rig.send({ path: `/also-limited-${index}/x` })).status).toBe(429);
+      expect(limited.get(form)?.requests).toHaveLength(1);
+      expect((await rig.send({ path: '/other' })).status).toBe(200);
+      expect(rig.upstreamRequests().map(({ url }) => url)).toEqual(['/other']);
     },
   );
 
-  it('429 without Retry-After: a time above 0', async () => {
-    limited.setRules([{ name: 'enough', error: { status: 429 } }]);
-    const got = await rig.send({ path: '/limited/x' });
-    expect(got.status).toBe(429);
-    expect(Number(got.header('retry-after'))).toBeGreaterThan(0);
-  });
-
   it('413 of the policy provider goes to the client with its JSON', async () => {
-    await rig.setRules([
-      { name: 'too much', error: { status: 413, code: 'PAYLOAD_TOO_LARGE', message: 'over 1 MB' } },
-    ]);
-    const got = await rig.send({ method: 'POST', path: '/x', body: 'x' });
+    const got = await rig.send({ method: 'POST', path: '/too-much', body: 'x' });
     expect(got.status).toBe(413);
     expect(got.json()).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', message: 'over 1 MB' });
     expect(rig.upstreamRequests()).toEqual([]);

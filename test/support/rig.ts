@@ -19,6 +19,12 @@ export const RIG_SECRET = 'rig-shared-secret-9f27c1';
 
 type Config = Readonly<Record<string, unknown>>;
 
+export interface RouteOptions {
+  readonly paths: readonly string[];
+  /** Over the rig's configuration. */
+  readonly config: Config;
+}
+
 export interface RigOptions {
   readonly host: Host;
   /** For the policy provider; can be changed later. */
@@ -26,7 +32,7 @@ export interface RigOptions {
   /** Over the rig's own configuration of ping-auth. */
   readonly config?: Config;
   /** Routes with a configuration of their own, before the route for everything else. */
-  readonly routes?: readonly { readonly paths: readonly string[]; readonly config: Config }[];
+  readonly routes?: readonly RouteOptions[];
   /** kong.conf. */
   readonly kong?: KongConf;
   /** Further arguments for our plugin server. */
