@@ -1,0 +1,114 @@
+// What admins copy from kong/: parses, holds only fields that exist, and says the same everywhere.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { readDeclarativeFile } from '../../src/cli/check/declarative-file.js';
+import { resolveReferences } from '../../src/cli/check/references.js';
+import { parseConfig } from '../../src/config/parse-config.js';
+import { FIELD_NAMES } from '../../src/config/schema.js';
+import { builtPluginServer } from '../support/built-plugin-server.js';
+import { createAuthority } from '../support/certificates.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string) => readFileSync(`${root}${path}`, 'utf8');
+const files = ['docker-compose.yml', ...readdirSync(`${root}kong`, { recursive: true, encoding: 'utf8' })]
+  .filter((file) => /\.ya?ml$/.test(file))
+  .map((file) => (file === 'docker-compose.yml' ? file : `kong/${file}`));
+
+describe('every YAML file', () => {
+  it.each(files)('%s parses, without keys that occur twice', (path) => {
+    for (const document of parseAllDocuments(read(path)))
+      expect([...document.errors, ...document.warnings]).toEqual([]);
+  });
+});
+
+describe('every configuration of the plugin', () => {
+  const withPlugin = files.flatMap((path) =>
+    readDeclarativeFile(read(path), 'ping-auth').entries.map((entry) => ({ path, ...entry })),
+  );
+
+  it('is found', () => {
+    expect(withPlugin.map(({ path, where }) => `${path}: ${where}`)).toEqual(
+      expect.arrayContaining([
+        'kong/kong.yml: global',
+        'kong/kong.yml: service orders',
+        'kong/kong.yml: service catalogue, route catalogue-write',
+        'kong/deck.yaml: service orders',
+        'kong/compose/kong.yml: service shop',
+        'kong/kubernetes/kong-plugin.yaml: KongPlugin default/ping-auth',
+        'kong/kubernetes/kong-plugin.yaml: KongClusterPlugin ping-auth',
+      ]),
+    );
+  });
+
+  it.each(withPlugin)('$path ($where) is valid, and its secret is not in it', async ({ config, where }) => {
+    for (const field of Object.keys(config)) expect(FIELD_NAMES).toContain(field);
+    const environment = {
+      PING_AUTH_SECRET: 'a-secret-1',
+      PING_AUTH_CA: (await createAuthority()).cert,
+      DECK_PING_AUTH_SERVICE_URL: 'https://pa.example:3020',
+    };
+    const { config: resolved, unresolved } = resolveReferences(config, environment, []);
+    expect(unresolved).toEqual([]);
+    // The secret of the KongClusterPlugin comes from its configPatches.
+    const patched = where.startsWith('KongCluster') ? { ...resolved, shared_secret: 'a-secret-1' } : resolved;
+    expect(parseConfig(patched).shared_secret).toBe('a-secret-1');
+  });
+});
+
+describe('how Kong is told of the plugin server', () => {
+  const conf = Object.fromEntries(
+    [...read('kong/kong.conf').matchAll(/^([a-z_]+) = (.*)$/gm)].map(([, key, value]) => [key, value]),
+  );
+  const helm = (path: string) => parseAllDocuments(read(path))[0]?.toJS().env as Record<string, string>;
+  const image = Object.fromEntries(
+    [...read('kong/Dockerfile').matchAll(/KONG_([A-Z_]+)="?([^"\n]*?)"?(?: \\)?$/gm)].map(
+      ([, key, value]) => [key?.toLowerCase(), value],
+    ),
+  );
+
+  it('is the same in kong.conf, the image and the Helm values', () => {
+    expect(Object.keys(conf)).toEqual([
+      'plugins',
+      'pluginserver_names',
+      'pluginserver_ping_auth_socket',
+      'pluginserver_ping_auth_start_cmd',
+      'pluginserver_ping_auth_query_cmd',
+    ]);
+    expect(image).toEqual(conf);
+    expect(helm('kong/helm-values.yaml')).toEqual({ ...conf, log_level: 'info' });
+  });
+
+  it('leaves out the start command, and only that, where Kong does not start it', () => {
+    const { pluginserver_ping_auth_start_cmd: _, ...rest } = conf;
+    expect(helm('kong/kubernetes/sidecar-values.yaml')).toEqual({
+      ...rest,
+      pluginserver_ping_auth_query_cmd: 'cat /etc/ping-auth/dump.json',
+    });
+  });
+
+  describe('uses options that the executable has', () => {
+    let help: string;
+    beforeAll(async () => {
+      help = execFileSync(process.execPath, [await builtPluginServer(), '--help'], { encoding: 'utf8' });
+    });
+
+    it.each([
+      'kong/kong.conf',
+      'kong/Dockerfile',
+      'kong/helm-values.yaml',
+      'kong/kubernetes/sidecar-values.yaml',
+      'kong/systemd/ping-auth-pluginserver.service',
+    ])('%s', (path) => {
+      // The options that follow the executable's name, on its line or as a YAML list under it.
+      const uses = [...read(path).matchAll(/ping-auth-pluginserver( --[^\n"]*|\n(?:\s+- --[^\n]*\n)+)/g)];
+      const options = uses.flatMap(([, text]) =>
+        [...(text ?? '').matchAll(/(?<=[\s])--[a-z-]+/g)].map(String),
+      );
+      expect(options.length).toBeGreaterThan(0);
+      for (const option of options) expect(help).toMatch(new RegExp(`^ +${option}\\b`, 'm'));
+    });
+  });
+});
