@@ -64,7 +64,7 @@ describe('how Kong is told of the plugin server', () => {
   );
   const helm = (path: string) => parseAllDocuments(read(path))[0]?.toJS().env as Record<string, string>;
   const image = Object.fromEntries(
-    [...read('kong/Dockerfile').matchAll(/KONG_([A-Z_]+)="?([^"\n]*?)"?(?: \\)?$/gm)].map(
+    [...read('kong/Dockerfile').matchAll(/^(?:ENV)? +KONG_([A-Z_]+)="?([^"\n]*?)"?(?: \\)?$/gm)].map(
       ([, key, value]) => [key?.toLowerCase(), value],
     ),
   );
