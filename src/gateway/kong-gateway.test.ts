@@ -4,6 +4,7 @@ import type { RequestChanges, ResponseChanges } from '../directives/decision.js'
 import { HeaderList } from '../exchange/header-list.js';
 import type { ReadLimits } from './gateway.js';
 import { KongGateway } from './kong-gateway.js';
+import { RequestHeadReader } from './request-head-reader.js';
 
 const LIMITS: ReadLimits = { readBody: true, maxBodyBytes: 100, overLimit: 'reject', hostLimitsBody: true };
 const NOTHING: RequestChanges = {
@@ -23,8 +24,10 @@ const OK = { status: 200, headers: HeaderList.from([['x-up', '1']]), body: text(
 
 describe('reading the request', () => {
   it('costs one round trip of at most twelve calls without a body', async () => {
+    const heads = new RequestHeadReader();
+    await heads.read(fakeKong(GET_REQUEST).kong);
     const fake = fakeKong(GET_REQUEST);
-    const { request, requestId } = await new KongGateway(fake.kong, false).readRequest(LIMITS);
+    const { request, requestId } = await new KongGateway(fake.kong, false, heads).readRequest(LIMITS);
     expect(fake.roundTrips).toHaveLength(1);
     expect(fake.calls.length).toBeLessThanOrEqual(12);
     expect(request.url).toEqual({

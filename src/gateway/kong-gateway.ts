@@ -4,6 +4,7 @@ import type { Gateway, LogValues, ReadLimits, RequestReading, ResponseReading } 
 import type { KongPdk } from './kong-pdk.js';
 import { readRequest } from './read-request.js';
 import { MEMO_KEY, readResponse } from './read-response.js';
+import { RequestHeadReader } from './request-head-reader.js';
 import { writeRequest } from './write-request.js';
 import { exit, filterResponse, withholdResponse } from './write-response.js';
 
@@ -11,15 +12,20 @@ import { exit, filterResponse, withholdResponse } from './write-response.js';
 export class KongGateway implements Gateway {
   readonly #kong: KongPdk;
   readonly #marksResponse: boolean;
+  readonly #heads: RequestHeadReader;
 
-  /** @param marksResponse whether the response phase leaves its mark for the guard (stock host) */
-  constructor(kong: KongPdk, marksResponse: boolean) {
+  /**
+   * @param marksResponse whether the response phase leaves its mark for the guard (stock host)
+   * @param heads of the plugin instance, which learns what its Kong offers
+   */
+  constructor(kong: KongPdk, marksResponse: boolean, heads = new RequestHeadReader()) {
     this.#kong = kong;
     this.#marksResponse = marksResponse;
+    this.#heads = heads;
   }
 
   readRequest(limits: ReadLimits): Promise<RequestReading> {
-    return readRequest(this.#kong, limits);
+    return readRequest(this.#kong, this.#heads, limits);
   }
 
   async permit(changes: RequestChanges, memo: string, log?: LogValues): Promise<void> {

@@ -1,75 +1,25 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from '../exchange/header-list.js';
-import type { HttpRequest, OmissionReason } from '../exchange/http-message.js';
-import { requestUrlFromKong } from '../exchange/request-url.js';
+import type { OmissionReason } from '../exchange/http-message.js';
 import type { ReadLimits, RequestReading } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
-import {
-  bytes,
-  headerList,
-  httpVersion,
-  optionalString,
-  requiredInteger,
-  requiredString,
-} from './pdk-values.js';
-
-/** Kong's `get_headers` shows no more than this, whatever the client sent. */
-export const MAX_HEADERS = 1000;
+import { bytes } from './pdk-values.js';
+import type { RequestHead } from './request-head.js';
+import type { RequestHeadReader } from './request-head-reader.js';
 
 /**
- * Reads the client's request: twelve calls in one round trip, and a second one only for a body.
+ * Reads the client's request: its head in one round trip, and a second one only for a body.
  *
  * @throws PingAuthError `request_body_too_large` when the body is over the limit and the admin wants that refused
  */
-export async function readRequest(kong: KongPdk, limits: ReadLimits): Promise<RequestReading> {
-  const [
-    ip,
-    port,
-    method,
-    scheme,
-    host,
-    forwardedPort,
-    path,
-    query,
-    version,
-    headers,
-    certificate,
-    requestId,
-  ] = await Promise.all([
-    kong.client.getForwardedIp(),
-    kong.client.getPort(),
-    kong.request.getMethod(),
-    kong.request.getForwardedScheme(),
-    kong.request.getForwardedHost(),
-    kong.request.getForwardedPort(),
-    kong.request.getPath(),
-    kong.request.getRawQuery(),
-    kong.request.getHttpVersion(),
-    kong.request.getHeaders(MAX_HEADERS),
-    kong.nginx.getVar('ssl_client_raw_cert'),
-    kong.nginx.getVar('kong_request_id'),
-  ]);
-  const head = {
-    method: requiredString(method, 'kong.request.get_method'),
-    url: requestUrlFromKong({
-      scheme: requiredString(scheme, 'kong.request.get_forwarded_scheme'),
-      host: requiredString(host, 'kong.request.get_forwarded_host'),
-      port: requiredInteger(forwardedPort, 'kong.request.get_forwarded_port'),
-      path: requiredString(path, 'kong.request.get_path'),
-      query: optionalString(query, 'kong.request.get_raw_query'),
-    }),
-    httpVersion: httpVersion(version, 'kong.request.get_http_version'),
-    headers: headerList(headers, 'kong.request.get_headers'),
-    sourceIp: requiredString(ip, 'kong.client.get_forwarded_ip'),
-    sourcePort: requiredInteger(port, 'kong.client.get_port'),
-    clientCertificatePem: optionalString(certificate, 'kong.nginx.get_var(ssl_client_raw_cert)'),
-  };
+export async function readRequest(
+  kong: KongPdk,
+  reader: RequestHeadReader,
+  limits: ReadLimits,
+): Promise<RequestReading> {
+  const { requestId, ...head } = await reader.read(kong);
   const body = await readBody(kong, head, limits);
-  return {
-    request: { ...head, body: body.bytes },
-    unreadBody: body.unread,
-    requestId: optionalString(requestId, 'kong.nginx.get_var(kong_request_id)'),
-  };
+  return { request: { ...head, body: body.bytes }, unreadBody: body.unread, requestId };
 }
 
 interface BodyReading {
@@ -81,7 +31,7 @@ const NO_BODY: BodyReading = { bytes: new Uint8Array(0), unread: undefined };
 
 async function readBody(
   kong: KongPdk,
-  head: Pick<HttpRequest, 'headers' | 'httpVersion'>,
+  head: Pick<RequestHead, 'headers' | 'httpVersion'>,
   limits: ReadLimits,
 ): Promise<BodyReading> {
   if (!mayHaveBody(head.headers, head.httpVersion)) return NO_BODY;

@@ -1,7 +1,7 @@
 import type { ResponseReading } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { bytes, headerList, optionalString, requiredInteger } from './pdk-values.js';
-import { MAX_HEADERS } from './read-request.js';
+import { MAX_HEADERS } from './request-head.js';
 
 /** Key in `kong.ctx.shared`: what the access phase keeps, and the guard's proof that it ran. */
 export const MEMO_KEY = 'ping_auth';

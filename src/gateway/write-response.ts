@@ -3,7 +3,7 @@ import type { HeaderList } from '../exchange/header-list.js';
 import type { HttpResponse, ResponseToSend } from '../exchange/http-message.js';
 import type { KongPdk } from './kong-pdk.js';
 import { headerList } from './pdk-values.js';
-import { MAX_HEADERS } from './read-request.js';
+import { MAX_HEADERS } from './request-head.js';
 
 /** Kong and nginx own these: an exit sets them anew, and clearing them changes the framing. */
 const KEPT_BY_KONG = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);

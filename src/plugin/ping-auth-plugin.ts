@@ -1,5 +1,6 @@
 import { KongGateway } from '../gateway/kong-gateway.js';
 import type { KongPdk } from '../gateway/kong-pdk.js';
+import { RequestHeadReader } from '../gateway/request-head-reader.js';
 import { accessPhase } from './access-phase.js';
 import { type PhaseEvent, type PluginHost, STOCK_HOST } from './host.js';
 import { type Instance, startInstance } from './instance.js';
@@ -13,6 +14,7 @@ import { telemetry } from './runtime.js';
 export class PingAuthPlugin {
   readonly #instance: Instance;
   readonly #host: PluginHost;
+  readonly #heads = new RequestHeadReader();
 
   /**
    * @param config the admin's configuration with Kong's additions. An invalid one does not throw: Kong could not be told
@@ -40,6 +42,6 @@ export class PingAuthPlugin {
   }
 
   #gateway(kong: KongPdk): KongGateway {
-    return new KongGateway(kong, this.#host === STOCK_HOST);
+    return new KongGateway(kong, this.#host === STOCK_HOST, this.#heads);
   }
 }
