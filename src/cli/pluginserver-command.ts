@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULTS } from '../pluginserver/defaults.js';
-import type { PluginModule } from '../pluginserver/plugin-module.js';
+import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module.js';
 import { VERSION } from '../version.js';
 
 interface Arguments {
@@ -24,21 +24,24 @@ interface Arguments {
 export interface ServerSetup {
   /** Loaded late: Kong waits for --dump at its start, and --help needs nothing of it. */
   loadPlugin(): Promise<PluginModule>;
+  /** The same without the plugin's code, for a quick --dump. */
+  loadManifest?(): Promise<PluginManifest>;
 }
 
 /** Runs the plugin server, or prints what was asked for; resolves to the exit code. */
 export async function run(argv: readonly string[], setup: ServerSetup): Promise<number> {
   const command = defineCommand();
   const options = command.parse([...argv]).opts<Arguments>();
-  const plugin = await setup.loadPlugin();
   if (options.dump === true) {
     const { dumpOf } = await import('../pluginserver/dump.js');
-    process.stdout.write(`${dumpOf([plugin])}\n`);
+    const manifest = await (setup.loadManifest?.() ?? setup.loadPlugin());
+    process.stdout.write(`${dumpOf([manifest])}\n`);
     return 0;
   }
   const { socket } = options;
   if (socket === undefined)
     return command.error('error: --socket PATH is missing (or --dump)', { exitCode: 2 });
+  const plugin = await setup.loadPlugin();
   const { runServer } = await import('../pluginserver/run-server.js');
   const { createLog } = await import('../telemetry/logger.js');
   const log = createLog({ level: options.logLevel, file: options.logFile });

@@ -1,11 +1,11 @@
-import { type PluginModule, phasesOf } from './plugin-module.js';
+import { type PluginManifest, type PluginModule, phasesOf } from './plugin-module.js';
 
 const PROTOCOL = 'ProtoBuf:1';
 /** What the server can serve; without a default of its own Kong would attach the plugin to TCP routes as well. */
 const PROTOCOLS = ['grpc', 'grpcs', 'http', 'https'];
 
 /** The one line of JSON that Kong's `query_cmd` reads. Kong 3.9 takes the first plugin only. */
-export function dumpOf(plugins: readonly PluginModule[]): string {
+export function dumpOf(plugins: readonly (PluginModule | PluginManifest)[]): string {
   return JSON.stringify({
     Protocol: PROTOCOL,
     Plugins: plugins.map((plugin) => ({
@@ -19,7 +19,7 @@ export function dumpOf(plugins: readonly PluginModule[]): string {
 }
 
 /** The plugin's schema as Kong wants it. */
-export function kongSchemaOf(plugin: PluginModule): object {
+export function kongSchemaOf(plugin: PluginModule | PluginManifest): object {
   const config = {
     type: 'record',
     fields: plugin.Schema,

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { Connection } from './connection.js';
 import { kongSchemaOf } from './dump.js';
 import type { InstanceDirectory } from './instances.js';
+import { rarely } from './log-rarely.js';
 import type { ServerLogger } from './logger.js';
 import type { BodyLimits } from './pdk-pipe.js';
 import { type PluginModule, phasesOf } from './plugin-module.js';
@@ -37,7 +38,11 @@ export class PluginHost implements EventHost {
   readonly unknownInstances = new UnknownInstances();
   #events = 0;
   #draining = false;
-  #overloadLoggedAt = Number.NEGATIVE_INFINITY;
+
+  readonly #logOverload = rarely(OVERLOAD_LOG_MS, (times) => {
+    const fields = { event: 'overload', times, events: this.#events, connections: this.#connections.size };
+    this.logger.warn(fields, 'too many events at once: further ones are refused with 503');
+  });
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -130,21 +135,15 @@ export class PluginHost implements EventHost {
    */
   async drain(graceMs: number): Promise<number> {
     this.#draining = true;
-    for (const connection of this.#connections) connection.closeIfIdle();
     const end = performance.now() + graceMs;
-    while (this.#connections.size > 0 && performance.now() < end) {
+    for (;;) {
+      // In each round: the kernel's queue may have held connections that were accepted meanwhile.
+      for (const connection of this.#connections) connection.closeIfIdle();
+      if (this.#connections.size === 0 || performance.now() >= end) break;
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
     const cutOff = this.#events;
     for (const connection of this.#connections) connection.destroy();
     return cutOff;
-  }
-
-  #logOverload(): void {
-    const now = performance.now();
-    if (now - this.#overloadLoggedAt < OVERLOAD_LOG_MS) return;
-    this.#overloadLoggedAt = now;
-    const fields = { event: 'overload', events: this.#events, connections: this.#connections.size };
-    this.logger.warn(fields, 'too many events at once: further ones are refused with 503');
   }
 }

@@ -15,6 +15,11 @@ export interface PluginModule {
   ) => object;
 }
 
+/** What Kong has to know before a plugin's first request; a module without its class, quick to load. */
+export interface PluginManifest extends Omit<PluginModule, 'Plugin'> {
+  readonly Phases: readonly string[];
+}
+
 export type SchemaField = Readonly<Record<string, unknown>>;
 
 /** Second argument of a plugin's constructor: tells it that it runs in this server and not in the stock one. */
@@ -45,6 +50,7 @@ export type Phase = (kong: unknown, event: PhaseEvent) => unknown;
 const PHASES = ['certificate', 'rewrite', 'access', 'response', 'preread', 'log'] as const;
 
 /** The phases that a plugin's class has methods for. */
-export function phasesOf(plugin: PluginModule): string[] {
+export function phasesOf(plugin: PluginModule | PluginManifest): readonly string[] {
+  if ('Phases' in plugin) return plugin.Phases;
   return PHASES.filter((phase) => typeof Reflect.get(plugin.Plugin.prototype, phase) === 'function');
 }

@@ -1,7 +1,7 @@
 import { InstanceRegistry } from './instance-registry.js';
 import { InstanceTable, LocalInstances } from './instances.js';
 import { type HostOptions, PluginHost } from './plugin-host.js';
-import { SocketListener } from './socket-listener.js';
+import { acceptErrorLog, SocketListener } from './socket-listener.js';
 
 export interface PluginServerOptions extends Omit<HostOptions, 'instances'> {
   readonly socketPath: string;
@@ -38,6 +38,7 @@ export class PluginServer {
       path: options.socketPath,
       takeover: options.takeover,
       mode: options.socketMode,
+      onError: acceptErrorLog(logger),
       onConnection: (socket) => host.accept(socket),
     });
     return new PluginServer(host, listener, () => {

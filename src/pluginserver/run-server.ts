@@ -1,3 +1,4 @@
+import { checkFileLimit } from './file-limit.js';
 import { PluginServer, type PluginServerOptions } from './plugin-server.js';
 import { catchStrays } from './stray-errors.js';
 import { runWorker } from './workers/run-worker.js';
@@ -26,6 +27,7 @@ export async function runServer(options: RunOptions): Promise<number> {
   if (isWorkerProcess()) return runWorker(options);
   const { logger, workers } = options;
   catchStrays(logger);
+  checkFileLimit(options.maxConnections, logger);
   const signal = nextSignal();
   const server = workers > 1 ? await Supervisor.start(options) : await PluginServer.start(options);
   logger.info({ event: 'started', socket: options.socketPath, workers }, 'plugin server is ready');

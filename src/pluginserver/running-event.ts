@@ -168,7 +168,10 @@ export class RunningEvent implements PhaseEvent {
 
   async #restart(): Promise<boolean> {
     const id = this.#instance?.record.id;
-    if (id === undefined || !(await this.#host.claimRestart(id))) return false;
+    if (id === undefined) return false;
+    // The parent process of a worker may be gone: no restart then.
+    const granted = await this.#host.claimRestart(id).catch(() => false);
+    if (!granted) return false;
     this.#log('info', 'instance_restarts', 'the plugin asked for a new start of its instance');
     this.#finish('the instance starts anew');
     this.#connection.closeForRestart();

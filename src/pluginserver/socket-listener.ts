@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { chmodSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { rarely } from './log-rarely.js';
+import type { ServerLogger } from './logger.js';
 
 export interface ListenOptions {
   readonly path: string;
@@ -14,6 +16,8 @@ export interface ListenOptions {
   /** Hand out connections before anything is read from them, for passing on to another process. */
   readonly pauseOnConnect?: boolean;
   readonly onConnection: (socket: Socket) => void;
+  /** Accepting failed, for example because there are no file descriptors left; the server goes on. */
+  readonly onError?: (error: Error) => void;
 }
 
 /** The socket cannot be opened; the message says why and what to do. */
@@ -23,6 +27,7 @@ export class ListenError extends Error {
 
 /** What fits into a `sockaddr_un` on Linux, without the closing NUL. macOS has four less. */
 const MAX_PATH_BYTES = 103;
+const ACCEPT_LOG_MS = 10_000;
 const PROBE_TIMEOUT_MS = 1_000;
 /** Kong opens connections in bursts; the kernel's own limit applies too. */
 const BACKLOG = 1024;
@@ -55,7 +60,11 @@ export class SocketListener {
         `socket path ${path} is too long: use one of at most ${MAX_PATH_BYTES - 7} bytes`,
       );
     }
-    const server = createServer({ pauseOnConnect: options.pauseOnConnect ?? false }, options.onConnection);
+    const server = createServer({ pauseOnConnect: options.pauseOnConnect ?? false }, (socket) => {
+      // A connection that breaks before somebody else listens must not end the process.
+      socket.on('error', () => {});
+      options.onConnection(socket);
+    });
     try {
       server.listen({ path: temporary, backlog: options.backlog ?? BACKLOG });
       await once(server, 'listening');
@@ -67,6 +76,7 @@ export class SocketListener {
       const remedy = 'its folder must exist and be writable for the user that runs this process';
       throw new ListenError(`cannot open the socket ${path}: ${reason}; ${remedy}`, { cause });
     }
+    server.on('error', (error) => options.onError?.(error));
     return new SocketListener(path, server);
   }
 
@@ -85,6 +95,18 @@ export class SocketListener {
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     this.#server.close();
   }
+}
+
+/** Logs failed accepts; without file descriptors there can be thousands a second. */
+export function acceptErrorLog(logger: ServerLogger): (error: Error) => void {
+  let last: Error | undefined;
+  const log = rarely(ACCEPT_LOG_MS, (times) =>
+    logger.error({ event: 'accept_failed', times, err: last }, 'connections of Kong could not be accepted'),
+  );
+  return (error) => {
+    last = error;
+    log();
+  };
 }
 
 /** @throws ListenError when something is at the path that this server must not replace. */

@@ -159,3 +159,8 @@ test('after SIGKILL a new server works on the same path, and old ids mean nothin
   expect(await again.event(id, 'access')).toEqual({ end: 'closed', calls: [] });
   await vi.waitFor(() => expect(again.closed).toBe(true));
 });
+
+test('fewer open files than connections are announced at the start', async () => {
+  const server = new ServerProcess(executable, socketPath(), '--max-connections', '1000000');
+  await server.logged('file_limit');
+});

@@ -4,7 +4,7 @@ import { InstanceRegistry } from '../instance-registry.js';
 import type { InstanceDirectory } from '../instances.js';
 import { PluginHost } from '../plugin-host.js';
 import type { PluginServerOptions } from '../plugin-server.js';
-import { assertSocketFree, SocketListener } from '../socket-listener.js';
+import { acceptErrorLog, assertSocketFree, SocketListener } from '../socket-listener.js';
 import { Acknowledgements } from './acknowledgements.js';
 import type { Answer, ToParent } from './messages.js';
 import { WorkerPool } from './worker-pool.js';
@@ -62,6 +62,7 @@ export class Supervisor {
         path: options.socketPath,
         takeover: options.takeover,
         mode: options.socketMode,
+        onError: acceptErrorLog(options.logger),
         pauseOnConnect: true,
         onConnection: (socket) => supervisor.#pool.assign(socket),
       });
