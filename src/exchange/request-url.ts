@@ -1,4 +1,5 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
+import type { HeaderList } from './header-list.js';
 import type { RequestUrl } from './http-message.js';
 import { hasLoneSurrogate } from './text.js';
 import { escapeKongPath, escapeQuery, hasDotSegment, hasValidEscapes } from './url-escaping.js';
@@ -44,6 +45,25 @@ export function checkRequestUrl(url: RequestUrl): void {
   if (!isHost(url.host)) throw unreadable('Host is not a host name');
   if (!isPort(url.port)) throw unreadable('port is not in 1–65535');
   if (!url.path.startsWith('/')) throw unreadable('the path does not start with /');
+}
+
+/**
+ * nginx takes the host of an absolute request target (`GET http://a/x HTTP/1.1`) and leaves the Host header as it came;
+ * Kong chooses the route by the header. Where they differ, the policy would decide about the one host while the other
+ * one's upstream gets the request.
+ * @param host nginx's `$host`, which is Kong's `get_host`
+ * @throws PingAuthError `request_unreadable`
+ */
+export function checkTargetHost(host: string, headers: HeaderList): void {
+  const header = headers.get('host');
+  if (header === undefined || header === '' || isHostOf(header, host)) return;
+  throw unreadable('the request target and the Host header name different hosts');
+}
+
+/** Whether nginx makes this host of a Host header: in lower case, without the port and the root's dot. */
+export function isHostOf(header: string, host: string): boolean {
+  const [name = ''] = /^(?:\[[^\]]*\]|[^:]*)/.exec(header) ?? [];
+  return name.toLowerCase().replace(/\.$/, '') === host.toLowerCase().replace(/\.$/, '');
 }
 
 /** `scheme://host:port/path[?query]` as it is shown to the policy: the port always written, the query escaped. */

@@ -41,6 +41,33 @@ describe('reading the request', () => {
     expect(requestId).toBe('f386ef04c49c864b7cbe977b439cdb0e');
   });
 
+  describe('a request target that names another host than the Host header, by which Kong routes', () => {
+    // GET http://public.example/things HTTP/1.1, Host: admin.example
+    const headers = { host: 'admin.example', 'x-forwarded-host': 'public.example' };
+    const fields = '192.0.2.7|40368|GET|http|public.example|8000|/things|x=1|HTTP/1.1||';
+    const variable = ['ping-auth-1', ...fields.split('|')].join('\u001f');
+    const target = {
+      ...GET_REQUEST,
+      'kong.request.get_host': 'public.example',
+      'kong.request.get_forwarded_host': 'public.example',
+      'kong.request.get_headers': headers,
+    };
+
+    it.each([
+      ['read by calls', target],
+      ['read by the nginx variable', { ...target, 'kong.nginx.get_var(ping_auth_request)': variable }],
+    ])('is refused (%s)', async (_name, replies) => {
+      const reading = new KongGateway(fakeKong(replies).kong, false).readRequest(LIMITS);
+      await expect(reading).rejects.toMatchObject({ code: 'request_unreadable' });
+    });
+
+    it("is not mistaken for a trusted proxy's X-Forwarded-Host", async () => {
+      const kong = { ...target, 'kong.request.get_host': 'admin.example' };
+      const { request } = await new KongGateway(fakeKong(kong).kong, false).readRequest(LIMITS);
+      expect(request.url.host).toBe('public.example');
+    });
+  });
+
   it.each([
     ['a Content-Length', { 'content-length': '5' }, 1.1],
     ['a Transfer-Encoding', { 'transfer-encoding': 'chunked' }, 1.1],

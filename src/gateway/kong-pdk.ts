@@ -11,6 +11,8 @@ export interface KongPdk {
   };
   readonly request: {
     getMethod(): Promise<unknown>;
+    /** nginx's `$host`: of the request target, if that names one, otherwise of the Host header. */
+    getHost(): Promise<unknown>;
     getForwardedScheme(): Promise<unknown>;
     getForwardedHost(): Promise<unknown>;
     getForwardedPort(): Promise<unknown>;

@@ -123,6 +123,7 @@ describe('both ways give the same head', () => {
     const certificate = variables.ssl_client_raw_cert;
     const kong = {
       ...calls,
+      'kong.request.get_host': variables.host,
       'kong.nginx.get_var(ssl_client_raw_cert)': certificate,
       'kong.nginx.get_var(kong_request_id)': VARIABLES.kong_request_id,
     };

@@ -1,6 +1,6 @@
 import type { HeaderList } from '../exchange/header-list.js';
 import type { RequestUrl } from '../exchange/http-message.js';
-import { checkRequestUrl, requestUrlFromKong } from '../exchange/request-url.js';
+import { checkRequestUrl, checkTargetHost, requestUrlFromKong } from '../exchange/request-url.js';
 import { normalisePath } from '../exchange/url-escaping.js';
 import { askForwarded, type ForwardedAnswers, type ForwardedPart, forwardedParts } from './forwarded.js';
 import { readHeadByCalls } from './head-by-calls.js';
@@ -41,6 +41,7 @@ export class RequestHeadReader {
     if (reading.kind !== 'read') return undefined;
     const { variable } = reading;
     const headers = headerList(headerMap, 'kong.request.get_headers');
+    checkTargetHost(variable.host, headers);
     const { target, scheme, host, serverPort, query, ...head } = variable;
     return { ...head, headers, url: await this.#url(kong, variable, headers, early) };
   }

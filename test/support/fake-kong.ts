@@ -54,6 +54,7 @@ export const GET_REQUEST = {
   'kong.client.get_forwarded_ip': '192.0.2.7',
   'kong.client.get_port': 40368,
   'kong.request.get_method': 'GET',
+  'kong.request.get_host': 'api.example',
   'kong.request.get_forwarded_scheme': 'http',
   'kong.request.get_forwarded_host': 'api.example',
   'kong.request.get_forwarded_port': 8000,
