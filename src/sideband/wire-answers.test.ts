@@ -179,3 +179,13 @@ test('a deeply nested answer is refused, not a crash', () => {
   const depth = 200_000;
   expect(refused(readRequestAnswer, '['.repeat(depth) + ']'.repeat(depth)).code).toMatch(/^provider_/);
 });
+
+test('a state or a certificate too deep to be written again is refused at the border', () => {
+  const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+  const answer = (member: string, levels: number) =>
+    `{"method":"GET","url":"https://a.example:1/","headers":[],"${member}":${deep(levels)}}`;
+  for (const member of ['state', 'client_certificate']) {
+    expect(refused(readRequestAnswer, answer(member, 5000)).detail).toContain(member);
+    expect(readRequestAnswer(Buffer.from(answer(member, 400))).kind).toBe('permit');
+  }
+});
