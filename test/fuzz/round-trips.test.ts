@@ -1,0 +1,285 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { applyRequestChanges, applyResponseChanges } from '../../src/directives/apply.js';
+import { describeChanges } from '../../src/directives/describe-changes.js';
+import { decideRequest } from '../../src/directives/request-decision.js';
+import { decideResponse } from '../../src/directives/response-decision.js';
+import { PingAuthError } from '../../src/errors/ping-auth-error.js';
+import { admitRequest } from '../../src/exchange/admission.js';
+import { createMemo, readMemo, writeMemo } from '../../src/exchange/memo.js';
+import { showRequest } from '../../src/exchange/request-payload.js';
+import { composeUrl, parseAnsweredUrl, requestUrlFromKong } from '../../src/exchange/request-url.js';
+import { showResponse } from '../../src/exchange/response-payload.js';
+import { decodeLossless, encodeLossless } from '../../src/exchange/text.js';
+import { escapePath, escapeQuery, normalisePath } from '../../src/exchange/url-escaping.js';
+import { readRequestAnswer, readResponseAnswer } from '../../src/sideband/wire-answers.js';
+import { aRequest, aResponse, SHOW_ALL } from '../model/messages.js';
+import { fuzzed, oddText } from './fuzz.js';
+import { damagedJson, jsonDamages } from './json-damage.js';
+
+/** What nginx lets through in a header value: any byte but control characters; blanks around it are cut off. */
+const headerValue = fc
+  .oneof(
+    fc.uint8Array({ maxLength: 12 }),
+    fc.constantFrom('caf\u00e9', 'a,b', '"q"').map((s) => Buffer.from(s)),
+  )
+  .map((bytes) =>
+    decodeLossless(bytes.filter((byte) => byte >= 0x20 && byte !== 0x7f)).replace(/^ +| +$/g, ''),
+  );
+const headerName = fc.oneof(
+  fc.constantFrom(
+    'x-a',
+    'x-b',
+    'x_a',
+    'cookie',
+    'content-type',
+    'te',
+    'via',
+    'vary',
+    '__proto__',
+    'constructor',
+  ),
+  fc.stringMatching(/^[a-z0-9!#$%&'*+.^`|~-]{1,8}$/),
+);
+const fields = fc
+  .array(fc.tuple(headerName, headerValue), { maxLength: 10 })
+  // x_a and x-a are one header to many upstreams, so both of them follow rules of their own (tested by name).
+  .map((list) => list.filter(([name]) => !name.includes('_') || !list.some(([other]) => other === 'x-a')));
+const body = fc.oneof(
+  fc.uint8Array({ maxLength: 40 }),
+  oddText.map((text) => Buffer.from(text)),
+);
+/** Kong's `get_path`: decoded but for reserved characters. */
+const path = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('a', '%2F', '%25', 'é', ';x=1', '...', ' ', '"', '|', '~', ':', '@'),
+      fc.string({ unit: 'binary', maxLength: 4 }).map((text) => decodeLossless(Buffer.from(text))),
+    ),
+    { maxLength: 5 },
+  )
+  // Normalised: no empty and no dot segments.
+  .map((parts) =>
+    `/${parts.filter((part) => !/^\.{0,2}$/.test(part)).join('/')}`.replace(
+      /[?#\p{Cc}]|%(?![0-9A-F]{2})/gu,
+      '-',
+    ),
+  );
+const query = fc.option(
+  fc
+    .array(fc.oneof(fc.constantFrom('a=1', '&', '%', '%zz', '+', '|', '{}', '[]', '?', '"'), headerValue), {
+      minLength: 1,
+      maxLength: 5,
+    })
+    .map((parts) => parts.join('').replaceAll('#', '')),
+  { nil: undefined },
+);
+
+const request = fc
+  .record({ method: fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE'), path, query, fields, body })
+  .map(({ method, path: kongPath, query: raw, fields: headers, body: bytes }) => {
+    const parts = { scheme: 'https', host: 'api.example', port: 8443, path: kongPath, query: raw };
+    return aRequest({ method, url: requestUrlFromKong(parts), headers, body: bytes });
+  });
+const response = fc
+  .record({ status: fc.integer({ min: 200, max: 599 }), fields, body })
+  .map(({ status, fields: headers, body: bytes }) => aResponse(status, headers, bytes));
+
+/** Over the wire and back, as a policy does that changes nothing. */
+const overTheWire = (value: object) => Buffer.from(JSON.stringify(value));
+
+describe('a policy that gives back what it was shown', () => {
+  it('changes no byte of a request', () => {
+    fc.assert(
+      fc.property(request, (client) => {
+        if (refuses(() => admitRequest(client, SHOW_ALL))) return;
+        const shown = showRequest(client, SHOW_ALL);
+        const decision = decideRequest(readRequestAnswer(overTheWire(shown.payload)), client, shown);
+        if (decision.kind !== 'permit') throw new Error('denied');
+        expect(describeChanges(decision.changes)).toEqual([]);
+        const upstream = applyRequestChanges(client, decision.changes);
+        expect(wire(upstream)).toEqual(wire(client));
+      }),
+      fuzzed(700),
+    );
+  });
+
+  it('changes no byte of a response', () => {
+    const memo = createMemo('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
+    fc.assert(
+      fc.property(response, (upstream) => {
+        const shown = showResponse(upstream, memo, SHOW_ALL);
+        const answer = readResponseAnswer(overTheWire(shown.payload));
+        const { changes } = decideResponse(answer, upstream, shown);
+        if (upstream.status === 204 || upstream.status === 304) {
+          expect(describeChanges(changes)).toEqual(upstream.body.length > 0 ? ['body'] : []);
+        } else expect(describeChanges(changes)).toEqual([]);
+        expect(wire(applyResponseChanges(upstream, changes)).headers).toEqual(wire(upstream).headers);
+      }),
+      fuzzed(700),
+    );
+  });
+});
+
+describe('a policy that wants another request', () => {
+  it('gets it, and the bytes that it left alone stay', () => {
+    fc.assert(
+      fc.property(request, request, (client, wanted) => {
+        const shown = showRequest(client, SHOW_ALL);
+        const wish = showRequest(wanted, SHOW_ALL).payload;
+        const outcome = attempt(() => decideRequest(readRequestAnswer(overTheWire(wish)), client, shown));
+        // A path that only Kong could have written (`/a/..`) is not the policy's to set.
+        if (outcome instanceof PingAuthError) {
+          expect(outcome.code).toMatch(/^(directive_invalid|request_unreadable)$/);
+          return;
+        }
+        if (outcome.kind !== 'permit') throw new Error('denied');
+        const upstream = applyRequestChanges(client, outcome.changes);
+        expect(upstream.method).toBe(wanted.method);
+        expect(upstream.url.path).toBe(wanted.url.path);
+        expect(escapeQuery(upstream.url.query ?? '')).toBe(escapeQuery(wanted.url.query ?? ''));
+        const isText = wish.body !== undefined && shown.body.kind !== 'omitted';
+        if (isText) expect(Buffer.from(upstream.body).equals(Buffer.from(wanted.body))).toBe(true);
+        for (const name of wanted.headers.names()) {
+          if (['te', 'via', 'host'].includes(name)) continue;
+          const [own, want, got] = [client, wanted, upstream].map(({ headers }) => headers.getAll(name));
+          if (same(own, want)) expect(got, name).toEqual(own);
+          else expect(got?.map(asShown), name).toEqual(want?.map(asShown));
+        }
+      }),
+      fuzzed(700),
+    );
+  });
+});
+
+describe('URLs', () => {
+  it('come back from the policy as they were composed', () => {
+    fc.assert(
+      fc.property(request, ({ url }) => {
+        const back = parseAnsweredUrl(composeUrl(url));
+        expect(back).toMatchObject({ scheme: url.scheme, host: url.host, port: url.port, path: url.path });
+        expect(back.query).toBe(escapeQuery(url.query ?? ''));
+      }),
+      fuzzed(700),
+    );
+  });
+
+  it('are taken apart or refused with a reason, whatever text the policy sends', () => {
+    const text = fc
+      .array(
+        fc.oneof(oddText, fc.constantFrom('http://', 'https:', '//', 'a.example', ':', '@', '?', '/..')),
+        {
+          maxLength: 6,
+        },
+      )
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(text, (url) => {
+        const parsed = attempt(() => parseAnsweredUrl(url));
+        if (parsed instanceof PingAuthError) {
+          expect(parsed.code).toBe('directive_invalid');
+          return;
+        }
+        // Whatever is accepted is what WHATWG's parser, which repairs, reads without repairing it.
+        // WHATWG rewrites addresses (`0` is 0.0.0.0 to it, `[::0]` is [::]), which only names a host here.
+        if (/^\[|(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(parsed.host)) return;
+        const whatwg = new URL(url);
+        expect(whatwg.hostname).toBe(parsed.host.toLowerCase());
+        expect(whatwg.username + whatwg.hash).toBe('');
+      }),
+      fuzzed(1500),
+    );
+  });
+
+  it('have a path whose normal form is its own normal form, and has no dot segments', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(oddText, fc.constantFrom('/', '..', '.', '%2e', '%2F', 'a', '%C3%A9')), {
+          maxLength: 8,
+        }),
+        (parts) => {
+          const once = normalisePath(`/${parts.join('')}`);
+          if (once === undefined) return;
+          expect(normalisePath(once)).toBe(once);
+          expect(escapePath(once)).toBe(once);
+          expect(once.split('/')).not.toContain('..');
+          expect(once.split('/')).not.toContain('.');
+        },
+      ),
+      fuzzed(1500),
+    );
+  });
+});
+
+describe('the memo between the two phases', () => {
+  const correlation = fc.record({ requestId: fc.string(), traceparent: fc.string() }, { requiredKeys: [] });
+  const memos = fc
+    .tuple(
+      fc.constantFrom('permit' as const, 'fail_open' as const, 'monitor' as const),
+      request,
+      fc.option(fc.jsonValue(), { nil: undefined }),
+      correlation,
+    )
+    .map(([outcome, client, state, ids]) => {
+      const given = state === undefined ? undefined : JSON.parse(JSON.stringify(state));
+      return createMemo(outcome, showRequest(client, SHOW_ALL).payload, given, ids);
+    });
+
+  it('is read as it was written', () => {
+    fc.assert(
+      fc.property(memos, (memo) => {
+        // Through Kong, whose strings are bytes.
+        const text = decodeLossless(encodeLossless(writeMemo(memo)));
+        expect(JSON.stringify(readMemo(text))).toBe(JSON.stringify(memo));
+      }),
+      fuzzed(500),
+    );
+  });
+
+  it('is read or refused with state_missing when it is damaged', () => {
+    fc.assert(
+      fc.property(memos, jsonDamages, (memo, plan) => {
+        const read = attempt(() => readMemo(damagedJson(JSON.parse(writeMemo(memo)), plan)));
+        if (read instanceof PingAuthError) {
+          expect(read.code).toBe('state_missing');
+          return;
+        }
+        expect(['permit', 'fail_open', 'monitor']).toContain(read.outcome);
+        // Enough of it is there to ask the policy about a response.
+        const shown = showResponse(aResponse(200, [], 'x'), read, SHOW_ALL);
+        expect(shown.payload.state !== undefined || shown.payload.request !== undefined).toBe(true);
+      }),
+      fuzzed(700),
+    );
+  });
+});
+
+function wire({ headers, body: bytes }: { headers: Iterable<readonly [string, string]>; body: Uint8Array }) {
+  const sorted = Array.from(
+    headers,
+    ([name, value]) => `${name}: ${Buffer.from(encodeLossless(value)).toString('hex')}`,
+  );
+  return { headers: sorted, body: Buffer.from(bytes).toString('hex') };
+}
+
+/** Latin-1 bytes and the characters that they are shown as are one thing to the policy. */
+function asShown(value: string): string {
+  return value.replace(/[\udc80-\udcff]/gu, (escaped) => String.fromCharCode(escaped.charCodeAt(0) - 0xdc00));
+}
+
+function same(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function refuses(action: () => void): boolean {
+  return attempt(action) instanceof PingAuthError;
+}
+
+function attempt<T>(action: () => T): T | PingAuthError {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof PingAuthError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,291 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { HeaderChanges } from '../../src/directives/decision.js';
+import { ERRORS } from '../../src/errors/catalogue.js';
+import { PingAuthError } from '../../src/errors/ping-auth-error.js';
+import { HeaderList } from '../../src/exchange/header-list.js';
+import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/exchange/http-message.js';
+import { createMemo, readMemo, writeMemo } from '../../src/exchange/memo.js';
+import { showRequest } from '../../src/exchange/request-payload.js';
+import { accessPhase } from '../../src/plugin/access-phase.js';
+import { responsePhase } from '../../src/plugin/response-phase.js';
+import { statusError } from '../../src/sideband/status-errors.js';
+import { readRequestAnswer, readResponseAnswer } from '../../src/sideband/wire-answers.js';
+import { aRequest, aResponse, SHOW_ALL } from '../model/messages.js';
+import { fakeGateway, fakeInstance } from '../support/fake-instance.js';
+import { damaged, damages, fuzzed, oddText } from './fuzz.js';
+import { damagedJson, jsonDamages } from './json-damage.js';
+import { headerFault, jsonObject, validPermit, validResponse } from './oracle.js';
+
+const REQUEST = aRequest({
+  method: 'POST',
+  headers: [
+    ['content-type', 'application/json'],
+    ['content-length', '9'],
+    ['cookie', 'a=1'],
+    ['x-latin', 'caf\udce9'],
+    ['x-two', '1'],
+    ['x-two', '2'],
+    ['accept-encoding', 'gzip'],
+  ],
+  body: '{"a":"é"}',
+});
+const SHOWN = showRequest(REQUEST, SHOW_ALL).payload;
+const PERMIT = { ...SHOWN, http_version: '1.1', state: { token: 't', n: [1, null] } };
+const DENIAL = {
+  ...SHOWN,
+  response: {
+    response_code: '403',
+    response_status: 'Forbidden',
+    http_version: '1.1',
+    headers: [{ 'content-type': 'text/plain' }, { 'set-cookie': 'a=1' }, { 'set-cookie': 'b=2' }],
+    body: 'no',
+  },
+};
+const RESPONSE = aResponse(
+  200,
+  [
+    ['content-type', 'text/plain'],
+    ['set-cookie', 'secret=1'],
+    ['content-length', '5'],
+    ['x-up', 'caf\udce9'],
+  ],
+  'hello',
+);
+const ANSWERED = {
+  response_code: '200',
+  response_status: 'OK',
+  http_version: '1.1',
+  headers: [{ 'content-type': 'text/plain' }, { 'x-up': 'café' }, { 'x-new': '1' }],
+  body: 'hello',
+};
+
+/** Headers as a policy might give them: the ones it was shown, and others that are anything from harmless to hostile. */
+const wireHeaders = (shown: readonly object[]) =>
+  fc
+    .array(fc.tuple(fc.constantFrom(...HEADER_NAMES), fc.oneof(fc.constantFrom('1', 'a, b', 'é'), oddText)), {
+      maxLength: 3,
+    })
+    .map((added) => [...shown, ...added.map(([name, value]) => ({ [name]: value }))]);
+const METHODS = ['PUT', 'GET', 'HEAD', 'TRACE', 'CONNECT', 'post', 'FOO'];
+const HEADER_NAMES = [
+  ...['x-new', 'X-Two', 'x_two', 'Cookie', 'authorization', 'content-encoding', 'vary', 'date', 'server'],
+  ...['content-length', 'Transfer-Encoding', 'transfer_encoding', 'connection', 'upgrade', 'host', 'expect'],
+  ...[
+    'x-forwarded-for',
+    'via',
+    'x-kong-request-id',
+    'accept-encoding',
+    'x-ping-auth',
+    '__proto__',
+    'x y',
+    '',
+  ],
+];
+const URLS = [
+  SHOWN.url,
+  ...['https://api.example:8443/v2', 'http://other.example/v1/users?id=8', 'https://api.example:8443/v1/é'],
+  ...['https://api.example:8443/v1/../admin', 'https://api.example:8443//v1/users?id=7', '/v1/users?id=7'],
+  ...['https://api.example:8443/v1/%2e%2E/x', 'https://u@api.example:8443/', 'https://api.example:8443/a b'],
+  ...['https://api.example:99999/', 'https://[::1]:8443/v1', 'HTTPS://API.EXAMPLE:8443/v1/users?id=%zz'],
+];
+const permits = fc
+  .record({
+    method: fc.oneof({ weight: 4, arbitrary: fc.constant('POST') }, fc.constantFrom(...METHODS)),
+    url: fc.oneof({ weight: 1, arbitrary: fc.constant(SHOWN.url) }, fc.constantFrom(...URLS)),
+    headers: wireHeaders(SHOWN.headers),
+    body: fc.oneof(fc.constant(SHOWN.body), oddText),
+    state: fc.jsonValue(),
+  })
+  .map((made) => ({ ...SHOWN, ...made }));
+const answered = (shown: readonly object[]) =>
+  fc.record({
+    response_code: fc.constantFrom<unknown>('200', 200, '403', 204, 304, '500', 199, 444, '600', '0200', 2e2),
+    response_status: fc.constantFrom('OK', ''),
+    headers: wireHeaders(shown),
+    body: fc.oneof(fc.constant('hello'), oddText),
+  });
+const denials = answered([]).map((response) => ({ ...SHOWN, response }));
+
+/** Answers as they should be, freely made ones, and all of them damaged, now and then below JSON as well. */
+const answerOf = (...values: fc.Arbitrary<unknown>[]) =>
+  fc
+    .tuple(
+      fc.oneof(...values),
+      fc.oneof({ weight: 1, arbitrary: fc.constant([]) }, { weight: 2, arbitrary: jsonDamages }),
+      fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: damages }),
+    )
+    .map(([value, plan, below]) => {
+      const bytes = Buffer.from(damagedJson(value, plan));
+      return below === undefined ? bytes : damaged(bytes, below);
+    });
+const requestAnswers = answerOf(fc.constantFrom(PERMIT, DENIAL), permits, denials);
+const responseAnswers = answerOf(fc.constant(ANSWERED), answered(ANSWERED.headers));
+
+describe('an answer to /sideband/request, damaged', () => {
+  it('lets a request through only when it is a valid permit', async () => {
+    const passed = { permit: 0, refuse: 0 };
+    await fc.assert(
+      fc.asyncProperty(requestAnswers, async (bytes) => {
+        const gateway = fakeGateway({ reading: () => ({ request: REQUEST }) });
+        const instance = fakeInstance({ request: () => readRequestAnswer(bytes) });
+        await accessPhase(instance, gateway, {});
+        const [deed, ...more] = gateway.deeds;
+        expect(more).toEqual([]);
+        if (deed?.did === 'permit') {
+          passed.permit++;
+          const valid = validPermit(bytes);
+          expect(valid, 'the oracle finds no permit in it').toBeDefined();
+          checkRequestChanges(deed.changes, REQUEST);
+          expect(readMemo(deed.memo).outcome).toBe('permit');
+          checkState(deed.memo, bytes);
+        } else if (deed?.did === 'refuse') {
+          passed.refuse++;
+          const response = jsonObject(bytes)?.response;
+          if (instance.decisions[0]?.outcome === 'deny') expect(validResponse(response)).toBeDefined();
+          else expect(instance.decisions[0]?.code).toMatch(/^(provider_|directive_|request_unreadable)/);
+          checkSent(deed.response);
+        } else throw new Error(`neither permitted nor refused: ${JSON.stringify(deed)}`);
+      }),
+      fuzzed(1200),
+    );
+    expect(passed.permit, 'too few answers stay valid for this to say anything').toBeGreaterThan(100);
+    expect(passed.refuse).toBeGreaterThan(100);
+  });
+
+  it('is never a permit when anything in it denies, and never anything but these two or an error', () => {
+    fc.assert(
+      fc.property(requestAnswers, (bytes) => {
+        const answer = attempt(() => readRequestAnswer(bytes));
+        if (answer instanceof PingAuthError)
+          expect(answer.code).toMatch(/^provider_(not_json|answer_invalid)$/);
+        else expect(answer.kind).toBe(Object.hasOwn(jsonObject(bytes) ?? {}, 'response') ? 'deny' : 'permit');
+      }),
+      fuzzed(800),
+    );
+  });
+});
+
+describe('an answer to /sideband/response, damaged', () => {
+  const memo = writeMemo(createMemo('permit', SHOWN, { token: 't' }));
+
+  it('lets a response out only when it is a valid answer, and then changed in nothing but sendable ways', async () => {
+    const passed = { filter: 0, withhold: 0 };
+    await fc.assert(
+      fc.asyncProperty(responseAnswers, async (bytes) => {
+        const gateway = fakeGateway({ response: RESPONSE, memo });
+        const instance = fakeInstance({ response: () => readResponseAnswer(bytes) });
+        await responsePhase(instance, gateway, {});
+        const [deed, ...more] = gateway.deeds;
+        expect(more).toEqual([]);
+        if (deed?.did === 'filter') {
+          passed.filter++;
+          const valid = validResponse(jsonObject(bytes));
+          expect(valid, 'the oracle finds no answer in it').toBeDefined();
+          const { status, headers, body } = deed.changes;
+          expect(status ?? RESPONSE.status).toBe(valid?.status);
+          checkHeaders('response', headers, RESPONSE);
+          // The policy's body, or the upstream's own when it is the same text.
+          const isBodiless = valid?.status === 204 || valid?.status === 304;
+          const sent = Buffer.from(body ?? RESPONSE.body).toString();
+          expect(sent).toBe(isBodiless ? '' : valid?.body);
+        } else if (deed?.did === 'withhold') {
+          passed.withhold++;
+          expect(instance.decisions[0]?.code).toMatch(/^(provider_|directive_)/);
+          checkSent(deed.response);
+          expect(Buffer.from(deed.response.body).toString()).not.toContain('hello');
+        } else throw new Error(`neither let out nor withheld: ${JSON.stringify(deed)}`);
+      }),
+      fuzzed(1200),
+    );
+    expect(passed.filter, 'too few answers stay valid for this to say anything').toBeGreaterThan(100);
+    expect(passed.withhold).toBeGreaterThan(100);
+  });
+});
+
+describe('an answer with another status than 200', () => {
+  it('is an error of the catalogue, whatever its body and headers are', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 40 });
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.constantFrom(413, 429, 401, 302), fc.integer({ min: 201, max: 999 })),
+        fc.record({ 'retry-after': text, location: text, 'content-type': text }, { requiredKeys: [] }),
+        answerOf(fc.constant({ id: 'i', code: 'c', message: 'm' })),
+        (status, headers, body) => {
+          const error = statusError(status, headers, body, 1_700_000_000_000);
+          expect(Object.keys(ERRORS)).toContain(error.code);
+          const { retryAfterSeconds, clientJson } = error;
+          if (retryAfterSeconds !== undefined) expect(retryAfterSeconds).toBeGreaterThanOrEqual(0);
+          if (clientJson !== undefined) expect(jsonObject(Buffer.from(clientJson))).toBeDefined();
+          expect(error.detail).toMatch(/^[\x20-\x7e]*$/);
+        },
+      ),
+      fuzzed(800),
+    );
+  });
+});
+
+function checkRequestChanges(
+  changes: Parameters<ReturnType<typeof fakeGateway>['permit']>[0],
+  request: HttpRequest,
+): void {
+  const { method, path, query, host, headers, body } = changes;
+  if (method !== undefined) expect(method).toMatch(/^[A-Z]+$/);
+  if (path !== undefined) {
+    expect(path).toMatch(/^\/(?:[A-Za-z0-9!#$&'()*+,/:;=?@[\]\-_.~]|%[0-9A-Fa-f]{2})*$/);
+    expect(path).not.toMatch(/[?#]/);
+    const segments = path.split('/').map((segment) => segment.replace(/%2e/gi, '.'));
+    expect(segments).not.toContain('..');
+    expect(segments).not.toContain('.');
+  }
+  if (query !== undefined) expect(query).toMatch(/^(?:[A-Za-z0-9!$&'()*+,/:;=?@[\]\-_.~]|%[0-9A-Fa-f]{2})*$/);
+  if (host !== undefined) expect(host).toMatch(/^([A-Za-z0-9_.~-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/);
+  if (body !== undefined) expect(Buffer.from(body).toString()).not.toContain('\ufffd'.repeat(2));
+  checkHeaders('request', headers, request);
+  for (const name of ['accept-encoding', 'x-ping-auth', 'host']) expect(headers.set.has(name)).toBe(false);
+  // The upstream must not compress, whatever the policy says.
+  expect(headers.remove).toContain('accept-encoding');
+}
+
+function checkHeaders(
+  direction: 'request' | 'response',
+  { set, remove }: HeaderChanges,
+  message: HttpRequest | HttpResponse,
+): void {
+  for (const [name, values] of set) {
+    expect(values.length).toBeGreaterThan(0);
+    // A value that the policy left as it was keeps its bytes, which need not be text.
+    const own = message.headers.getAll(name);
+    for (const value of values)
+      if (!own.includes(value)) expect(headerFault(direction, name, value)).toBeUndefined();
+    expect(remove).not.toContain(name);
+  }
+  for (const name of remove) {
+    expect(message.headers.has(name), `${name} is removed and was not there`).toBe(true);
+    expect(['host', 'content-length', 'transfer-encoding', 'connection']).not.toContain(name);
+  }
+}
+
+function checkSent({ status, headers }: ResponseToSend): void {
+  expect(status).toBeGreaterThanOrEqual(200);
+  expect(status).toBeLessThan(600);
+  for (const [name, value] of headers) expect(headerFault('response', name, value)).toBeUndefined();
+  expect(headers).toBeInstanceOf(HeaderList);
+}
+
+/** What the policy gave as state goes back to it as it came. */
+function checkState(memo: string, answer: Uint8Array): void {
+  const value = jsonObject(answer) ?? {};
+  const { state } = readMemo(memo);
+  if (Object.hasOwn(value, 'state')) expect(JSON.stringify(state)).toBe(JSON.stringify(value.state));
+  else expect(state).toBeUndefined();
+}
+
+function attempt<T>(read: () => T): T | PingAuthError {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof PingAuthError) return error;
+    throw error;
+  }
+}
