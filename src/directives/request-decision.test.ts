@@ -86,8 +86,7 @@ describe('a permit that echoes the request', () => {
       'hop-by-hop headers',
       aRequest({
         headers: [
-          ['connection', 'close, x-hop'],
-          ['x-hop', '1'],
+          ['connection', 'close, te, x-hop'],
           ['te', 'trailers'],
         ],
       }),
@@ -462,6 +461,18 @@ describe("a client's Connection header", () => {
   it('refuses the request when it would take off what the policy sets', () => {
     const answer = permit(request, { headers: plus(request, ['x-user', 'alice']) });
     expect(errorOf(() => decide(answer, request))).toMatch(/^request_unreadable: .*x-user/);
+  });
+
+  it('refuses it too when the client has guessed what the policy sets, so that nothing is left to change', () => {
+    const guessed = aRequest({
+      headers: [
+        ['connection', 'close, X-User'],
+        ['x-user', 'alice'],
+      ],
+    });
+    expect(errorOf(() => decide(permit(guessed, {}), guessed))).toMatch(/^request_unreadable: .*x-user/);
+    const without = [...guessed.headers].filter(([name]) => name !== 'x-user');
+    expect(changesOf(guessed, { headers: without }).headers.remove).toEqual(['x-user']);
   });
 
   it('does no harm otherwise', () => {

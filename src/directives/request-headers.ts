@@ -44,7 +44,7 @@ export function requestHeaderChanges(
     refuseHidden(name, hidden);
     set.set(name, values);
   }
-  refuseUndone(set, all);
+  refuseUndone(answered, all);
   for (const name of missing) if (isKongRequestHeader(name)) notes.push({ what: 'dropped_header', name });
 
   const gone = missing.filter((name) => !isUntouchable(name));
@@ -83,14 +83,17 @@ function refuseHidden(name: string, hidden: ReadonlySet<string>): void {
 }
 
 /**
- * `Connection: x-user` from a client makes Kong take `X-User` off after all plugins have run, also the one that the
- * policy has set; the upstream would then decide without it.
+ * `Connection: x-user` from a client makes Kong take `X-User` off after all plugins have run, and the upstream would
+ * decide without it. That goes for every header that the policy wants to be there, not only for those that it changes: a
+ * client that guesses the value beforehand would leave nothing to change.
  */
-function refuseUndone(set: ReadonlyMap<string, unknown>, all: HeaderList): void {
-  if (set.size === 0) return;
-  for (const token of connectionTokens(all)) {
-    if (!set.has(token)) continue;
-    const detail = `the client's Connection header names ${token}, which the policy sets`;
+function refuseUndone(answered: readonly HeaderField[], all: HeaderList): void {
+  const tokens = connectionTokens(all);
+  if (tokens.size === 0) return;
+  for (const [rawName] of answered) {
+    const name = rawName.toLowerCase();
+    if (!tokens.has(name) || isReserved(name)) continue;
+    const detail = `the client's Connection header names ${name}, which the policy wants to reach the upstream`;
     throw new PingAuthError('request_unreadable', { detail });
   }
 }

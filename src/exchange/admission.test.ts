@@ -93,6 +93,10 @@ describe('before the policy is asked', () => {
     },
   );
 
+  it('Connection: x-ping-auth is refused: the mark of a fail-open would not reach the upstream', () => {
+    expect(verdict({ headers: [['connection', 'close, X-Ping-Auth']] })).toBe('400 request_unreadable');
+  });
+
   it('usual Connection headers are admitted', () => {
     for (const value of ['keep-alive', 'close', 'close, TE', 'x-hop']) {
       expect(verdict({ headers: [['connection', value]] })).toBe('admitted');

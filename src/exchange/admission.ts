@@ -1,7 +1,7 @@
 import type { PluginConfig } from '../config/plugin-config.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from './header-list.js';
-import { connectionTokens } from './header-rules.js';
+import { connectionTokens, MARK_HEADER } from './header-rules.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { isSupportedMethod } from './methods.js';
 import { checkRequestUrl } from './request-url.js';
@@ -57,11 +57,12 @@ function asksForUpgrade(headers: HeaderList): boolean {
 
 /**
  * Kong takes off what the client's Connection header names after all plugins have run: without its Content-Length the
- * rest of a body would be read as a second request that no policy has seen.
+ * rest of a body would be read as a second request that no policy has seen, and without our mark the upstream would take
+ * a request that went on without a decision for a permitted one.
  */
 function checkConnection(headers: HeaderList): void {
   const tokens = connectionTokens(headers);
-  for (const name of ['content-length', 'transfer-encoding', 'host']) {
+  for (const name of ['content-length', 'transfer-encoding', 'host', MARK_HEADER]) {
     if (tokens.has(name)) throw unreadable(`the Connection header names ${name}`);
   }
 }
