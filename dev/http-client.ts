@@ -17,7 +17,7 @@ export interface ClientRequest {
   readonly identity?: { readonly cert: string; readonly key: string };
   /** Default: a connection of its own for each request. */
   readonly agent?: Agent;
-  /** Default 15 s: a client that hangs is a failure, not a wait. */
+  /** Default 30 s: a client that hangs is a failure, not a wait. */
   readonly timeoutMs?: number;
 }
 
@@ -52,7 +52,7 @@ export function sendRequest(origin: string, request: ClientRequest = {}): Promis
     headers: completeHeaders(url.host, request.headers ?? [], body).flat(),
     agent: request.agent ?? false,
     maxHeaderSize: 1024 * 1024,
-    timeout: request.timeoutMs ?? 15_000,
+    timeout: request.timeoutMs ?? 30_000,
   };
   return new Promise((resolve, reject) => {
     const sent = secure ? httpsRequest({ ...args, ...tlsOptions(request) }) : httpRequest(args);

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createAuthority } from '../certificates.js';
 import { type Answer, errorAnswer } from './answer.js';
 import { type SidebandCall, slim, summarize } from './call-log.js';
 import { type Outcome, Policy } from './decide.js';
@@ -153,6 +152,8 @@ function rejected(answer: Answer | undefined): Judgement {
 }
 
 async function ownCertificate(): Promise<{ cert: string; key: string; ca: string }> {
+  // Only when it is needed: loading it takes longer than all the rest.
+  const { createAuthority } = await import('../certificates.js');
   const authority = await createAuthority();
   return { ...(await authority.issue()), ca: authority.cert };
 }
