@@ -17,7 +17,7 @@ export type ProbeReply = Buffer | 'no_reply';
 export interface ProbedPhase {
   readonly phase: string;
   readonly replies: ProbeReply[];
-  end: 'returned' | 'closed';
+  end: 'running' | 'returned' | 'closed';
 }
 
 /** The script of one phase of one instance. */
@@ -25,7 +25,7 @@ export type ScriptOf = (config: Record<string, unknown>, phase: string) => reado
 
 /**
  * A ProtoBuf:1 plugin server that runs scripts of PDK calls, one after the other, and keeps the replies. `phases` holds
- * the events by the route id of the instance.
+ * the events by the `key` in the instance's configuration.
  */
 export class PbProbe {
   readonly phases = new Map<string, ProbedPhase[]>();
@@ -84,14 +84,15 @@ export class PbProbe {
     socket: Socket,
     frames: FrameReader,
   ): Promise<boolean> {
-    const seen: ProbedPhase = { phase, replies: [], end: 'closed' };
-    const key = String(config.route_id);
+    const seen: ProbedPhase = { phase, replies: [], end: 'running' };
+    const key = String(config.key);
     this.phases.set(key, [...(this.phases.get(key) ?? []), seen]);
     for (const call of this.scriptOf(config, phase)) {
       socket.write(Buffer.concat([frame(Buffer.from(call[0])), frame(encodeCall(call))]));
       const reply = await frames.next();
       if (reply === undefined) {
         seen.replies.push('no_reply');
+        seen.end = 'closed';
         return false;
       }
       seen.replies.push(reply);
@@ -102,13 +103,15 @@ export class PbProbe {
 }
 
 class FrameReader {
-  #buffer: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #size = 0;
   #ended = false;
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket) {
     socket.on('data', (chunk: Buffer) => {
-      this.#buffer = Buffer.concat([this.#buffer, chunk]);
+      this.#chunks.push(chunk);
+      this.#size += chunk.length;
       this.#wake?.();
     });
     socket.on('close', () => {
@@ -118,17 +121,20 @@ class FrameReader {
   }
 
   async next(): Promise<Buffer | undefined> {
-    for (;;) {
-      const length = this.#buffer.length >= 4 ? this.#buffer.readUInt32LE() : undefined;
-      if (length !== undefined && this.#buffer.length >= 4 + length) {
-        const bytes = this.#buffer.subarray(4, 4 + length);
-        this.#buffer = this.#buffer.subarray(4 + length);
-        return bytes;
-      }
+    const head = await this.#take(4);
+    return head === undefined ? undefined : this.#take(head.readUInt32LE());
+  }
+
+  async #take(count: number): Promise<Buffer | undefined> {
+    while (this.#size < count) {
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+    const all = Buffer.concat(this.#chunks);
+    this.#chunks = [all.subarray(count)];
+    this.#size -= count;
+    return all.subarray(0, count);
   }
 }

@@ -21,6 +21,8 @@ export interface KongConf {
   readonly nginx_proxy_proxy_buffer_size?: string;
   /** A file with `map $request_method $name { volatile; default "…"; }` blocks. */
   readonly nginx_http_include?: string;
+  /** 0: no upstream connection is used twice. */
+  readonly upstream_keepalive_pool_size?: number | string;
   /** PEM text or a file; needed for `ssl` listeners. */
   readonly ssl_cert?: string;
   readonly ssl_cert_key?: string;
@@ -52,6 +54,7 @@ export interface Settings {
   readonly limits: { readonly line: number; readonly total: number; readonly headers: number };
   readonly bodyBufferSize: number;
   readonly upstreamHeadSize: number;
+  readonly upstreamKeepAlive: boolean;
   readonly askClientCertificate: boolean;
   readonly rpcTimeoutMs: number;
   /** nginx variables from map blocks: name → template. */
@@ -81,6 +84,7 @@ export function readSettings(conf: KongConf): Settings {
     limits: { line, total: line * Number(count), headers: Number(conf.nginx_proxy_max_headers ?? 1000) },
     bodyBufferSize: bytes(conf.nginx_http_client_body_buffer_size ?? '8k'),
     upstreamHeadSize: bytes(conf.nginx_proxy_proxy_buffer_size ?? '4k'),
+    upstreamKeepAlive: Number(conf.upstream_keepalive_pool_size ?? 512) > 0,
     askClientCertificate: (conf.nginx_proxy_ssl_verify_client ?? 'off') !== 'off',
     rpcTimeoutMs: milliseconds(conf.nginx_http_lua_socket_read_timeout ?? '60s'),
     variables: include === undefined ? new Map() : parseMaps(readFileSync(include, 'latin1')),

@@ -8,7 +8,7 @@ export interface BodySource {
   /** Opens the client's body; the length is read when it is opened, so a header changed before has its effect. */
   open(length: number | undefined): AsyncIterable<Buffer>;
   /** Bytes of the body that came in together with the head (nginx's preread). */
-  readonly preread: () => number;
+  readonly preread: number;
   /** Sent before the body is read or thrown away, when the client asked for it. */
   readonly beforeReading: () => void;
   readonly chunked: boolean;
@@ -87,11 +87,10 @@ export class RequestBody {
 
   async #readAll(length: number | undefined): Promise<Buffer> {
     this.source.beforeReading();
-    const preread = this.source.preread();
     const parts: Buffer[] = [];
     for await (const part of this.source.open(length)) parts.push(part);
     const content = Buffer.concat(parts);
-    if (this.#tooLarge(content.length, preread, length)) {
+    if (this.#tooLarge(content.length, length)) {
       this.#spilled = await spill(this.prefix, content);
       this.#file = this.#spilled;
       this.onSpill(this.#spilled);
@@ -101,8 +100,8 @@ export class RequestBody {
   }
 
   /** nginx keeps what came with the head; of the rest, a known length may exceed the buffer by a quarter. */
-  #tooLarge(size: number, preread: number, length: number | undefined): boolean {
-    const rest = size - Math.min(preread, size);
+  #tooLarge(size: number, length: number | undefined): boolean {
+    const rest = size - Math.min(this.source.preread, size);
     return length === undefined || this.source.chunked
       ? rest > this.bufferSize
       : rest >= this.bufferSize + (this.bufferSize >> 2);

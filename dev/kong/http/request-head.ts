@@ -52,6 +52,10 @@ export async function readRequestHead(
         length += at + 1;
         return text.endsWith('\r') ? text.slice(0, -1) : text;
       }
+      // nginx looks at each byte as it comes: what can be no method is refused at once.
+      if (length === 0 && /^[^A-Z_\-\r\n]/.test(view.toString('latin1', 0, 1))) {
+        throw new HeadRefused(400, 'bad_request');
+      }
       if (!(await reader.more())) throw new ClientClosed();
     }
   };

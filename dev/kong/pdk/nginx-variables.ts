@@ -42,8 +42,6 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   server_protocol: (ctx) => ctx.received.protocol,
   status: (ctx) => (ctx.response.status > 0 ? String(ctx.response.status) : '000'),
   time_iso8601: () => new Date().toISOString().replace(/\.\d+Z$/, '+00:00'),
-  upstream_status: (ctx) =>
-    ctx.upstreamResponse === undefined ? undefined : String(ctx.upstreamResponse.status),
   upstream_uri: (ctx) => ctx.upstream?.path ?? kongPath(ctx.received.rawPath),
   uri: (ctx) => ctx.received.uri,
   ssl_protocol: (ctx) => ctx.connection.tls?.protocol,

@@ -31,7 +31,9 @@ function setRequestHeader(ctx: RequestContext, name: string, values: readonly st
     // Kong keeps the upstream's host in a variable of its own; a list becomes a table's address there.
     target(ctx).hostHeader = values.length > 1 ? luaToString([]) : values[0].trim();
   }
-  ctx.headers.set(escapeHeaderName(name), values.map(escapeHeaderValue));
+  // There is one Content-Length in nginx: of several values the last stays.
+  const kept = name.toLowerCase() === 'content-length' ? values.slice(-1) : values;
+  ctx.headers.set(escapeHeaderName(name), kept.map(escapeHeaderValue));
 }
 
 export const SERVICE_REQUEST_METHODS: Readonly<Record<string, PdkMethod>> = {

@@ -21,6 +21,9 @@ import { clientHeaders, type Origin } from './response-headers.js';
 
 const SERVER_NAME = 'kong';
 
+/** Upstream headers that nginx keeps to itself. */
+const HIDDEN = /^(x-accel-.*|x-pad)$/i;
+
 /** A plugin entry ready to run: by its plugin server or, for Kong's own ones, here. */
 export type RunnablePlugin =
   | { readonly kind: 'external'; readonly loaded: LoadedPlugin }
@@ -46,7 +49,7 @@ export class Gateway {
     private readonly runners: readonly ReadonlyMap<string, PluginRunner>[],
     private readonly trusted: (address: string) => boolean,
   ) {
-    this.#upstreams = new UpstreamClient(settings.upstreamHeadSize);
+    this.#upstreams = new UpstreamClient(settings.upstreamHeadSize, settings.upstreamKeepAlive);
   }
 
   /** Takes a new configuration; every plugin gets a new sequence number. @throws UnknownPluginError */
@@ -227,7 +230,7 @@ export class Gateway {
     if (response.status === 101) hop.delete('upgrade');
     const early = ctx.response.headers.lines.splice(0);
     for (const { name, value } of response.headers) {
-      if (!hop.has(name.toLowerCase()) && !/^x-accel-/i.test(name)) ctx.response.headers.add(name, value);
+      if (!hop.has(name.toLowerCase()) && !HIDDEN.test(name)) ctx.response.headers.add(name, value);
     }
     for (const { name, value } of early) ctx.response.headers.add(name, value);
     ctx.response.status = response.status;
@@ -251,7 +254,7 @@ export class Gateway {
   ): Promise<void> {
     const { response } = exchange;
     // nginx's subrequest takes an interim answer for the whole one and never finishes.
-    if (response.status >= 100 && response.status < 200) return client.hang();
+    if (response.status >= 100 && response.status < 200 && ctx.method !== 'HEAD') return client.hang();
     const parts: Buffer[] = [];
     try {
       for await (const part of response.body) parts.push(part);
@@ -274,6 +277,7 @@ export class Gateway {
     }
     ctx.bufferedBody = Buffer.concat(parts);
     ctx.response.status = status;
+    ctx.upstreamResponse = { ...response, status };
     takeBuffered(ctx);
     await this.#responsePhase(ctx, client, plugins, response.status === 204);
   }
@@ -407,8 +411,7 @@ function takeBuffered(ctx: RequestContext): void {
   for (const { name, value } of ctx.upstreamResponse?.headers ?? []) {
     const key = name.replaceAll('_', '-');
     const lower = key.toLowerCase();
-    if (['connection', 'keep-alive', 'transfer-encoding'].includes(lower) || lower.startsWith('x-accel-'))
-      continue;
+    if (['connection', 'keep-alive', 'transfer-encoding'].includes(lower) || HIDDEN.test(lower)) continue;
     const text = value === '' ? ' ' : value;
     if (MULTIPLE.has(lower)) headers.add(key, text);
     else headers.set(key, [text]);

@@ -43,6 +43,7 @@ async function serveOne(
   gateway: Gateway,
 ): Promise<boolean> {
   let context: RequestContext | undefined;
+  const preread = Math.max(0, Math.min(reader.size, FIRST_BUFFER - head.length));
   const keepAlive = wantsKeepAlive(head);
   const client = new Http1Client(socket, reader, head.version, keepAlive, () => {
     return context?.headers.get('expect')?.toLowerCase() === '100-continue';
@@ -52,7 +53,7 @@ async function serveOne(
     {
       chunked,
       open: (length) => (chunked ? chunkedBody(reader) : sizedBody(reader, length ?? 0)),
-      preread: () => Math.max(0, Math.min(reader.size, FIRST_BUFFER - head.length)),
+      preread,
       beforeReading: () => client.continue100(),
     },
     gateway.settings.bodyBufferSize,
@@ -120,7 +121,7 @@ async function refuse(
 ): Promise<void> {
   const client = new Http1Client(socket, reader, 1.1, false, () => false);
   const body = new RequestBody(
-    { chunked: false, open: () => sizedBody(reader, 0), preread: () => 0, beforeReading: () => undefined },
+    { chunked: false, open: () => sizedBody(reader, 0), preread: 0, beforeReading: () => undefined },
     0,
     gateway.settings.prefix,
     () => undefined,

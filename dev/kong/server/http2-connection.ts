@@ -51,7 +51,7 @@ function requestBody(stream: http2.ServerHttp2Stream, headers: HeaderLines, gate
     {
       chunked: !empty && !headers.has('content-length'),
       open: () => (empty ? Readable.from([]) : stream) as AsyncIterable<Buffer>,
-      preread: () => 0,
+      preread: 0,
       beforeReading: () => undefined,
     },
     gateway.settings.bodyBufferSize,
@@ -132,10 +132,10 @@ class Http2Client implements ClientSide {
         known === undefined ? value : [...(Array.isArray(known) ? known : [String(known)]), value];
     }
     if (response.status === 204) delete headers['content-length'];
-    // Node would add a Date of its own; the property is not in its types.
-    Object.assign(stream, { sendDate: false });
     const bodiless = response.headOnly || response.status === 204 || response.status === 304;
-    stream.respond(headers, { endStream: bodiless });
+    // Node would add a Date of its own; the option is not in its types.
+    const options: http2.ServerStreamResponseOptions = { endStream: bodiless };
+    stream.respond(headers, Object.assign(options, { sendDate: false }));
     if (bodiless) return;
     try {
       for await (const part of Buffer.isBuffer(response.body) ? [response.body] : response.body) {

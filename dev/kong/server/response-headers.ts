@@ -33,11 +33,9 @@ export function clientHeaders(ctx: RequestContext, origin: Origin, status: numbe
   if (origin === 'kong') {
     headers.set('X-Kong-Response-Latency', [String(Date.now() - ctx.startedAt)]);
     headers.set('Server', [SERVER]);
-    headers.remove('via');
-    headers.remove('date');
   } else {
     const before = origin === 'streamed' ? headers.get('via') : undefined;
-    const via = `${ctx.received.httpVersion} ${SERVER}`;
+    const via = `1.1 ${SERVER}`;
     headers.set('X-Kong-Upstream-Latency', ['0']);
     headers.set('X-Kong-Proxy-Latency', [String(Date.now() - ctx.startedAt)]);
     headers.set('Via', [before === undefined ? via : `${before}, ${via}`]);

@@ -27,7 +27,10 @@ export class UpstreamClient {
   readonly #idle = new Map<string, Connection[]>();
   readonly #open = new Set<Socket>();
 
-  constructor(private readonly maxHeadSize: number) {}
+  constructor(
+    private readonly maxHeadSize: number,
+    private readonly keepAlive: boolean,
+  ) {}
 
   /** Sends the request and reads the answer's head. @throws UpstreamError */
   async send(
@@ -45,7 +48,7 @@ export class UpstreamClient {
       socket.write(body === undefined || body.length === 0 ? head : Buffer.concat([head, body]));
       const answer = await readUpstreamHead(reader, this.maxHeadSize, service.readTimeout);
       const content = this.#body(answer, reader, method, service.readTimeout, (whole) => {
-        if (whole) this.#give(key, connection);
+        if (whole && this.keepAlive) this.#give(key, connection);
         else socket.destroy();
       });
       const { status, statusText, headers } = answer;
