@@ -2,7 +2,7 @@ import type { RpcPipe } from 'kong-pdk/pdk.js';
 import { readBodyFile, tooLarge } from './body-file.js';
 import { EventOverError, PdkCallError } from './errors.js';
 import { callFrames, EXIT_METHOD, type PdkMethod, pdkMethod, RAW_BODY_METHOD } from './pdk-methods.js';
-import type { RawBody } from './pdk-replies.js';
+import { nothing, type RawBody } from './pdk-replies.js';
 
 type Result = readonly [unknown, unknown?];
 
@@ -71,10 +71,14 @@ export class PdkPipe implements RpcPipe {
     this.#pending.push(this.#last);
   }
 
-  /** The result of the call just put: kong-pdk asks for it in the same breath. */
+  /**
+   * The result of the call just put: kong-pdk asks for it in the same breath. A call that brings nothing back is done as
+   * soon as it is sent: Kong carries calls out in their order, and has no way to say that one failed but to end the whole
+   * request with a 500. So an event can end without waiting for the replies to its last writes.
+   */
   get(): Promise<Result> {
     const call = this.#last;
-    if (call === undefined) return Promise.resolve(NOTHING);
+    if (call === undefined || call.method.readReply === nothing) return Promise.resolve(NOTHING);
     return new Promise((resolve, reject) => {
       call.resolve = resolve;
       call.reject = reject;
