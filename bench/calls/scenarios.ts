@@ -1,0 +1,112 @@
+import type { RuleInput } from '../../dev/policy-provider/rules.js';
+import { GET_REQUEST } from '../../test/support/fake-kong.js';
+import { requestVariable } from '../../test/support/request-variable.js';
+
+export interface Scenario {
+  readonly name: string;
+  /** What the policy decides. */
+  readonly rules: readonly RuleInput[];
+  /** What Kong answers to the plugin's reads. */
+  kong(variable: boolean): Record<string, unknown>;
+}
+
+const UPSTREAM = {
+  'kong.response.get_status': 200,
+  'kong.response.get_headers': {
+    'content-type': 'application/json',
+    'content-length': '13',
+    'x-internal': 'a',
+    'x-kong-upstream-latency': '1',
+  },
+  'kong.service.response.get_raw_body': Buffer.from('{"answer":42}'),
+};
+
+const VARIABLE = requestVariable({
+  remote_addr: '192.0.2.7',
+  realip_remote_port: 40368,
+  request_method: 'GET',
+  scheme: 'http',
+  host: 'api.example',
+  server_port: 8000,
+  request_uri: '/things?x=1',
+  args: 'x=1',
+  server_protocol: 'HTTP/1.1',
+  kong_request_id: 'f386ef04c49c864b7cbe977b439cdb0e',
+});
+
+/** A GET without a body, over any of Kong's answers. */
+function get(replies: Readonly<Record<string, unknown>> = {}): Scenario['kong'] {
+  return (variable) => ({
+    ...GET_REQUEST,
+    ...UPSTREAM,
+    'kong.nginx.get_var(ping_auth_request)': variable ? VARIABLE : undefined,
+    ...replies,
+  });
+}
+
+const POSTED = {
+  'kong.request.get_headers': {
+    host: 'api.example:8000',
+    'content-type': 'text/plain',
+    'content-length': '1024',
+  },
+  'kong.request.get_raw_body': Buffer.alloc(1024, 'x'),
+};
+
+const PROXIED = {
+  'kong.request.get_headers': {
+    host: 'api.example:8000',
+    'x-forwarded-for': '198.51.100.9',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-port': '443',
+  },
+  'kong.request.get_forwarded_scheme': 'https',
+  'kong.request.get_forwarded_port': 443,
+};
+
+export const SCENARIOS: readonly Scenario[] = [
+  { name: 'GET, nothing changed', rules: [], kong: get() },
+  { name: 'GET behind a load balancer', rules: [], kong: get(PROXIED) },
+  { name: 'POST of 1 kB, nothing changed', rules: [], kong: get(POSTED) },
+  {
+    name: 'GET, denied',
+    rules: [{ name: 'deny', match: { phase: 'request' }, deny: { status: 403, body: 'no' } }],
+    kong: get(),
+  },
+  {
+    name: 'GET, headers, path and query changed',
+    rules: [
+      {
+        name: 'change',
+        match: { phase: 'request' },
+        change: {
+          path: '/others',
+          query: { set: { y: '2' } },
+          headers: { set: { 'x-a': '1', 'x-b': '2' }, remove: ['accept', 'x-two'] },
+        },
+      },
+    ],
+    kong: get(),
+  },
+  {
+    name: 'POST of 1 kB, body changed',
+    rules: [{ name: 'change', match: { phase: 'request' }, change: { body: 'new' } }],
+    kong: get(POSTED),
+  },
+  {
+    name: 'response, headers and status changed',
+    rules: [
+      {
+        name: 'filter',
+        match: { phase: 'response' },
+        rewrite: { status: 202, headers: { set: { 'x-a': '1', 'x-b': '2' }, remove: ['x-internal'] } },
+      },
+    ],
+    kong: get(),
+  },
+  {
+    name: 'response, body filtered',
+    rules: [{ name: 'filter', match: { phase: 'response' }, rewrite: { strip: ['answer'] } }],
+    kong: get(),
+  },
+];
