@@ -123,6 +123,14 @@ describe('answer to /sideband/request', () => {
     expect(error.detail).toMatch(new RegExp(`^${member}: `));
   });
 
+  test('more headers than any message has are refused unread', () => {
+    const headers = Array.from({ length: 2001 }, () => ({ 'x-a': '' }));
+    expect(refused(readRequestAnswer, { ...PERMIT, headers }).detail).toBe(
+      'headers: 2001 headers, 2000 are allowed',
+    );
+    expect(readRequestAnswer(bytes({ ...PERMIT, headers: headers.slice(1) })).kind).toBe('permit');
+  });
+
   test('members of the prototype count neither as present nor as permit', () => {
     const inherited = `{"__proto__":${JSON.stringify(PERMIT)}}`;
     expect(refused(readRequestAnswer, inherited).code).toBe('provider_answer_invalid');

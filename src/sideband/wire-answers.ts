@@ -29,6 +29,8 @@ const ANSWERED_RESPONSE = z.object({
   body: MAYBE_TEXT,
 });
 
+/** Kong shows a plugin 1000 headers at most; with millions of them this process would do nothing else for a long time. */
+const MAX_HEADERS = 2000;
 /** JSON.parse takes any depth, JSON.stringify overflows the stack at a few thousand; nobody nests like that in earnest. */
 const MAX_DEPTH = 500;
 /** A member of any shape. */
@@ -133,6 +135,7 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, prefix: string): T {
 /** Fills `fields`; says what is wrong, without values. */
 function readHeaders(value: unknown, fields: HeaderField[]): string | undefined {
   if (!Array.isArray(value)) return `expected an array of single-pair objects, got ${kindOf(value)}`;
+  if (value.length > MAX_HEADERS) return `${value.length} headers, ${MAX_HEADERS} are allowed`;
   for (const [index, item] of (value as unknown[]).entries()) {
     if (typeof item !== 'object' || item === null || Array.isArray(item)) {
       return `entry ${index}: expected an object with one pair, got ${kindOf(item)}`;

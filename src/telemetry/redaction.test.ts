@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { printable, redactBody, redactHeader, redactMessage, redactUrl } from './redaction.js';
+import { printable, redactBody, redactHeader, redactMessage, redactText, redactUrl } from './redaction.js';
 
 const JWT = 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJqb2UifQ.c2lnbmF0dXJl';
 
@@ -56,6 +56,12 @@ describe('bodies in logs', () => {
     const shown = redactBody(`{"pad":"${'p'.repeat(80)}","client_secret":"${'s3cr3t'.repeat(50)}"}`, 100);
     expect(shown).not.toContain('s3cr3t');
     expect(shown).toMatch(/… \d+ more$/);
+  });
+
+  it('take no quadratic time over what looks like a hundred thousand tokens', () => {
+    const names = '-eyJ'.repeat(100_000);
+    expect(redactText(names, 100)).toBe(`${names.slice(0, 100)}… ${names.length - 100} more`);
+    expect(redactText(`${JWT} ${names}`, 20)).toMatch(/^\[redacted\] -eyJ-eyJ… \d+ more$/);
   });
 
   it('cannot move a terminal’s cursor or forge a line', () => {
