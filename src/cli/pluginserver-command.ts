@@ -2,7 +2,9 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULTS } from '../pluginserver/defaults.js';
 import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module.js';
+import { parseAdminAddress } from '../telemetry/admin-address.js';
 import { VERSION } from '../version.js';
+import { manifestVariant } from './plugin-variant.js';
 
 interface Arguments {
   readonly socket?: string;
@@ -19,6 +21,9 @@ interface Arguments {
   readonly instanceIdle: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly logFile?: string;
+  readonly admin?: string;
+  readonly name?: string;
+  readonly phases: 'access' | 'access,response';
 }
 
 export interface ServerSetup {
@@ -34,17 +39,18 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
   const options = command.parse([...argv]).opts<Arguments>();
   if (options.dump === true) {
     const { dumpOf } = await import('../pluginserver/dump.js');
-    const manifest = await (setup.loadManifest?.() ?? setup.loadPlugin());
+    const manifest = manifestVariant(await (setup.loadManifest?.() ?? setup.loadPlugin()), options);
     process.stdout.write(`${dumpOf([manifest])}\n`);
     return 0;
   }
   const { socket } = options;
   if (socket === undefined)
     return command.error('error: --socket PATH is missing (or --dump)', { exitCode: 2 });
-  const plugin = await setup.loadPlugin();
+  const plugin = manifestVariant(await setup.loadPlugin(), options);
   const { runServer } = await import('../pluginserver/run-server.js');
-  const { createLog } = await import('../telemetry/logger.js');
-  const log = createLog({ level: options.logLevel, file: options.logFile });
+  const { Observability } = await import('./observability.js');
+  const observability = await Observability.start(options);
+  const { log } = observability;
   try {
     return await runServer({
       plugins: [plugin],
@@ -61,12 +67,14 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
       eventTimeoutMs: options.eventTimeout * 1000,
       graceMs: options.grace * 1000,
       instanceIdleMs: options.instanceIdle * 1000,
+      report: (host) => observability.report(host),
+      onStart: (server) => observability.serve(server),
     });
   } catch (error) {
     log.logger.error({ event: 'not_started', err: error }, 'plugin server could not start');
     return 1;
   } finally {
-    log.close();
+    observability.close();
     // A plugin's idle connections would keep the process alive.
     setImmediate(() => process.exit());
   }
@@ -121,12 +129,43 @@ function defineCommand(): Command {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
     )
-    .option('--log-file <path>', 'full log lines go there as well (Kong cuts lines at 2048 bytes)');
+    .option(
+      '--log-file <path>',
+      'full log lines go there as well (Kong cuts lines at 2048 bytes); opened anew on SIGHUP and SIGUSR1',
+    )
+    .addOption(
+      new Option(
+        '--admin <host:port>',
+        'serve /metrics, /health/live and /health/ready there, without authentication',
+      ).argParser(address),
+    )
+    .addOption(
+      new Option('--phases <phases>', 'access: no response phase, so that responses can be streams')
+        .choices(['access', 'access,response'])
+        .default('access,response'),
+    )
+    .addOption(
+      new Option('--name <name>', 'name of the plugin in Kong (default: "ping-auth")').argParser(pluginName),
+    );
 }
 
 /** Kong needs the other half; beyond four the policy provider is the narrow place. */
 function automaticWorkers(): number {
   return Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2)));
+}
+
+function address(text: string): string {
+  try {
+    parseAdminAddress(text);
+    return text;
+  } catch {
+    throw new InvalidArgumentError('HOST:PORT is expected, for example 127.0.0.1:9145.');
+  }
+}
+
+function pluginName(text: string): string {
+  if (/^[a-z][a-z0-9-]{0,63}$/.test(text)) return text;
+  throw new InvalidArgumentError('lower-case letters, digits and hyphens are expected.');
 }
 
 function bytes(flags: string, description: string, fallback: number): Option {

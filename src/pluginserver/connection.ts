@@ -155,6 +155,7 @@ export class Connection implements EventConnection {
 
   #closeForUnknown(instanceId: number): void {
     this.#uncount();
+    this.#host.counts.instancesUnknown++;
     const fields = { event: 'unknown_instance', instance: instanceId };
     this.#host.logger.info(fields, 'Kong named an instance of another server: it is asked to start it anew');
     this.#end();
@@ -180,6 +181,7 @@ export class Connection implements EventConnection {
   }
 
   #garbage(detail: string): void {
+    this.#host.counts.protocolErrors++;
     if (this.#closing) return;
     this.#host.logger.warn({ event: 'bad_frame', detail }, 'connection closed: not what Kong may send');
     this.#closing = true;

@@ -8,6 +8,7 @@ import type { BodyLimits } from './pdk-pipe.js';
 import { type PluginModule, phasesOf } from './plugin-module.js';
 import type { PluginInfo } from './rpc-messages.js';
 import type { EventHost } from './running-event.js';
+import { ServerCounts } from './server-counts.js';
 import { UnknownInstances } from './unknown-instances.js';
 
 export interface HostLimits extends BodyLimits {
@@ -36,6 +37,7 @@ export class PluginHost implements EventHost {
   readonly #options: HostOptions;
   readonly #connections = new Set<Connection>();
   readonly unknownInstances = new UnknownInstances();
+  readonly counts = new ServerCounts();
   #events = 0;
   #draining = false;
 
@@ -121,6 +123,7 @@ export class PluginHost implements EventHost {
       return false;
     }
     this.#events++;
+    this.counts.events++;
     return true;
   }
 

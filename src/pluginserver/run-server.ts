@@ -1,4 +1,5 @@
 import { checkFileLimit } from './file-limit.js';
+import type { PluginHost } from './plugin-host.js';
 import { PluginServer, type PluginServerOptions } from './plugin-server.js';
 import { catchStrays } from './stray-errors.js';
 import { runWorker } from './workers/run-worker.js';
@@ -11,7 +12,7 @@ export interface RunOptions extends PluginServerOptions {
   /** 1: everything in this process. More: this process passes Kong's connections on to so many others. */
   readonly workers: number;
   /** Called in each worker process for the parent's `Supervisor.reports()`. */
-  readonly report?: () => unknown;
+  readonly report?: (host: PluginHost) => unknown;
   /** Called when the server serves, in the process that holds the socket. */
   readonly onStart?: (server: PluginServer | Supervisor) => void;
 }

@@ -6,8 +6,10 @@ import { type BodyLimits, PdkPipe } from './pdk-pipe.js';
 import type { PhaseEvent } from './plugin-module.js';
 import { exit, type RefusalStatus, refuse } from './refusal.js';
 import { returnFrame } from './rpc-messages.js';
+import type { ServerCounts } from './server-counts.js';
 
 export interface EventHost {
+  readonly counts: ServerCounts;
   readonly logger: ServerLogger;
   readonly bodyLimits: BodyLimits;
   /** A phase that takes longer is refused, milliseconds. Kong itself waits 60 s. */
@@ -97,6 +99,8 @@ export class RunningEvent implements PhaseEvent {
   /** Ends the event with an error answer instead of the plugin's. Never rejects. */
   async refuse(status: RefusalStatus): Promise<void> {
     this.#finish('the event was refused');
+    if (status === 503) this.#host.counts.eventsRefused++;
+    else this.#host.counts.eventsFailed++;
     if (this.#pipe.exited) return this.#connection.eventDecided();
     const rescue = new PdkPipe((pieces) => this.#connection.send(pieces), this.#host.bodyLimits);
     this.#rescue = rescue;

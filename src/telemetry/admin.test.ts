@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AdminServer, parseAdminAddress, startAdmin } from './admin.js';
+import { type AdminServer, startAdmin } from './admin.js';
+import { parseAdminAddress } from './admin-address.js';
 
 let server: AdminServer | undefined;
 afterEach(async () => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { parseAdminAddress } from './admin-address.js';
 import type { MetricsPage } from './metric-aggregation.js';
 
 export interface AdminCallbacks {
@@ -19,16 +20,6 @@ export interface AdminServer {
   readonly host: string;
   readonly port: number;
   close(): Promise<void>;
-}
-
-/** `host:port`, `[::1]:9145` or `:9145` (all interfaces are never implied: that is 127.0.0.1). */
-export function parseAdminAddress(text: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (!match || port > 65535) {
-    throw new RangeError(`--admin ${JSON.stringify(text)}: expected HOST:PORT, e.g. 127.0.0.1:9145`);
-  }
-  return { host: match[1] ?? (match[2] || '127.0.0.1'), port };
 }
 
 /**

@@ -16,7 +16,8 @@ describe('metrics', () => {
         code: 'provider_unreachable',
         providerMs: 40,
       });
-      metrics.rpc('bytes_sent', 100);
+      const counts = { events: 9, eventsFailed: 1, eventsRefused: 0, instancesUnknown: 0, protocolErrors: 0 };
+      metrics.watch({ rpcCounts: () => counts });
       // What goes from a worker to its parent is JSON.
       snapshots.push(JSON.parse(JSON.stringify(await metrics.snapshot())));
     }
@@ -30,7 +31,8 @@ describe('metrics', () => {
       'ping_auth_circuit_state{provider="https://pa:3020"} 2',
       'ping_auth_connections{provider="https://pa:3020",state="idle"} 6',
       'ping_auth_events_in_flight 4',
-      'ping_auth_rpc_bytes_sent_total 200',
+      'ping_auth_rpc_events_total 18',
+      'ping_auth_rpc_events_failed_total 2',
       'ping_auth_sideband_duration_seconds_bucket{le="0.005",phase="access"} 2',
       'ping_auth_sideband_duration_seconds_count{phase="access"} 2',
     ]) {

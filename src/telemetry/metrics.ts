@@ -24,29 +24,24 @@ export interface Gauges {
   readonly connections?: () => Iterable<readonly [provider: string, state: ConnectionState, count: number]>;
   readonly eventsInFlight?: () => number;
   readonly rpcConnections?: () => number;
-  readonly instances?: () => number;
+  readonly rpcCounts?: () => RpcCounts;
 }
 
-/** What the plugin server counts; every name becomes `ping_auth_rpc_<name>_total`. */
+/** What the plugin server counts; `ping_auth_rpc_…_total`. */
 export const RPC_COUNTERS = {
   events: 'Events (one phase of one request) that Kong started',
-  events_failed: 'Events that ended without a decision: connection lost, deadline, exception',
-  events_refused: 'Events refused because too many were in flight',
-  pdk_calls: 'Calls of Kong functions',
-  instances_started: 'Plugin configurations that Kong sent',
-  instances_unknown: 'Events for a configuration that is not known here; Kong then sends it anew',
-  protocol_errors: 'Connections closed because of bytes that are not the protocol',
-  bytes_received: 'Bytes received from Kong',
-  bytes_sent: 'Bytes sent to Kong',
+  eventsFailed: 'Events that the plugin server had to end itself, with 500',
+  eventsRefused: 'Events refused with 503 because too many were in flight',
+  instancesUnknown: 'Connections closed so that Kong sends a configuration anew',
+  protocolErrors: 'Connections closed because of bytes that are not the protocol',
 } as const;
-export type RpcCounter = keyof typeof RPC_COUNTERS;
+export type RpcCounts = Readonly<Record<keyof typeof RPC_COUNTERS, number>>;
 
 /** Plain JSON, so that a worker can send it to its parent. Made by `snapshot`, read by aggregateSnapshots. */
 export type MetricsSnapshot = readonly object[];
 
 export interface Metrics {
   decision(record: DecisionRecord): void;
-  rpc(counter: RpcCounter, by?: number): void;
   /** A sideband call was sent a second time. */
   retry(reason: RetryReason): void;
   /** The readings replace earlier ones of the same name. */
@@ -104,7 +99,7 @@ export async function createMetrics(options: { readonly process?: boolean } = {}
   }
   let gauges: Gauges = {};
   defineGauges(client, registry, () => gauges);
-  const rpcCounters = defineRpcCounters(client, registry);
+  defineRpcCounters(client, registry, () => gauges);
 
   return {
     decision(record) {
@@ -115,7 +110,6 @@ export async function createMetrics(options: { readonly process?: boolean } = {}
       if (record.providerMs !== undefined) duration.observe({ phase }, record.providerMs / 1000);
     },
     retry: (reason) => retries.inc({ reason }),
-    rpc: (counter, by = 1) => rpcCounters[counter].inc(by),
     watch(more) {
       gauges = { ...gauges, ...more };
     },
@@ -123,12 +117,19 @@ export async function createMetrics(options: { readonly process?: boolean } = {}
   };
 }
 
-function defineRpcCounters(client: Prom, registry: prom.Registry): Record<RpcCounter, prom.Counter> {
-  const entries = Object.entries(RPC_COUNTERS).map(([name, help]) => [
-    name,
-    new client.Counter({ name: `ping_auth_rpc_${name}_total`, help, registers: [registry] }),
-  ]);
-  return Object.fromEntries(entries) as Record<RpcCounter, prom.Counter>;
+function defineRpcCounters(client: Prom, registry: prom.Registry, current: () => Gauges): void {
+  for (const [key, help] of Object.entries(RPC_COUNTERS)) {
+    const name = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    new client.Counter({
+      name: `ping_auth_rpc_${name}_total`,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(current().rpcCounts?.()[key as keyof RpcCounts] ?? 0);
+      },
+    });
+  }
 }
 
 function defineGauges(client: Prom, registry: prom.Registry, current: () => Gauges): void {
@@ -169,9 +170,6 @@ function defineGauges(client: Prom, registry: prom.Registry, current: () => Gaug
     });
   plain('ping_auth_events_in_flight', 'Events being worked on', () => current().eventsInFlight?.());
   plain('ping_auth_rpc_connections', 'Connections from Kong workers', () => current().rpcConnections?.());
-  plain('ping_auth_rpc_instances', 'Plugin configurations held, one per Kong worker each', () =>
-    current().instances?.(),
-  );
 }
 
 function* bounded<T extends readonly [string, ...unknown[]]>(

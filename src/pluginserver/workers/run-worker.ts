@@ -10,7 +10,7 @@ export interface WorkerOptions extends Omit<HostOptions, 'instances'> {
   /** Time for events in flight when the parent has ended without a word, milliseconds. */
   readonly graceMs: number;
   /** What the parent collects from its workers, for example metrics. */
-  readonly report?: () => unknown;
+  readonly report?: (host: PluginHost) => unknown;
 }
 
 const USE_REPORT_MS = 60_000;
@@ -60,7 +60,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
 
   function report(request: number): void {
     const send = (value: unknown): void => link.tell({ type: 'report', request, report: value });
-    Promise.resolve(options.report?.()).then(send, () => send(undefined));
+    Promise.resolve(options.report?.(host)).then(send, () => send(undefined));
   }
 
   function drain(graceMs: number): void {
