@@ -1,0 +1,203 @@
+// The documentation promises nothing that the code does not have: options, fields, codes, metrics, links, snippets.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/cli/check/command.js';
+import { readDeclarativeFile } from '../../src/cli/check/declarative-file.js';
+import { FIELD_NAMES } from '../../src/config/schema.js';
+import { ERRORS } from '../../src/errors/catalogue.js';
+import { OUTCOMES } from '../../src/telemetry/decision-log.js';
+import { aggregateSnapshots } from '../../src/telemetry/metric-aggregation.js';
+import { createMetrics } from '../../src/telemetry/metrics.js';
+import { builtPluginServer } from '../support/built-plugin-server.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const pages = [
+  'README.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`),
+];
+const all = pages.map((path) => ({ path, text: read(path) }));
+
+interface Snippet {
+  readonly path: string;
+  readonly language: string;
+  readonly text: string;
+}
+const snippets: Snippet[] = all.flatMap(({ path, text }) =>
+  [...text.matchAll(/^( *)```(\w+)\n([^]*?)^ *```$/gm)].map(([, , language = '', body = '']) => ({
+    path,
+    language,
+    text: body,
+  })),
+);
+
+/** GitHub's rule for the anchor of a heading, as far as our headings need it. */
+const anchors = (text: string) =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+describe('links', () => {
+  it.each(all)('$path', ({ path, text }) => {
+    for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [file = '', anchor] = target.split('#');
+      const page = file === '' ? path : join(dirname(path), file);
+      expect(existsSync(join(root, page)), `${path} → ${target}`).toBe(true);
+      if (anchor !== undefined) expect(anchors(read(page)), `${path} → ${target}`).toContain(anchor);
+    }
+  });
+});
+
+describe('troubleshooting', () => {
+  it('has a section for every error code, and for no other', () => {
+    const sections = [...read('docs/troubleshooting.md').matchAll(/^### `(.*)`$/gm)].map(([, code]) => code);
+    expect(sections.sort()).toEqual(Object.keys(ERRORS).sort());
+  });
+});
+
+describe('metrics', () => {
+  it('are documented, each with its labels', async () => {
+    const metrics = await createMetrics({ process: false });
+    metrics.watch({
+      circuits: () => [['https://pa', 'open']],
+      connections: () => [['https://pa', 'idle', 1]],
+    });
+    metrics.decision({ phase: 'access', outcome: 'refuse', code: 'provider_timeout', providerMs: 1 });
+    const { text } = await aggregateSnapshots([await metrics.snapshot()]);
+    const page = read('docs/metrics.md');
+    for (const [, name = ''] of text.matchAll(/^# TYPE (\S+)/gm)) {
+      expect(page).toContain(`\`${name}\``);
+      const [, labels = ''] = new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, 'm').exec(text) ?? [];
+      const names = [...labels.matchAll(/([a-z]+)="/g)]
+        .map(([, label]) => label)
+        .filter((label) => label !== 'le');
+      expect(page).toMatch(new RegExp(`\`${name}\`.* \\| ${names.join(', ')} ?\\|`));
+    }
+  });
+
+  it('that other pages name exist', () => {
+    const page = read('docs/metrics.md');
+    for (const { path, text } of all) {
+      for (const [name] of text.matchAll(/\bping_auth_[a-z_]*[a-z]\b(?=[`{])/g))
+        expect(page, path).toContain(name);
+    }
+  });
+});
+
+describe('decisions', () => {
+  it('are documented', () => {
+    const page = read('docs/logs.md');
+    for (const outcome of OUTCOMES) {
+      expect(page).toContain(outcome.startsWith('monitor_') ? '`monitor_…`' : `\`${outcome}\``);
+    }
+  });
+});
+
+describe('configurations in the documentation', () => {
+  const entries = snippets
+    .filter(({ language }) => language === 'yaml')
+    .flatMap(({ path, text }) =>
+      ['ping-auth', 'ping-auth-access'].flatMap((name) =>
+        readDeclarativeFile(text, name).entries.map((entry) => ({ path, ...entry })),
+      ),
+    );
+
+  it('are there', () => {
+    expect(entries.length).toBeGreaterThan(2);
+  });
+
+  it.each(entries)('$path: $where has fields that exist', ({ config }) => {
+    for (const field of Object.keys(config)) expect(FIELD_NAMES).toContain(field);
+    expect(config).toHaveProperty('service_url');
+  });
+});
+
+describe('commands in the documentation', () => {
+  const help: Record<string, string> = {};
+  let folder: string;
+  const run = (executable: string, ...args: string[]) =>
+    execFileSync(process.execPath, [executable, ...args], { encoding: 'utf8', stdio: 'pipe', env: {} });
+  let pingAuth: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'ping-auth-docs-'));
+    const pluginServer = await builtPluginServer();
+    pingAuth = join(dirname(pluginServer), 'ping-auth.mjs');
+    help['ping-auth-pluginserver'] = run(pluginServer, '--help');
+    for (const name of ['check', 'explain']) help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const uses = [
+    ...snippets.filter(({ language }) => ['sh', 'ini', 'text'].includes(language)),
+    ...inlineCode(),
+  ].flatMap(({ path, text }) =>
+    [
+      ...text.matchAll(/\b(ping-auth-pluginserver|ping-auth check|ping-auth explain)(?!\.)((?: [^\n`]*)?)/g),
+    ].map(([, command = '', rest = '']) => ({ path, command, rest })),
+  );
+
+  it.each(uses)('$path: $command $rest', ({ command, rest }) => {
+    for (const [option] of rest.matchAll(/(?<= )--[a-z-]+/g)) {
+      expect(help[command]).toMatch(new RegExp(`^ +(?:-V, )?${option}\\b`, 'm'));
+    }
+  });
+
+  it('name options of the plugin server that it has', () => {
+    const known = Object.values(help).join('\n');
+    for (const { path, text } of all) {
+      for (const [, option = ''] of text.matchAll(/`(--[a-z-]+)[^`]*`/g)) {
+        if (option !== '--once') expect(known, path).toMatch(new RegExp(`^ +(?:-V, )?${option}\\b`, 'm'));
+      }
+    }
+  });
+
+  it('give the exit codes that the help gives', () => {
+    const codes = Object.values(EXIT).join('');
+    for (const name of ['check', 'explain']) {
+      const [line = ''] = /Exit codes:.*/.exec(help[`ping-auth ${name}`] ?? '') ?? [];
+      expect([...line.matchAll(/\b\d\b/g)].join('')).toBe(codes);
+    }
+    expect(read('docs/check.md').match(/Exit codes: 0[^.]* 1[^.]* 2[^.]* 3/g)).toHaveLength(2);
+  });
+
+  it('explain the recording in check.md', () => {
+    const recording = snippets.find(({ path, language }) => path === 'docs/check.md' && language === 'json');
+    const file = join(folder, 'recording.json');
+    writeFileSync(file, recording?.text ?? '');
+    expect(run(pingAuth, 'explain', file)).toContain(
+      'access: permitted, 2 changes: header:x-user, -header:x-debug',
+    );
+  });
+
+  it('show a log line as it is written', () => {
+    const line = snippets.find(
+      ({ path, language }) => path === 'docs/getting-started.md' && language === 'json',
+    );
+    expect(Object.keys(JSON.parse(line?.text ?? '') as object)).toEqual(
+      expect.arrayContaining(['level', 'time', 'phase', 'decision', 'request_id', 'msg']),
+    );
+  });
+});
+
+function inlineCode(): Snippet[] {
+  return all.flatMap(({ path, text }) =>
+    [...text.replaceAll(/```[^]*?```/g, '').matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => ({
+      path,
+      language: 'text',
+      text: code,
+    })),
+  );
+}
