@@ -39,24 +39,24 @@ export async function attempt(
   patience: Patience,
   onStale: () => void,
 ): Promise<AttemptResult> {
+  const arrived = performance.now();
   const taken = await connections.slots.take(patience);
   if (taken === 'full')
     return notSent(new PingAuthError('provider_queue_full', { detail: 'the queue is full' }));
   if (taken === 'client_gone') return notSent(new PingAuthError('client_gone'));
-  if (taken === 'deadline') {
-    // Not provider_timeout: clients fill the queue, and a client must never be able to cause a fail-open.
-    const detail =
-      'the deadline passed while waiting for a connection; raise connections if the provider can take it';
-    return notSent(new PingAuthError('provider_queue_full', { detail }));
-  }
+  if (taken === 'deadline') return waitedTooLong();
+  const started = performance.now();
+  // Clients that fill the queue leave the calls in it little time: then it is not the provider that was too slow.
+  const hadItsTime = () => performance.now() - started >= started - arrived;
+  const judge = (outcome: ExchangeOutcome) => judged(outcome, request, patience.ended, hadItsTime());
   try {
     const pool = connections.pool;
     const first = await exchange(pool, request, maxBodyBytes, patience);
-    if (!isStale(first) || patience.ended !== undefined) return judged(first, request, patience.ended);
+    if (!isStale(first) || patience.ended !== undefined) return judge(first);
     onStale();
     // All connections of that age may be dead; the second try must not get another of them.
     connections.renew(pool);
-    return judged(await exchange(connections.pool, request, maxBodyBytes, patience), request, patience.ended);
+    return judge(await exchange(connections.pool, request, maxBodyBytes, patience));
   } finally {
     connections.slots.release();
   }
@@ -71,6 +71,7 @@ function judged(
   outcome: ExchangeOutcome,
   request: ExchangeRequest,
   ended: Interruption | undefined,
+  hadItsTime: boolean,
 ): AttemptResult {
   switch (outcome.kind) {
     case 'answered':
@@ -79,6 +80,7 @@ function judged(
       return notSent(new PingAuthError('provider_answer_too_large'));
     case 'interrupted': {
       if (ended === 'client_gone') return notSent(new PingAuthError('client_gone'));
+      if (!hadItsTime) return waitedTooLong();
       const error = new PingAuthError('provider_timeout', {
         detail: outcome.bytesArrived ? 'the answer did not end in time' : 'no answer came in time',
       });
@@ -102,6 +104,13 @@ function failed(outcome: ExchangeOutcome & { kind: 'failed' }, request: Exchange
     providerFailed: code === 'provider_unreachable' || code === 'provider_timeout',
     avoid: !outcome.bytesArrived && !cut,
   };
+}
+
+/** Not provider_timeout: clients fill the queue, and a client must never be able to cause a fail-open. */
+function waitedTooLong(): AttemptResult {
+  const detail =
+    'the deadline passed while waiting for a connection; raise connections if the provider can take it';
+  return notSent(new PingAuthError('provider_queue_full', { detail }));
 }
 
 function notSent(error: PingAuthError): AttemptResult {

@@ -94,6 +94,16 @@ describe('bounds', () => {
     expect(await first).toBe('client_gone');
   });
 
+  test('nor one that passes soon after a long wait in the queue', async () => {
+    const server = await provider(() => {});
+    const first = client(server.url, { call_timeout_ms: 600, connection_timeout_ms: 600 }).failure();
+    await until('the connection is taken', () => server.received.length === 1);
+    const late = await client(server.url, { call_timeout_ms: 800, connection_timeout_ms: 600 }).failure();
+    expect((await first).code).toBe('provider_timeout');
+    expect([late.code, late.entry.failOpen]).toEqual(['provider_queue_full', false]);
+    expect(knownProviders(runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
+  });
+
   test('whoever goes away in the queue leaves it', async () => {
     const gate = held();
     const server = await provider(gate.answer);
