@@ -83,6 +83,19 @@ describe('reading the request', () => {
     expect(request.body).toEqual(text('hello'));
   });
 
+  it.each([undefined, text('hell')])(
+    'refuses a body of which Kong gives less than was announced (%s)',
+    async (body) => {
+      const fake = fakeKong({
+        ...GET_REQUEST,
+        'kong.request.get_headers': { 'content-length': '5' },
+        'kong.request.get_raw_body': body,
+      });
+      const reading = new KongGateway(fake.kong, false).readRequest(LIMITS);
+      await expect(reading).rejects.toMatchObject({ code: 'internal_error' });
+    },
+  );
+
   it('does not ask for a body that the limit forbids, and refuses it', async () => {
     const fake = fakeKong({ ...GET_REQUEST, 'kong.request.get_headers': { 'content-length': '101' } });
     await expect(new KongGateway(fake.kong, false).readRequest(LIMITS)).rejects.toMatchObject({

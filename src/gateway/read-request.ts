@@ -41,11 +41,19 @@ async function readBody(
     // The stock host answers a body over the limit with an error that its plugin never sees, so it gets no limit (0).
     const raw = await kong.request.getRawBody(limits.hostLimitsBody ? limits.maxBodyBytes : 0);
     const read = bytes(raw, 'kong.request.get_raw_body');
+    checkLength(read, head.headers.get('content-length'));
     return read.byteLength > limits.maxBodyBytes ? overLimit(limits) : { bytes: read, unread: undefined };
   } catch (thrown) {
     if (isBodyTooLarge(thrown)) return overLimit(limits);
     throw thrown;
   }
+}
+
+/** Should Kong ever hand over less of a body than it sends on, the policy must not take that for the whole. */
+function checkLength(read: Uint8Array, announced: string | undefined): void {
+  if (announced === undefined || read.byteLength === Number(announced)) return;
+  const detail = `Kong gave ${read.byteLength} bytes of a body of ${Number(announced)}`;
+  throw new PingAuthError('internal_error', { detail });
 }
 
 /** HTTP/2 needs neither Content-Length nor Transfer-Encoding to have a body. */
