@@ -1,10 +1,12 @@
 import { type PluginConfig, WORKSPACE_ID } from './entities.js';
+import { resolveReferences } from './vault-references.js';
 
 /** A field of a Kong schema, as far as defaults need it. */
 interface SchemaField {
   readonly type?: string;
   readonly default?: unknown;
   readonly required?: boolean;
+  readonly referenceable?: boolean;
   readonly fields?: readonly Readonly<Record<string, SchemaField>>[];
 }
 
@@ -25,7 +27,10 @@ export class PluginSchemaError extends Error {
  */
 export function instanceConfig(schema: PluginSchema, plugin: PluginConfig, sequence: number): string {
   const field = schema.fields?.find((entry) => 'config' in entry)?.config;
-  const config = withDefaults(field?.fields ?? [], plugin.config, plugin.name);
+  const fields = field?.fields ?? [];
+  const { config, refs } = resolveReferences(withDefaults(fields, plugin.config, plugin.name), (name) =>
+    fields.some((entry) => entry[name]?.referenceable === true),
+  );
   const own = {
     plugin_instance_name: plugin.instanceName,
     __ws_id: WORKSPACE_ID,
@@ -34,6 +39,7 @@ export function instanceConfig(schema: PluginSchema, plugin: PluginConfig, seque
     __key__: pluginKey(plugin),
     route_id: plugin.routeId,
     service_id: plugin.serviceId,
+    ...(Object.keys(refs).length === 0 ? {} : { $refs: refs }),
   };
   // Lua's cjson writes slashes escaped.
   return JSON.stringify({ ...own, ...config }).replaceAll('/', '\\/');
