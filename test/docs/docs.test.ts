@@ -32,7 +32,7 @@ interface Snippet {
   readonly text: string;
 }
 const snippets: Snippet[] = all.flatMap(({ path, text }) =>
-  [...text.matchAll(/^( *)```(\w+)\n([^]*?)^ *```$/gm)].map(([, , language = '', body = '']) => ({
+  [...text.matchAll(/^( *)```(\w+)\n([\s\S]*?)^ *```$/gm)].map(([, , language = '', body = '']) => ({
     path,
     language,
     text: body,
@@ -194,7 +194,7 @@ describe('commands in the documentation', () => {
 
 function inlineCode(): Snippet[] {
   return all.flatMap(({ path, text }) =>
-    [...text.replaceAll(/```[^]*?```/g, '').matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => ({
+    [...text.replaceAll(/```[\s\S]*?```/g, '').matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => ({
       path,
       language: 'text',
       text: code,

@@ -153,7 +153,7 @@ function refused(
         failed(
           'decision',
           text,
-          `${product.name}: something answers with JSON, but not in the form of the Sideband API; check service_url (Kong) and the version of ${product.name}.`,
+          `${product.name}: something answers with JSON, but not in the form of the Sideband API; check service_url (Kong) and the version of the product.`,
         ),
       ];
     case 'provider_timeout':

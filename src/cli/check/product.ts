@@ -54,7 +54,7 @@ const PINGONE: Product = {
 };
 
 const UNKNOWN: Product = {
-  name: 'the policy provider',
+  name: 'Policy provider',
   remedies: {
     refused: `${PINGACCESS.remedies.refused} PingAuthorize: check the port of its HTTPS connection handler.`,
     secret:

@@ -8,6 +8,7 @@ const environment = {
   DECK_HOST: 'pa.example',
   EMPTY: '',
 };
+const deck = (name: string) => `$\{{ env "${name}" }}`;
 const vaults = [{ name: 'corp', prefix: 'CORP_' }];
 
 describe('references', () => {
@@ -18,7 +19,7 @@ describe('references', () => {
     ['{vault://env/my-secret?prefix=corp-}', 's-2'],
     ['{vault://corp/my-secret}', 's-2'],
     ['{vault://env/json-secret/token}', 's-3'],
-    ['https://${{ env "DECK_HOST" }}:3020', 'https://pa.example:3020'],
+    [`https://${deck('DECK_HOST')}:3020`, 'https://pa.example:3020'],
   ])('%s', (value, expected) => {
     expect(resolveReferences({ x: value }, environment, vaults)).toEqual({
       config: { x: expected },
@@ -32,7 +33,7 @@ describe('references', () => {
     ['{vault://aws/my-secret/key}', /cannot be asked from here/],
     ['{vault://env/json-secret/n}', /not a JSON object with a string "n"/],
     ['{vault://env/my-secret/key}', /not a JSON object/],
-    ['a ${{ env "DECK_NONE" }}', /DECK_NONE is not set/],
+    [`a ${deck('DECK_NONE')}`, /DECK_NONE is not set/],
   ])('%s cannot be resolved', (value, problem) => {
     const { config, unresolved } = resolveReferences({ x: value, n: 1 }, environment, vaults);
     expect(config).toEqual({ n: 1 });

@@ -29,9 +29,11 @@ function summary(reports: readonly ConfigurationReport[], paint: Paint): string 
   const count = (wanted: Status) =>
     reports.flatMap(allFindings).filter(({ status }) => status === wanted).length;
   const [failures, warnings] = [count('failed'), count('warning')];
-  const configurations = `${reports.length} ${reports.length === 1 ? 'configuration' : 'configurations'} checked`;
-  if (failures > 0) return paint.red(`${configurations}: ${failures} failed, ${warnings} warnings`);
-  return paint.green(`${configurations}: all is well${warnings > 0 ? `, ${warnings} warnings` : ''}`);
+  const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`;
+  const checked = `${plural(reports.length, 'configuration')} checked`;
+  const warned = warnings > 0 ? `, ${plural(warnings, 'warning')}` : '';
+  if (failures > 0) return paint.red(`${checked}: ${plural(failures, 'failure')}${warned}`);
+  return paint.green(`${checked}: all is well${warned}`);
 }
 
 /** For machines. `ok` is false when anything failed. */

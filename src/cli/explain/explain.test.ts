@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FakeTerminal } from '../../../test/support/fake-terminal.js';
 import { createLog } from '../../telemetry/logger.js';
 import { createTelemetry } from '../../telemetry/telemetry.js';
 import { explainCommand } from './command.js';
@@ -15,15 +16,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 async function explain(content: unknown, ...options: string[]) {
   const file = join(folder, 'recording.json');
   writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
-  let [stdout, stderr, exitCode] = ['', '', -1];
-  const command = explainCommand({
-    environment: {},
-    stdout: { write: (text) => void (stdout += text) },
-    stderr: { write: (text) => void (stderr += text) },
-    exitCode: (code) => void (exitCode = code),
-  });
-  await command.parseAsync([file, ...options], { from: 'user' });
-  return { stdout, stderr, exitCode };
+  const terminal = new FakeTerminal();
+  await explainCommand(terminal).parseAsync([file, ...options], { from: 'user' });
+  return terminal.result;
 }
 
 const request = {
