@@ -22,7 +22,8 @@ interface Entry {
 }
 
 const MAX_INT32 = 0x7fffffff;
-const RESTART_INTERVAL_MS = 30_000;
+/** How long the same configuration waits for its next restart. */
+export const RESTART_INTERVAL_MS = 30_000;
 
 /**
  * Which instances exist. Ids are random: Kong caches them and does not notice that a server was restarted, so an id of an

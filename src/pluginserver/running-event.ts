@@ -48,6 +48,9 @@ export class RunningEvent implements PhaseEvent {
   #abort: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #instance: Instance | undefined;
+  /** The plugin was told that a restart would be granted. */
+  #restartPromised = false;
+  #restartDenied = false;
   #over = false;
 
   constructor(call: EventCall, host: EventHost, connection: EventConnection) {
@@ -66,7 +69,10 @@ export class RunningEvent implements PhaseEvent {
   }
 
   get restartAllowed(): boolean {
-    return this.#instance !== undefined && this.#host.mayRestart(this.#instance.record.id);
+    const id = this.#instance?.record.id;
+    const allowed = id !== undefined && !this.#restartDenied && this.#host.mayRestart(id);
+    this.#restartPromised = allowed;
+    return allowed;
   }
 
   /** How many replies Kong still owes. */
@@ -85,11 +91,9 @@ export class RunningEvent implements PhaseEvent {
     }
     this.#timer = setTimeout(() => this.#timeIsUp(), this.#host.eventTimeoutMs);
     instance.eventBegins();
+    const { kong } = new PDK(this.#pipe);
     try {
-      await phase(new PDK(this.#pipe).kong, this);
-      this.#phaseReturned();
-    } catch (error) {
-      await this.#phaseFailed(error);
+      await this.#attempt(async () => phase(kong, this));
     } finally {
       clearTimeout(this.#timer);
       instance.eventEnds();
@@ -141,6 +145,15 @@ export class RunningEvent implements PhaseEvent {
     return this.#rescue !== undefined && this.#rescue.owed > 0 ? this.#rescue : undefined;
   }
 
+  async #attempt(phase: () => Promise<unknown>): Promise<void> {
+    try {
+      await phase();
+      this.#phaseReturned();
+    } catch (error) {
+      await this.#phaseFailed(error, phase);
+    }
+  }
+
   #phaseReturned(): void {
     if (this.#over) return;
     if (this.#pipe.exited) {
@@ -154,7 +167,7 @@ export class RunningEvent implements PhaseEvent {
     this.#connection.eventReturned();
   }
 
-  async #phaseFailed(error: unknown): Promise<void> {
+  async #phaseFailed(error: unknown, phase: () => Promise<unknown>): Promise<void> {
     if (this.#over) return;
     if (this.#pipe.exited) {
       // The client has its answer already. kong-pdk's exit returns, so plugins run on after it.
@@ -164,8 +177,14 @@ export class RunningEvent implements PhaseEvent {
       this.#connection.eventDecided();
       return;
     }
+    const wasPromised = this.#restartPromised;
     if (wantsRestart(error) && (await this.#restart())) return;
     if (this.#over) return;
+    if (wantsRestart(error) && wasPromised) {
+      // Another request or worker process was faster. The plugin was told otherwise, so it has to end the event itself now.
+      this.#restartDenied = true;
+      return this.#attempt(phase);
+    }
     this.#log('error', 'phase_failed', 'phase failed: the request is refused', error);
     await this.refuse(500);
   }

@@ -1,4 +1,5 @@
 import type { Instance, InstanceRecord } from '../instance.js';
+import { RESTART_INTERVAL_MS } from '../instance-registry.js';
 import type { InstanceDirectory, InstanceTable } from '../instances.js';
 import type { ParentLink } from './parent-link.js';
 
@@ -7,6 +8,8 @@ export class WorkerInstances implements InstanceDirectory {
   readonly #table: InstanceTable;
   readonly #link: ParentLink;
   readonly #used = new Set<number>();
+  /** When the parent last said no to a restart. */
+  readonly #deniedAt = new Map<number, number>();
 
   constructor(table: InstanceTable, link: ParentLink) {
     this.#table = table;
@@ -32,17 +35,20 @@ export class WorkerInstances implements InstanceDirectory {
   }
 
   close(id: number): void {
+    this.#deniedAt.delete(id);
     this.#table.remove(id);
     this.#link.tell({ type: 'close', id });
   }
 
   /** A guess: the parent has the last word. */
   mayRestart(id: number): boolean {
-    return this.#table.get(id) !== undefined;
+    const denied = this.#deniedAt.get(id) ?? Number.NEGATIVE_INFINITY;
+    return this.#table.get(id) !== undefined && performance.now() - denied >= RESTART_INTERVAL_MS;
   }
 
   async claimRestart(id: number): Promise<boolean> {
     const { granted = false } = await this.#link.ask({ type: 'restart', id });
+    if (!granted) this.#deniedAt.set(id, performance.now());
     return granted;
   }
 

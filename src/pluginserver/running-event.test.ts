@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { Instance } from './instance.js';
+import type { ServerLogger } from './logger.js';
+import type { PhaseEvent, PluginModule } from './plugin-module.js';
+import { RunningEvent } from './running-event.js';
+import { ServerCounts } from './server-counts.js';
+
+const silent = () => {};
+const logger: ServerLogger = { debug: silent, info: silent, warn: silent, error: silent };
+const restart = Object.assign(new Error('the secret was refused'), { restartInstance: true });
+
+// A worker process only guesses whether its parent will grant a restart.
+test('a restart that was promised and then not granted: the plugin ends the event itself', async () => {
+  const told: boolean[] = [];
+  class Plugin {
+    async access(_kong: unknown, event: PhaseEvent): Promise<void> {
+      told.push(event.restartAllowed);
+      if (event.restartAllowed) throw restart;
+    }
+  }
+  const module: PluginModule = { Name: 'p', Version: '1.0.0', Priority: 1, Schema: [], Plugin };
+  const ends: string[] = [];
+  const event = new RunningEvent(
+    { sequence: 1, phase: 'access' },
+    {
+      counts: new ServerCounts(),
+      logger,
+      bodyLimits: { maxBodyBytes: 1, bodyDirs: [] },
+      eventTimeoutMs: 10_000,
+      mayRestart: () => true,
+      claimRestart: async () => false,
+    },
+    {
+      send: silent,
+      eventReturned: () => ends.push('returned'),
+      eventDecided: () => ends.push('refused'),
+      closeForRestart: () => ends.push('closed'),
+    },
+  );
+  await event.run(new Instance({ id: 1, name: 'p', config: '{}', startedAt: 0 }, module, logger));
+  expect(told).toEqual([true, false]);
+  expect(ends).toEqual(['returned']);
+});
