@@ -44,7 +44,11 @@ export function startInstance(raw: unknown, host: PluginHost, telemetry: Telemet
     for (const warning of configWarnings(config)) telemetry.notice('warn', warning, where);
     return {
       ...identity,
-      setup: { config, client: createSidebandClient(config, telemetry.sideband), address: addressOf(config.service_url) },
+      setup: {
+        config,
+        client: createSidebandClient(config, telemetry.sideband),
+        address: addressOf(config.service_url),
+      },
     };
   } catch (thrown) {
     const error = asPingAuthError(thrown);
