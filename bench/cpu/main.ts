@@ -1,0 +1,68 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startProcess } from '../../dev/child-process.js';
+import { Closing } from '../../dev/closing.js';
+import { benchRequest } from '../kong/bench-request.js';
+import { openProtobufSides } from '../kong/protobuf-side.js';
+import { benchConfig, type EchoProvider } from '../support/bench-config.js';
+import { load, warmUp } from '../support/load.js';
+import { startOurs } from '../support/plugin-servers.js';
+import { printTable } from '../support/table.js';
+import { type Spot, spots } from './profile.js';
+
+/** `npm run bench:cpu [bytes of the body]`: where the plugin server's time goes, the twenty largest spots, and by module. */
+const bytes = Number(process.argv[2] ?? 0);
+const CONNECTIONS = bytes >= 1024 * 1024 ? 4 : 16;
+const WARM_UP_REQUESTS = bytes >= 1024 * 1024 ? 20 : 6000;
+const MEASURED_MS = 8000;
+
+const closing = new Closing();
+const folder = mkdtempSync(join(tmpdir(), 'profile-'));
+closing.add(() => rmSync(folder, { recursive: true }));
+try {
+  const provider = await startProcess<EchoProvider>('../support/echo-provider.ts', import.meta.url);
+  closing.add(() => provider.end());
+  const ours = await startOurs([], ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500']);
+  const sides = await openProtobufSides(ours.socket, benchConfig(provider.ready), CONNECTIONS);
+  await warmUp(sides, benchRequest(bytes), WARM_UP_REQUESTS);
+  const { requests, cpu } = await load(sides, benchRequest(bytes), MEASURED_MS, ours.pid);
+  for (const side of sides) side.close();
+  await ours.end();
+  const [file] = readdirSync(folder);
+  if (file === undefined) throw new Error('Node wrote no profile');
+  const all = spots(join(folder, file));
+  console.log(
+    `${requests} requests with ${bytes} bytes of body, ${cpu.toFixed(3)} ms CPU each (under the profiler)\n`,
+  );
+  printTable(
+    ['function', 'share', 'module'],
+    all.slice(0, 20).map(({ name, share, where }) => [name, percent(share), where]),
+  );
+  console.log();
+  printTable(
+    ['part', 'share'],
+    byPart(all).map(([part, share]) => [part, percent(share)]),
+  );
+} finally {
+  await closing.close();
+}
+
+function byPart(all: readonly Spot[]): [string, number][] {
+  const parts = new Map<string, number>();
+  for (const { where, name, share } of all) {
+    const part = /^\(/.test(name) && where === 'V8' ? name : partOf(where);
+    parts.set(part, (parts.get(part) ?? 0) + share);
+  }
+  return [...parts].sort((a, b) => b[1] - a[1]).slice(0, 15);
+}
+
+/** `src/sideband`, `undici`, `Node`. */
+function partOf(where: string): string {
+  if (where.startsWith('src/')) return where.split('/').slice(0, 2).join('/');
+  return where.includes('/') ? (where.split('/')[0] ?? where) : 'Node and V8';
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,90 @@
+import { startProcess } from '../../dev/child-process.js';
+import { Closing } from '../../dev/closing.js';
+import { benchRequest } from '../kong/bench-request.js';
+import { openMsgpackSides } from '../kong/msgpack-side.js';
+import { openProtobufSides } from '../kong/protobuf-side.js';
+import { benchConfig, type EchoProvider } from '../support/bench-config.js';
+import { type LoadResult, load } from '../support/load.js';
+import { startOurs, startStock } from '../support/plugin-servers.js';
+import { digits, median } from '../support/statistics.js';
+import { printTable } from '../support/table.js';
+
+/**
+ * `npm run bench:host`: our plugin server against the stock kong-js-pluginserver, the same plugin in both, in turns of a
+ * second or less. The load generator speaks for Kong and costs little; the policy provider is a process of its own.
+ */
+const ALL_BODIES = [0, 1024, 100 * 1024, 1024 * 1024, 5 * 1024 * 1024];
+/** `npm run bench:host -- 0 1024`: only these bodies. */
+const asked = process.argv.slice(2).map(Number);
+const BODIES = asked.length > 0 ? asked : ALL_BODIES;
+const CONNECTIONS = [1, 16];
+/** Large bodies take their time: every connection has to get one through in a round. */
+const rounds = (bytes: number) => (bytes >= 1024 * 1024 ? 1 : 3);
+const ROUND_MS = 700;
+
+const closing = new Closing();
+try {
+  const provider = await startProcess<EchoProvider>('../support/echo-provider.ts', import.meta.url);
+  closing.add(() => provider.end());
+  const config = benchConfig(provider.ready);
+  const ours = await startOurs(['--max-events', '64']);
+  closing.add(() => ours.end());
+  const stock = await startStock();
+  closing.add(() => stock.end());
+  const most = Math.max(...CONNECTIONS);
+  const hosts = [
+    { pid: ours.pid, sides: await openProtobufSides(ours.socket, config, most) },
+    { pid: stock.pid, sides: await openMsgpackSides(stock.socket, config, most) },
+  ] as const;
+  closing.add(() => {
+    for (const side of hosts.flatMap(({ sides }) => sides)) side.close();
+  });
+
+  const rows: string[][] = [];
+  for (const bytes of BODIES) {
+    for (const connections of CONNECTIONS) {
+      const request = benchRequest(bytes);
+      const pairs: (readonly [LoadResult, LoadResult])[] = [];
+      for (let round = 0; round <= rounds(bytes); round++) {
+        const results: LoadResult[] = [];
+        for (const { pid, sides } of hosts)
+          results.push(await load(sides.slice(0, connections), request, ROUND_MS, pid));
+        const [own, other] = results;
+        // The first round warms both up.
+        if (own && other && round > 0) pairs.push([own, other]);
+      }
+      rows.push(row(bytes, connections, pairs));
+    }
+  }
+  printTable(
+    [
+      ...['body', 'connections', 'req/s ours', 'stock', 'ratio', 'p50 ms ours', 'stock', 'ratio'],
+      ...['p99 ms ours', 'stock', 'CPU ms ours', 'stock', 'ratio'],
+    ],
+    rows,
+  );
+} finally {
+  await closing.close();
+}
+
+/** Medians over the rounds; ratios are taken within a round and then their median. */
+function row(
+  bytes: number,
+  connections: number,
+  pairs: readonly (readonly [LoadResult, LoadResult])[],
+): string[] {
+  const of = (which: 0 | 1, value: (result: LoadResult) => number) =>
+    digits(median(pairs.map((pair) => value(pair[which]))));
+  const ratio = (value: (result: LoadResult) => number) =>
+    digits(median(pairs.map(([own, other]) => value(own) / value(other))));
+  const both = (value: (result: LoadResult) => number) => [of(0, value), of(1, value)];
+  const name =
+    bytes >= 1024 * 1024 ? `${bytes / 1024 / 1024} MB` : bytes >= 1024 ? `${bytes / 1024} kB` : '0';
+  const perSecond = (result: LoadResult) => result.perSecond;
+  const p50 = (result: LoadResult) => result.p50;
+  const cpu = (result: LoadResult) => result.cpu;
+  return [
+    ...[name, String(connections), ...both(perSecond), ratio(perSecond), ...both(p50), ratio(p50)],
+    ...[...both((result) => result.p99), ...both(cpu), ratio(cpu)],
+  ];
+}

@@ -1,0 +1,61 @@
+import type { BenchRequest } from '../kong/bench-request.js';
+import type { KongSide } from '../kong/kong-side.js';
+import { cpuMs } from './process-stats.js';
+import { quantile } from './statistics.js';
+
+export interface LoadResult {
+  readonly requests: number;
+  readonly perSecond: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  /** Milliseconds of CPU that `pid` used for one request. */
+  readonly cpu: number;
+}
+
+/** All sides send one request after the other for so long, and at least one each. */
+export async function load(
+  sides: readonly KongSide[],
+  request: BenchRequest,
+  milliseconds: number,
+  pid: number,
+): Promise<LoadResult> {
+  const times: number[] = [];
+  const cpu = cpuMs(pid);
+  const start = performance.now();
+  await Promise.all(
+    sides.map(async (side) => {
+      let before = start;
+      do {
+        await side.request(request);
+        const now = performance.now();
+        times.push(now - before);
+        before = now;
+      } while (before - start < milliseconds);
+    }),
+  );
+  const elapsed = performance.now() - start;
+  return {
+    requests: times.length,
+    perSecond: (times.length * 1000) / elapsed,
+    p50: quantile(times, 0.5),
+    p99: quantile(times, 0.99),
+    max: Math.max(...times),
+    cpu: (cpuMs(pid) - cpu) / times.length,
+  };
+}
+
+/** Until the server has seen so many requests: V8 compiles what is hot only after thousands of them. */
+export async function warmUp(
+  sides: readonly KongSide[],
+  request: BenchRequest,
+  requests: number,
+): Promise<void> {
+  let left = requests;
+  await Promise.all(
+    sides.map(async (side) => {
+      while (left-- > 0) await side.request(request);
+    }),
+  );
+}
