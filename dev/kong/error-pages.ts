@@ -6,6 +6,8 @@ export interface MadeUpAnswer {
   readonly status: number;
   readonly headers: HeaderLines;
   readonly body: Buffer;
+  /** nginx's own page. */
+  readonly html?: boolean;
 }
 
 const MESSAGES: Readonly<Record<number, string>> = {
@@ -63,7 +65,16 @@ export function bareNginxPage(status: number): MadeUpAnswer {
     { name: 'Content-Type', value: 'text/html' },
     { name: 'Content-Length', value: String(body.length) },
   ]);
-  return { status, headers, body };
+  return { status, headers, body, html: true };
+}
+
+/** What nginx sends when an exit names a status and no body. */
+export function bareExitPage(status: number, requestId: string, accept: string | undefined): MadeUpAnswer {
+  if (MESSAGES[status] !== undefined) return errorPage(status, requestId, accept);
+  const named = statusText(status) !== `${status} `;
+  if (status >= 300 && status !== 304 && named) return bareNginxPage(status);
+  const headers = new HeaderLines(status === 204 ? [] : [{ name: 'Content-Length', value: '0' }]);
+  return { status, headers, body: Buffer.alloc(0) };
 }
 
 function text(status: number): string {

@@ -17,6 +17,7 @@ import { KongLog } from './kong-log.js';
 import { PluginProcess } from './process/plugin-process.js';
 import { queryPlugin } from './process/query-command.js';
 import type { ConnectionInfo } from './request-context.js';
+import { MsgpackClient } from './rpc/msgpack-client.js';
 import type { PluginClient, PluginInfo } from './rpc/plugin-client.js';
 import { ProtobufClient } from './rpc/protobuf-client.js';
 import { Gateway } from './server/gateway.js';
@@ -122,7 +123,7 @@ export async function startKong(options: KongOptions): Promise<RunningKong> {
 
 function pluginClient(info: PluginInfo, settings: Settings): PluginClient {
   if (info.protocol === 'ProtoBuf:1') return new ProtobufClient(info.server.socket, settings.rpcTimeoutMs);
-  throw new Error(`${info.protocol} is not built yet`);
+  return new MsgpackClient(info.server.socket, settings.rpcTimeoutMs);
 }
 
 /** Somebody accepts connections on the socket. A stale file does not count. */

@@ -33,7 +33,8 @@ function isEmptyTable(value: RecordedValue): boolean {
 }
 
 function isAny(value: RecordedValue): boolean {
-  return typeof value === 'object' && value !== null && '$any' in value;
+  // A long string is shown by its length and hash.
+  return typeof value === 'object' && value !== null && ('$any' in value || 'sha256' in value);
 }
 
 export function comparePhases(

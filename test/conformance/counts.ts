@@ -1,6 +1,2 @@
-import { fileURLToPath } from 'node:url';
-
-/** Where the test files leave their counts for report.ts. */
-export const COUNTS = fileURLToPath(
-  new URL('../../node_modules/.cache/conformance/counts.jsonl', import.meta.url),
-);
+/** The environment variable that names the file in which the test files leave their counts for report.ts. */
+export const COUNTS_FILE = 'CONFORMANCE_COUNTS_FILE';

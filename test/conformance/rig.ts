@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,19 +6,32 @@ import { join } from 'node:path';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
 import { createAuthority } from '../support/certificates.js';
+import { MpProbeHost } from './mp-probe-host.js';
 import { Names, type Ports } from './names.js';
-import { PbProbe, type ProbedPhase } from './pb-probe.js';
-import type { ScriptCall } from './pb-probe-codec.js';
-import { decodePbReply } from './pb-replies.js';
+import { PbProbeHost } from './pb-probe-host.js';
+import type { ProbeHost } from './probe-host.js';
 import type { ClientTarget } from './recording-client.js';
 import { RecordingUpstream } from './recording-upstream.js';
 import type { RecordedPhase, Script, ServiceOptions, VariantName } from './recordings.js';
 
 /** The port that the recorded `set_target` calls name. */
-const SECOND_UPSTREAM = 20281;
+const SECOND_UPSTREAM = '20281';
 
 /** How much longer the recorded time-outs of upstreams are here. */
 const SLOWER = 3;
+
+/** ProtoBuf:1 with the probe in the test, or MsgPack:1 with the stock server. */
+export type Protocol = 'pb' | 'mp';
+
+/** The recorded variants of a protocol: without and with a response phase. */
+export const VARIANTS: Readonly<Record<Protocol, readonly VariantName[]>> = {
+  pb: ['pb', 'br'],
+  mp: ['mp', 'mr'],
+};
+
+export function probeHost(protocol: Protocol): ProbeHost {
+  return protocol === 'pb' ? new PbProbeHost() : new MpProbeHost();
+}
 
 /** One case to play: its own host, route, script and perhaps service. */
 export interface PlayedCase {
@@ -34,19 +47,14 @@ export interface PlayedCase {
 export class Rig {
   readonly #cleanUps: (() => unknown)[] = [];
   readonly upstream = new RecordingUpstream();
-  readonly #probe: PbProbe;
   #kong: RunningKong | undefined;
   #target: ClientTarget | undefined;
   #ports: Ports = { plain: 0, tls: 0, upstream: 0 };
 
-  constructor(private readonly cases: readonly PlayedCase[]) {
-    const scripts = new Map(cases.map((one) => [one.key, one.script]));
-    this.#probe = new PbProbe((config, phase) => {
-      const script = scripts.get(String(config.key));
-      const calls = (phase === 'access' ? script?.access : script?.response) ?? [];
-      return calls.map((call) => this.#atUpstream(call));
-    });
-  }
+  constructor(
+    private readonly cases: readonly PlayedCase[],
+    private readonly probe: ProbeHost,
+  ) {}
 
   get target(): ClientTarget {
     if (this.#target === undefined) throw new Error('the rig is not started');
@@ -64,17 +72,7 @@ export class Rig {
 
   /** What the probe saw of a case, decoded. */
   phases(one: PlayedCase): RecordedPhase[] {
-    const names = this.names(one.key);
-    return (this.#probe.phases.get(one.key) ?? []).map((seen) => decode(seen, one.script, names));
-  }
-
-  /** A target that a recorded script names is this rig's upstream. */
-  #atUpstream(call: ScriptCall): ScriptCall {
-    if (call[0] !== 'kong.service.set_target') return call;
-    return [
-      call[0],
-      ...call.slice(1).map((value) => (value === SECOND_UPSTREAM ? this.upstream.port : value)),
-    ];
+    return this.probe.phases(one, this.names(one.key));
   }
 
   /** Waits until so many phases ran and none is running. False when that does not come. */
@@ -89,8 +87,15 @@ export class Rig {
 
   /** So many phases ran and none is running. */
   ran(one: PlayedCase, count: number): boolean {
-    const phases = this.#probe.phases.get(one.key) ?? [];
+    const phases = this.phases(one);
     return phases.length >= count && phases.every(({ end }) => end !== 'running');
+  }
+
+  /** A target that a recorded script names is this rig's upstream. */
+  #withUpstream(script: Script): Script {
+    const text = JSON.stringify(script);
+    if (!text.includes('kong.service.set_target')) return script;
+    return JSON.parse(text.replaceAll(SECOND_UPSTREAM, String(this.upstream.port)));
   }
 
   async start(conf: KongConf = {}): Promise<void> {
@@ -98,9 +103,9 @@ export class Rig {
     this.#cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
     await this.upstream.listen();
     this.#cleanUps.push(() => this.upstream.close());
-    const socket = join(folder, 'probe.sock');
-    await this.#probe.listen(socket);
-    this.#cleanUps.push(() => this.#probe.close());
+    const cases = this.cases.map(({ key, script }) => ({ key, script: this.#withUpstream(script) }));
+    const servers = await this.probe.start(folder, cases);
+    this.#cleanUps.push(() => this.probe.stop());
     const authority = await createAuthority();
     const server = await authority.issueServer(['tls.pb.test', '127.0.0.1']);
     const closedPort = await unusedPort();
@@ -112,9 +117,7 @@ export class Rig {
         ssl_cert_key: server.key,
         // A recorded upstream may send more than it should: no connection serves two cases.
         upstream_keepalive_pool_size: 0,
-        pluginserver_names: 'probe-a,probe-ar',
-        ...probeServer(folder, socket, 'probe-a', ['access']),
-        ...probeServer(folder, socket, 'probe-ar', ['access', 'response']),
+        ...servers,
         ...conf,
       },
       declarativeConfig: {
@@ -132,14 +135,6 @@ export class Rig {
   async stop(): Promise<void> {
     for (const cleanUp of this.#cleanUps.splice(0).reverse()) await cleanUp();
   }
-}
-
-function probeServer(folder: string, socket: string, name: string, phases: readonly string[]): KongConf {
-  const plugin = { Name: name, Version: '1.0.0', Priority: 1, Phases: phases, Schema: {} };
-  const dump = join(folder, `${name}.json`);
-  writeFileSync(dump, JSON.stringify({ Protocol: 'ProtoBuf:1', Plugins: [plugin] }));
-  const key = `pluginserver_${name.replaceAll('-', '_')}`;
-  return { [`${key}_socket`]: socket, [`${key}_query_cmd`]: `cat ${dump}` };
 }
 
 function service(one: PlayedCase, upstreamPort: number, closedPort: number): Record<string, unknown> {
@@ -163,17 +158,6 @@ function service(one: PlayedCase, upstreamPort: number, closedPort: number): Rec
     routes: [
       { name: one.key, ...matcher, strip_path: false, plugins: [{ name: plugin, config: { key: one.key } }] },
     ],
-  };
-}
-
-function decode(seen: ProbedPhase, script: Script, names: Names): RecordedPhase {
-  const calls: readonly ScriptCall[] = (seen.phase === 'access' ? script.access : script.response) ?? [];
-  return {
-    phase: seen.phase,
-    end: seen.end,
-    replies: seen.replies.map((reply, i) =>
-      reply === 'no_reply' ? reply : decodePbReply(calls[i]?.[0] ?? '', reply, names),
-    ),
   };
 }
 

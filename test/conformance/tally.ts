@@ -1,8 +1,7 @@
-import { appendFileSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { appendFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Difference } from './compare.js';
-import { COUNTS } from './counts.js';
+import { COUNTS_FILE } from './counts.js';
 import { NOT_MODELLED } from './not-modelled.js';
 
 export interface Played {
@@ -29,8 +28,9 @@ export function conformanceTests(file: string, cases: readonly Played[]): { play
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, work));
     const agree = [...results.values()].filter((difference) => difference === undefined).length;
-    mkdirSync(dirname(COUNTS), { recursive: true });
-    appendFileSync(COUNTS, `${JSON.stringify({ file, agree, of: results.size })}\n`);
+    const counts = process.env[COUNTS_FILE];
+    if (counts !== undefined)
+      appendFileSync(counts, `${JSON.stringify({ file, agree, of: results.size })}\n`);
   };
   for (const { name } of cases) {
     const reason = NOT_MODELLED[name];

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { Route, Service } from '../config/entities.js';
+import { type Route, type Service, WORKSPACE_ID } from '../config/entities.js';
 import type { LogLevel } from '../kong-log.js';
 import { nginxVariable } from './nginx-variables.js';
 import { ANY, type PdkMethod, text } from './pdk-method.js';
@@ -63,6 +63,11 @@ function routeTable(route: Route): PdkTable {
     ...(route.hosts.length > 0 ? { hosts: [...route.hosts] } : {}),
     ...(route.paths.length > 0 ? { paths: [...route.paths] } : {}),
     https_redirect_status_code: 426,
+    path_handling: 'v0',
+    regex_priority: 0,
+    request_buffering: true,
+    response_buffering: true,
+    ws_id: WORKSPACE_ID,
     strip_path: route.stripPath,
     preserve_host: route.preserveHost,
     service: { id: route.service.id },
@@ -82,5 +87,8 @@ function serviceTable(service: Service): PdkTable {
     connect_timeout: service.connectTimeout,
     write_timeout: service.writeTimeout,
     read_timeout: service.readTimeout,
+    retries: service.retries,
+    enabled: true,
+    ws_id: WORKSPACE_ID,
   };
 }

@@ -18,7 +18,9 @@ export function headerTable(value: PdkValue): [string, string[]][] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value) && value.length === 0) return [];
   if (!isTable(value)) throw new PdkError('headers must be a table');
-  return Object.entries(value satisfies PdkTable).map(([name, entry]) => {
+  // Over MsgPack null is nil, and a nil in a Lua table is not there; ProtoBuf's null is a string by now.
+  const there = Object.entries(value satisfies PdkTable).filter(([, entry]) => entry !== null);
+  return there.map(([name, entry]) => {
     if (Array.isArray(entry)) {
       for (const item of entry) {
         if (typeof item === 'string' || Buffer.isBuffer(item)) continue;

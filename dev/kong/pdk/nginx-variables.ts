@@ -5,8 +5,8 @@ import type { RequestContext } from '../request-context.js';
 type Variable = (ctx: RequestContext) => string | undefined;
 
 const VARIABLES: Readonly<Record<string, Variable>> = {
-  args: (ctx) => ctx.received.args,
-  query_string: (ctx) => ctx.received.args,
+  args: (ctx) => ctx.received.args || undefined,
+  query_string: (ctx) => ctx.received.args || undefined,
   is_args: (ctx) => (ctx.received.args === undefined || ctx.received.args === '' ? '' : '?'),
   binary_remote_addr: (ctx) =>
     ctx.realIp.address

@@ -34,8 +34,9 @@ export const REQUEST_METHODS: Readonly<Record<string, PdkMethod>> = {
     return Number.isInteger(port) && port > 0 ? port : call.ctx.connection.localPort;
   }),
   'kong.request.get_forwarded_path': read(
-    (call) => forwarded(call, 'x-forwarded-path') ?? call.ctx.received.rawPath,
+    (call) => forwarded(call, 'x-forwarded-path') ?? kongPath(call.ctx.received.rawPath),
   ),
+  'kong.request.get_forwarded_prefix': read((call) => forwarded(call, 'x-forwarded-prefix')),
   'kong.request.get_http_version': read(({ ctx }) => ctx.received.httpVersion),
   'kong.request.get_path': read(({ ctx }) => kongPath(ctx.received.rawPath)),
   'kong.request.get_raw_path': read(({ ctx }) => ctx.received.rawPath),

@@ -1,3 +1,4 @@
+import { kongError } from '../error-pages.js';
 import { escapeHeaderName, escapeHeaderValue } from '../http/uri.js';
 import type { RequestContext } from '../request-context.js';
 import { headerTable, headerValues } from './header-values.js';
@@ -11,7 +12,7 @@ import {
   SERVICE_RESPONSE,
   text,
 } from './pdk-method.js';
-import { luaToString, type PdkValue, toBytes } from './pdk-value.js';
+import { isTable, luaToString, type PdkValue, toBytes } from './pdk-value.js';
 
 /** Setting one of these replaces nginx's own header, spelling included. */
 const BUILT_IN = new Set(
@@ -64,6 +65,16 @@ function visibleHeaders(ctx: RequestContext, max: number): Record<string, string
   return table;
 }
 
+const BODY_FILTER_ONLY: PdkMethod = { phases: [], only: 'body_filter', run: () => undefined };
+
+function parseJson(body: Buffer | undefined): PdkValue {
+  try {
+    return body === undefined ? undefined : JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
+
 export const RESPONSE_METHODS: Readonly<Record<string, PdkMethod>> = {
   'kong.response.get_status': { ...RESPONSE_READS, run: ({ ctx }) => ctx.response.status },
   'kong.response.get_source': { ...RESPONSE_READS, run: ({ ctx }) => ctx.source },
@@ -98,6 +109,15 @@ export const RESPONSE_METHODS: Readonly<Record<string, PdkMethod>> = {
     for (const [name, values] of headerTable(headers)) setOrWarn(call, name, values);
   }),
   'kong.response.exit': change(exit),
+  'kong.response.error': change(({ ctx }, [status, message]) => {
+    const code = statusCode(status);
+    const accept = ctx.received.headers.get('accept');
+    const page = kongError(code, ctx.id, accept, message === undefined ? undefined : luaToString(message));
+    for (const { name, value } of page.headers.lines) setResponseHeader(ctx, name, [value]);
+    throw new ExitSignal(code, page.body);
+  }),
+  'kong.response.get_raw_body': BODY_FILTER_ONLY,
+  'kong.response.set_raw_body': BODY_FILTER_ONLY,
   'kong.service.response.get_status': {
     ...SERVICE_RESPONSE,
     run: ({ ctx }) => ctx.upstreamResponse?.status,
@@ -117,17 +137,22 @@ export const RESPONSE_METHODS: Readonly<Record<string, PdkMethod>> = {
       return ctx.upstreamResponse?.headers.find((line) => line.name.toLowerCase() === wanted)?.value;
     },
   },
+  'kong.service.response.get_body': {
+    ...SERVICE_RESPONSE,
+    run: ({ ctx }) => parseJson(ctx.bufferedBody),
+  },
   'kong.service.response.get_raw_body': { ...SERVICE_RESPONSE, run: ({ ctx }) => ctx.bufferedBody },
 };
 
 function exit(call: PdkCall, [status, body, headers]: readonly PdkValue[]): void {
   const { ctx, protocol } = call;
   const code = statusCode(status);
-  const bare = protocol === 'mp' && (body === undefined || body === null);
-  const content = toBytes(body);
   const table = headerTable(headers);
-  // Over MsgPack an exit without a body loses the headers; recorded.
-  if (bare) throw new ExitSignal(code, content, true);
+  const json = isTable(body);
+  const content = json ? toBytes(JSON.stringify(body).replaceAll('/', '\\/')) : toBytes(body);
+  if (json) setResponseHeader(ctx, 'Content-Type', ['application/json; charset=utf-8']);
+  // ProtoBuf cannot tell nil from an empty body; over MsgPack nginx writes a page of its own.
+  if (protocol === 'mp' && (body === undefined || body === null)) throw new ExitSignal(code, content, true);
   for (const [name, values] of table) setOrWarn(call, name, values);
   if (!table.some(([name]) => name.toLowerCase() === 'content-length')) {
     setResponseHeader(ctx, 'Content-Length', [luaToString(String(content.length))]);

@@ -83,6 +83,18 @@ export const SERVICE_REQUEST_METHODS: Readonly<Record<string, PdkMethod>> = {
     ctx.headers.remove('transfer-encoding');
     ctx.headers.set('Content-Length', [String(content.length)]);
   }),
+  'kong.service.request.set_body': {
+    ...REQUEST_WRITES,
+    run: async ({ ctx }, [body]) => {
+      if (!isTable(body)) throw new PdkError('args must be a table');
+      const content = Buffer.from(JSON.stringify(body));
+      await ctx.received.body.read(ctx.contentLength);
+      ctx.received.body.replace(content);
+      ctx.headers.set('Content-Type', ['application/json']);
+      ctx.headers.set('Content-Length', [String(content.length)]);
+      return true;
+    },
+  },
   'kong.service.set_target': write((ctx, [host, port]) => {
     const upstream = target(ctx);
     upstream.host = text(host, 'host');

@@ -1,6 +1,6 @@
 import type { Entities, PluginConfig, Route } from '../config/entities.js';
 import type { Settings } from '../config/kong-conf.js';
-import { bareNginxPage, errorPage, kongError, type MadeUpAnswer } from '../error-pages.js';
+import { bareExitPage, bareNginxPage, errorPage, kongError, type MadeUpAnswer } from '../error-pages.js';
 import { BrokenBody } from '../http/chunked.js';
 import type { HeadRefused } from '../http/request-head.js';
 import { kongPath } from '../http/uri.js';
@@ -342,6 +342,11 @@ export class Gateway {
     if (exit.status < 200) return client.hang();
     if (exit.status === 444 || exit.status === 499) return client.drop();
     ctx.source = 'exit';
+    if (exit.bare) {
+      const page = bareExitPage(exit.status, ctx.id, accept(ctx));
+      if (exit.status === 204 || exit.status === 304 || page.html) dropEntityHeaders(ctx);
+      return this.#answer(ctx, client, page, origin, exit.status === 500, plugins);
+    }
     ctx.response.status = exit.status;
     ctx.bufferedBody = exit.body;
     this.#headerFilter(ctx, plugins);
@@ -398,6 +403,13 @@ export class Gateway {
 
 function accept(ctx: RequestContext): string | undefined {
   return ctx.received.headers.get('accept');
+}
+
+/** nginx's own page, and an answer without a body, take the place of the entity that these describe. */
+function dropEntityHeaders(ctx: RequestContext): void {
+  for (const name of ['content-type', 'content-length', 'etag', 'last-modified', 'accept-ranges']) {
+    ctx.response.headers.remove(name);
+  }
 }
 
 async function* emptyBody(): AsyncGenerator<Buffer> {}

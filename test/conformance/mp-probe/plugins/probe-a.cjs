@@ -1,0 +1,13 @@
+const { runScript } = require('../run-script.cjs');
+
+class Probe {
+  constructor(config) {
+    this.config = config;
+  }
+
+  access(kong) {
+    return runScript(kong, this.config, 'access');
+  }
+}
+
+module.exports = { Plugin: Probe, Name: 'probe-a', Version: '1.0.0', Priority: 1, Schema: [] };

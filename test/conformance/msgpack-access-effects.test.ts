@@ -1,0 +1,3 @@
+import { accessEffects } from './access-effects.js';
+
+accessEffects('mp');

@@ -1,0 +1,3 @@
+import { responseEffects } from './response-effects.js';
+
+responseEffects('mp');

@@ -1,0 +1,3 @@
+import { reads } from './reads.js';
+
+reads('pb');

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll } from 'vitest';
+import { compareClient, compareUpstream, compareValue, type Difference } from './compare.js';
+import { replay } from './recording-client.js';
+import {
+  loadReads,
+  type OnceCase,
+  type ReadCase,
+  type RecordedCall,
+  type RecordedPhase,
+  type RecordedRequest,
+} from './recordings.js';
+import { type PlayedCase, type Protocol, probeHost, Rig } from './rig.js';
+import { conformanceTests, type Played } from './tally.js';
+
+/** What a plugin reads of every kind of client request in the access phase. */
+export function reads(protocol: Protocol): void {
+  const recorded = loadReads();
+  const ONCE: RecordedRequest = {
+    sent: ['GET /once?x=1&flag HTTP/1.1\r\nHost: HOST.test\r\nX-One: 1\r\n\r\n'],
+  };
+
+  type Config = ReadCase['config'];
+  const configs: Readonly<Record<Config, PlayedCase[]>> = { main: [], trusted: [] };
+  const played: Played[] = [];
+
+  /** The host by which the upstream tells whose request it is, where the client's request names another. */
+  function forwardedHost(one: ReadCase): string | undefined {
+    const line = one.upstream?.[0]?.headers?.find((text) => text.startsWith('X-Forwarded-Host: '));
+    const host = line?.slice('X-Forwarded-Host: '.length);
+    return host === 'HOST.test' ? undefined : host;
+  }
+
+  /** Cases whose requests carry the same foreign host take turns. */
+  const turns = new Map<string, Promise<unknown>>();
+
+  function inTurn<T>(host: string | undefined, work: () => Promise<T>): Promise<T> {
+    if (host === undefined) return work();
+    const turn = (turns.get(host) ?? Promise.resolve()).then(work);
+    turns.set(
+      host,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
+  function byPath(request: RecordedRequest): boolean {
+    return JSON.stringify(request).includes('/NOHOST');
+  }
+
+  function compareCalls(calls: readonly RecordedCall[], phases: readonly RecordedPhase[]): Difference {
+    const replies = phases.find(({ phase }) => phase === 'access')?.replies ?? [];
+    for (const [i, { call, value }] of calls.entries()) {
+      if (value === 'no_reply' && (replies[i] === 'no_reply' || replies[i] === undefined)) continue;
+      if (!compareValue(value, replies[i])) {
+        return `${call.join(' ')}: Kong ${JSON.stringify(value)}; here ${JSON.stringify(replies[i])}`.slice(
+          0,
+          900,
+        );
+      }
+    }
+    return undefined;
+  }
+
+  function add(
+    config: Config,
+    name: string,
+    one: PlayedCase,
+    host: string | undefined,
+    play: Played['play'],
+  ): void {
+    configs[config].push(one);
+    played.push({ name, play: () => inTurn(host, play) });
+  }
+
+  for (const [i, [name, read]] of Object.entries(recorded.cases).entries()) {
+    const { config, request, buffered } = read;
+    const calls = read[protocol];
+    if (calls === undefined) continue;
+    const groups = [{ name: '', calls: calls.calls, client: read.client }, ...calls.groups];
+    for (const [n, group] of groups.entries()) {
+      const script = { access: group.calls.map(({ call }) => call) };
+      const one: PlayedCase = {
+        key: `g${i}-${n}.${protocol}`,
+        variant: protocol,
+        script,
+        byPath: byPath(request),
+      };
+      add(
+        config,
+        `reads/${name}${group.name === '' ? '' : `/${group.name}`}/${protocol}`,
+        one,
+        forwardedHost(read),
+        async () => {
+          const rig = rigs[config];
+          const names = rig.names(one.key);
+          const seen = rig.upstream.expect(names, undefined, forwardedHost(read));
+          const client = await replay(request, rig.target, names, group.client);
+          return (
+            compareCalls(group.calls, rig.phases(one)) ??
+            (n === 0 ? compareUpstream(read.upstream ?? [], seen) : undefined) ??
+            (group.client === undefined ? undefined : compareClient(group.client, client))
+          );
+        },
+      );
+    }
+    // The same request through a buffering plugin was recorded over ProtoBuf only.
+    if (buffered === undefined || protocol === 'mp') continue;
+    const one: PlayedCase = { key: `b${i}.br`, variant: 'br', script: {}, byPath: byPath(request) };
+    add(config, `reads/${name}/br`, one, forwardedHost(read), async () => {
+      const rig = rigs[config];
+      const names = rig.names(one.key);
+      const seen = rig.upstream.expect(names, undefined, forwardedHost(read));
+      const client = await replay(request, rig.target, names, undefined);
+      const status = client.status ?? Number(client.responses?.at(-1)?.status.split(' ')[1]);
+      if (status !== buffered.status) return `status: Kong ${buffered.status}; here ${status}`;
+      const phases = rig.phases(one).map(({ phase }) => phase);
+      if (phases.join() !== buffered.phases.join()) return `phases: Kong ${buffered.phases}; here ${phases}`;
+      return compareUpstream(buffered.upstream, seen);
+    });
+  }
+
+  for (const [i, [name, once]] of Object.entries(recorded.once).entries()) {
+    const calls = once[protocol];
+    if (calls !== undefined) addOnce(`o${i}.${protocol}`, `reads-once/${name}/${protocol}`, calls);
+  }
+
+  function addOnce(key: string, name: string, once: OnceCase): void {
+    const one: PlayedCase = {
+      key,
+      variant: protocol,
+      script: { access: once.calls.map(({ call }) => call) },
+    };
+    add('main', name, one, undefined, async () => {
+      const rig = rigs.main;
+      const names = rig.names(key);
+      const seen = rig.upstream.expect(names);
+      const client = await replay(ONCE, rig.target, names, once.client);
+      const difference = compareCalls(once.calls, rig.phases(one));
+      if (difference !== undefined) return difference;
+      if (once.upstream !== null && once.upstream !== seen.length) return `upstream requests: ${seen.length}`;
+      return once.client === undefined ? undefined : compareClient(once.client, client);
+    });
+  }
+
+  const rigs: Readonly<Record<Config, Rig>> = {
+    main: new Rig(configs.main, probeHost(protocol)),
+    trusted: new Rig(configs.trusted, probeHost(protocol)),
+  };
+  const { playAll } = conformanceTests(`reads ${protocol}`, played);
+
+  beforeAll(async () => {
+    await rigs.main.start();
+    await rigs.trusted.start({
+      trusted_ips: '127.0.0.1,::1',
+      nginx_proxy_ssl_verify_client: 'optional_no_ca',
+      nginx_proxy_large_client_header_buffers: '16 64k',
+      nginx_proxy_max_headers: '2000',
+    });
+    await playAll();
+  }, 240_000);
+  afterAll(async () => {
+    await rigs.main.stop();
+    await rigs.trusted.stop();
+  });
+}
