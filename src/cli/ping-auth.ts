@@ -22,4 +22,5 @@ const program = new Command('ping-auth')
   .addCommand(checkCommand(terminal))
   .addCommand(explainCommand(terminal));
 for (const command of program.commands) command.copyInheritedSettings(program);
-await program.parseAsync();
+// No top-level await: the single executable (scripts/build-sea.mjs) is CommonJS, which has none.
+void program.parseAsync();

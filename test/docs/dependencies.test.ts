@@ -21,5 +21,5 @@ it.each([
 
 it('every package is pinned to one version', () => {
   for (const version of Object.values({ ...dependencies, ...devDependencies }))
-    expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(version).toMatch(/^\d+\.\d+\.\d+(-[a-z0-9.]+)?$/);
 });

@@ -1,5 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { isSea } from 'node:sea';
 import type { InstanceRecord } from '../instance.js';
 import type { ToParent, ToWorker } from './messages.js';
 
@@ -17,6 +18,12 @@ export function isWorkerProcess(): boolean {
   return process.env[WORKER_VARIABLE] === '1' && process.send !== undefined;
 }
 
+/** What makes Node run this executable with its own arguments. A single executable application takes no script. */
+function ownArguments(): string[] {
+  const [, script = '', ...rest] = process.argv;
+  return isSea() ? rest : [...process.execArgv, script, ...rest];
+}
+
 /** The parent's view of one worker: this executable once more, with the same arguments. */
 export class WorkerProcess {
   ready = false;
@@ -30,9 +37,8 @@ export class WorkerProcess {
   #ended = false;
 
   constructor(events: WorkerProcessEvents) {
-    const [, script = ''] = process.argv;
     const env = { ...process.env, [WORKER_VARIABLE]: '1' };
-    this.#child = fork(script, process.argv.slice(2), {
+    this.#child = spawn(process.execPath, ownArguments(), {
       env,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
