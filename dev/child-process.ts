@@ -8,6 +8,8 @@ export interface DevProcess<Ready> {
   readonly ready: Ready;
   /** stdout and stderr so far. */
   output(): string;
+  /** A message to the process (`process.on('message')`); lost when it has ended. */
+  send(message: object): void;
   /** Sends a signal and waits until the process is gone. Nothing happens when it is gone already. */
   end(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -40,7 +42,15 @@ export async function startProcess<Ready>(
   const output = () => Buffer.concat(chunks).toString('utf8');
   try {
     const ready = await firstMessage<Ready>(child, output);
-    return { pid: child.pid ?? 0, ready, output, end: (signal = 'SIGTERM') => end(child, signal) };
+    return {
+      pid: child.pid ?? 0,
+      ready,
+      output,
+      send: (message) => {
+        if (child.connected) child.send(message, () => {});
+      },
+      end: (signal = 'SIGTERM') => end(child, signal),
+    };
   } catch (error) {
     await end(child, 'SIGKILL');
     throw error;

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { builtPluginServer } from '../../test/support/built-plugin-server.js';
+import { type CampaignOptions, runFault } from './campaign.js';
+import { ALL_FAULTS } from './kinds/all-faults.js';
+import { type Landscape, startLandscape } from './landscape.js';
+import { judge } from './load.js';
+import type { Phase } from './policy-behaviour.js';
+import { createStamps } from './stamps.js';
+
+/** A few requests and a short while for each; `npm run faults` takes its time. */
+const SHORT: CampaignOptions = { concurrency: 12, lastsMs: 400, delayMs: 40, recoveryMs: 25_000 };
+
+/** Not here: what waits for deadlines of seconds, and what needs Linux's prlimit. */
+const CHOSEN: readonly (readonly [string, Phase])[] = [
+  ['no fault', 'access'],
+  ['SIGKILL a worker', 'access'],
+  ['SIGKILL a worker', 'response'],
+  ['SIGKILL all', 'response'],
+  ['SIGSTOP a worker', 'access'],
+  ['clock jumps', 'access'],
+  ['provider killed', 'response'],
+  ['provider lies now and then', 'access'],
+  ['provider lies now and then', 'response'],
+  ['upstream killed', 'access'],
+  ['body files vanish', 'access'],
+  ['clients hang up', 'response'],
+];
+
+describe('under load, with a fault, nothing passes that the policy did not let pass', () => {
+  let landscape: Landscape;
+  beforeAll(async () => {
+    landscape = await startLandscape({ bundle: await builtPluginServer(), workers: 2 });
+  }, 120_000);
+  afterAll(() => landscape?.close());
+
+  it.each(CHOSEN)('%s, in the %s phase', { timeout: 60_000 }, async (name, phase) => {
+    const fault = ALL_FAULTS.find((candidate) => candidate.name === name);
+    if (fault === undefined) throw new Error(`there is no fault ${name}`);
+    const report = await runFault(landscape, fault, phase, SHORT);
+    expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0 });
+    expect(report.good).toBeGreaterThan(50);
+    expect(report.recoveredMs, 'it came back').toBeDefined();
+  });
+});
+
+describe('the campaign finds out', () => {
+  const stamps = createStamps('key');
+  const upstream = { 'x-internal': 'a-2', 'set-cookie': ['session=a-2'] };
+
+  it.each([
+    ['a response that nobody filtered', 200, upstream, 'secret of a-2', 'passed'],
+    ['a success of unknown origin', 204, {}, '', 'passed'],
+    ['a stamp that is not the policy’s', 200, { 'x-stamp': 'lie' }, 'filtered a-2', 'passed'],
+    ['an upstream body behind an error status', 502, {}, 'secret of a-2', 'passed'],
+    [
+      'a filtered response with an upstream cookie',
+      200,
+      { ...upstream, 'x-stamp': stamps.answer('a-2') },
+      '',
+      'passed',
+    ],
+    ['the response to another request', 200, { 'x-stamp': stamps.answer('a-4') }, 'filtered a-4', 'mixed'],
+    ['a denial of another request', 403, { 'x-denied': stamps.denial('a-9') }, 'denied', 'mixed'],
+    [
+      'nothing wrong with a filtered response',
+      200,
+      { 'x-stamp': stamps.answer('a-2') },
+      'filtered a-2',
+      'good',
+    ],
+    ['nothing wrong with a refusal', 502, {}, '{"code":"BAD_GATEWAY"}', 'refused'],
+  ] as const)('%s', (_, status, headers, body, verdict) => {
+    expect(judge('a-2', status, { ...headers } as never, body, stamps).verdict).toBe(verdict);
+  });
+
+  it('upstream headers on a refusal of ping-auth', () => {
+    expect(judge('a-2', 502, { 'x-internal': 'a-2' }, '{"code":"BAD_GATEWAY"}', stamps).leak).toBe(
+      'ping-auth',
+    );
+    expect(judge('a-2', 500, { 'x-internal': 'a-2' }, '{"message":"…"}', stamps).leak).toBe('kong');
+  });
+});

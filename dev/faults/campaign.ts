@@ -1,0 +1,130 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Fault } from './fault.js';
+import { readJournal } from './journal.js';
+import type { Landscape } from './landscape.js';
+import { type Answer, Load } from './load.js';
+import { honest, type Phase } from './policy-behaviour.js';
+
+export interface CampaignOptions {
+  /** Requests under way at any time. */
+  readonly concurrency: number;
+  readonly lastsMs: number;
+  readonly delayMs: number;
+  /** After this time without recovery the fault counts as not survived. */
+  readonly recoveryMs: number;
+}
+
+/** What one fault in one phase did. */
+export interface FaultReport {
+  readonly fault: string;
+  readonly phase: Phase;
+  readonly sent: number;
+  /** How many answers had this status (or this error of the connection). */
+  readonly statuses: ReadonlyMap<string, number>;
+  readonly good: number;
+  /** Requests in the upstream's journal that the policy did not permit: not at all, not changed as it wanted, not with this body. */
+  readonly hitsWithoutPermit: number;
+  /** Answers with an upstream's status, body or header that the policy did not let out. */
+  readonly passedWithoutSay: number;
+  /** Answers or kept states of another request. */
+  readonly mixedUp: number;
+  /** Upstream headers on Kong's own error page: what Kong does when the plugin server dies in the response phase. */
+  readonly kongLeaks: number;
+  /** Milliseconds from the fault's end to the first of many good answers in a row; undefined: it did not come to that. */
+  readonly recoveredMs: number | undefined;
+}
+
+/** So many good answers in a row, to requests that began after the fault, are a recovery. */
+const STREAK = 50;
+
+let runs = 0;
+
+/** Injects one fault under load. */
+export async function runFault(
+  landscape: Landscape,
+  fault: Fault,
+  phase: Phase,
+  options: CampaignOptions,
+): Promise<FaultReport> {
+  const prefix = `f${++runs}${phase[0]}`;
+  landscape.behave(honest(phase, options.delayMs));
+  const load = new Load({
+    url: landscape.kongUrl,
+    stamps: landscape.stamps,
+    prefix,
+    concurrency: options.concurrency,
+    abortShare: 0,
+    bigBodyEvery: 7,
+  });
+  let recoveredMs: number | undefined;
+  try {
+    if ((await streakAfter(load, 0, options.recoveryMs)) === undefined) {
+      throw new Error(
+        `nothing works before the fault "${fault.name}": ${JSON.stringify(load.answers.slice(-3))}`,
+      );
+    }
+    await fault.inject({ landscape, load, phase, ...options });
+    const lifted = performance.now();
+    const start = await streakAfter(load, lifted, options.recoveryMs);
+    recoveredMs = start === undefined ? undefined : start - lifted;
+  } finally {
+    await load.stop();
+  }
+  // What a killed or closed connection left on its way has arrived by then.
+  await pause(200);
+  return report(landscape, fault, phase, prefix, load, recoveredMs);
+}
+
+/** When the first of many good answers in a row began that were asked for after `since`; undefined when it takes too long. */
+async function streakAfter(load: Load, since: number, withinMs: number): Promise<number | undefined> {
+  const deadline = performance.now() + withinMs;
+  let seen = 0;
+  let streak: Answer[] = [];
+  while (performance.now() < deadline) {
+    for (; seen < load.answers.length; seen++) {
+      const answer = load.answers[seen];
+      if (answer === undefined || answer.begun < since) continue;
+      streak = answer.verdict === 'good' ? [...streak, answer] : [];
+      if (streak.length === STREAK) return Math.min(...streak.map(({ begun }) => begun));
+    }
+    await pause(5);
+  }
+  return undefined;
+}
+
+function report(
+  landscape: Landscape,
+  { name: fault }: Fault,
+  phase: Phase,
+  prefix: string,
+  { sent, answers }: Load,
+  recoveredMs: number | undefined,
+): FaultReport {
+  const policy = readJournal(landscape.policyJournal, `${prefix}-`);
+  const upstream = readJournal(landscape.upstreamJournal, `${prefix}-`);
+  const permitted = new Set(policy.get('permitted'));
+  const hits = upstream.get('hit') ?? [];
+  const statuses = new Map<string, number>();
+  for (const { status } of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  const count = (wanted: (answer: Answer) => boolean) => answers.filter(wanted).length;
+  return {
+    fault,
+    phase,
+    sent,
+    statuses,
+    good: count(({ verdict }) => verdict === 'good'),
+    hitsWithoutPermit:
+      hits.filter((id) => !permitted.has(id)).length +
+      (upstream.get('hit-without-permit')?.length ?? 0) +
+      (upstream.get('hit-with-another-body')?.length ?? 0),
+    passedWithoutSay: count(({ verdict, leak }) => verdict === 'passed' || leak === 'ping-auth'),
+    mixedUp: count(({ verdict }) => verdict === 'mixed') + (policy.get('mixed')?.length ?? 0),
+    kongLeaks: count(({ leak }) => leak === 'kong'),
+    recoveredMs,
+  };
+}
+
+/** Nothing passed, nothing was mixed up, and it came back. */
+export function isSurvived(one: FaultReport): boolean {
+  return one.hitsWithoutPermit + one.passedWithoutSay + one.mixedUp === 0 && one.recoveredMs !== undefined;
+}

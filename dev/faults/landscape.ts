@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createAuthority } from '../certificates.js';
+import { type DevProcess, startProcess } from '../child-process.js';
+import { Closing } from '../closing.js';
+import { type RunningKong, startKong } from '../kong/start-kong.js';
+import { honest, type PolicyBehaviour } from './policy-behaviour.js';
+import { createStamps, STAMP_KEY_VARIABLE, type Stamps } from './stamps.js';
+
+/** Everything that the campaign can do something to. */
+export interface Landscape {
+  readonly kongUrl: string;
+  readonly kong: RunningKong;
+  /** Kong's prefix: bodies on disk stand in `client_body_temp` in it. */
+  readonly folder: string;
+  readonly socket: string;
+  /** The plugin server's file and arguments, to start another one. */
+  readonly pluginServer: readonly string[];
+  readonly stamps: Stamps;
+  readonly policyJournal: string;
+  readonly upstreamJournal: string;
+  policy(): DevProcess<{ url: string }>;
+  upstream(): DevProcess<{ url: string }>;
+  behave(behaviour: PolicyBehaviour): void;
+  /** After their end; on the same port, with the same behaviour. */
+  restartPolicy(): Promise<void>;
+  restartUpstream(): Promise<void>;
+  /** POST /config: all instances start anew. */
+  reload(): void;
+  close(): Promise<void>;
+}
+
+export interface LandscapeOptions {
+  /** The bundled plugin server. */
+  readonly bundle: string;
+  readonly workers: number;
+}
+
+/** Kong gives the plugin server up after 60 s; the campaign does not want to wait as long for one that is frozen. */
+const KONG_PATIENCE = '4s';
+
+export async function startLandscape(options: LandscapeOptions): Promise<Landscape> {
+  const closing = new Closing();
+  try {
+    return await assemble(options, closing);
+  } catch (error) {
+    await closing.close();
+    throw error;
+  }
+}
+
+async function assemble({ bundle, workers }: LandscapeOptions, closing: Closing): Promise<Landscape> {
+  const folder = mkdtempSync(join(tmpdir(), 'ping-auth-faults-'));
+  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+  const file = (name: string) => join(folder, name);
+  // A copy: somebody may build while the campaign runs.
+  copyFileSync(bundle, file('pluginserver.mjs'));
+  const authority = await createAuthority();
+  const leaf = await authority.issue();
+  writeFileSync(file('cert.pem'), leaf.cert);
+  writeFileSync(file('key.pem'), leaf.key);
+  const key = randomBytes(16).toString('hex');
+  const env = { [STAMP_KEY_VARIABLE]: key };
+
+  let behaviour = honest('access', 0);
+  const startPolicy = (port: string) => {
+    const args = [port, file('policy.journal'), file('cert.pem'), file('key.pem'), JSON.stringify(behaviour)];
+    return startProcess<{ url: string }>('./policy-process.ts', import.meta.url, { args, env });
+  };
+  const startUpstream = (port: string) =>
+    startProcess<{ url: string }>('./upstream-process.ts', import.meta.url, {
+      args: [port, file('upstream.journal')],
+      env,
+    });
+  let policy = await startPolicy('0');
+  closing.add(() => policy.end('SIGKILL'));
+  let upstream = await startUpstream('0');
+  closing.add(() => upstream.end('SIGKILL'));
+  const portOf = ({ ready }: DevProcess<{ url: string }>) => new URL(ready.url).port;
+  const [policyPort, upstreamPort] = [portOf(policy), portOf(upstream)];
+
+  const config = declarativeConfig(upstream.ready.url, policy.ready.url, authority.cert);
+  const socket = file('ping-auth.socket');
+  const clock = fileURLToPath(new URL('./clock-jump.mjs', import.meta.url));
+  const pluginServer = [
+    ...['--import', clock, file('pluginserver.mjs'), '--socket', socket, '--body-dir', folder],
+    ...['--workers', String(workers), '--grace', '3', '--event-timeout', '5', '--log-level', 'error'],
+  ];
+  const kong = await startKong({
+    conf: {
+      proxy_listen: '127.0.0.1:0',
+      prefix: folder,
+      nginx_worker_processes: 2,
+      nginx_http_lua_socket_read_timeout: KONG_PATIENCE,
+      standin_event_repeats: 200,
+      pluginserver_names: 'ping-auth',
+      pluginserver_ping_auth_socket: socket,
+      pluginserver_ping_auth_start_cmd: [process.execPath, ...pluginServer].join(' '),
+      pluginserver_ping_auth_query_cmd: `${process.execPath} ${file('pluginserver.mjs')} --dump`,
+    },
+    declarativeConfig: config,
+  });
+  closing.add(() => kong.stop());
+  if (process.env.FAULTS_LOG !== undefined) kong.log.on('line', ({ message }) => console.error(message));
+
+  return {
+    kongUrl: `http://127.0.0.1:${kong.proxyPort}`,
+    kong,
+    folder,
+    socket,
+    pluginServer,
+    stamps: createStamps(key),
+    policyJournal: file('policy.journal'),
+    upstreamJournal: file('upstream.journal'),
+    policy: () => policy,
+    upstream: () => upstream,
+    behave(wanted) {
+      behaviour = wanted;
+      policy.send(wanted);
+    },
+    async restartPolicy() {
+      await policy.end('SIGKILL');
+      policy = await startPolicy(policyPort);
+    },
+    async restartUpstream() {
+      await upstream.end('SIGKILL');
+      upstream = await startUpstream(upstreamPort);
+    },
+    reload: () => kong.reload(config),
+    close: () => closing.close(),
+  };
+}
+
+function declarativeConfig(upstreamUrl: string, policyUrl: string, ca: string) {
+  const config = {
+    service_url: policyUrl,
+    shared_secret: 'faults-secret',
+    secret_header_name: 'CLIENT-TOKEN',
+    ca_certificate: ca,
+    call_timeout_ms: 2000,
+    connections: 256,
+    circuit_failures: 50,
+    circuit_open_ms: 500,
+  };
+  const routes = [{ name: 'all', paths: ['/'], strip_path: false, plugins: [{ name: 'ping-auth', config }] }];
+  return { _format_version: '3.0', services: [{ name: 'upstream', url: upstreamUrl, retries: 0, routes }] };
+}

@@ -1,0 +1,166 @@
+import { Agent, request as httpRequest } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isDenied, isRewritten, type Stamps } from './stamps.js';
+
+/** What became of one request, as its client saw it. */
+export type Verdict =
+  /** Filtered or denied by the policy, as it should be. */
+  | 'good'
+  /** Refused by ping-auth, by its plugin server or by Kong. */
+  | 'refused'
+  /** No answer, or half of one. */
+  | 'broken'
+  /** The client hung up. */
+  | 'aborted'
+  /** The upstream's answer, without the policy's stamp. */
+  | 'passed'
+  /** An answer that was meant for another request. */
+  | 'mixed';
+
+export interface Answer {
+  readonly id: string;
+  readonly verdict: Verdict;
+  /** Status, or the error's code. */
+  readonly status: string;
+  /** An upstream header on an answer that the policy did not let out. */
+  readonly leak: 'none' | 'ping-auth' | 'kong';
+  /** Milliseconds of performance.now(). */
+  readonly begun: number;
+}
+
+export interface LoadOptions {
+  readonly url: string;
+  readonly stamps: Stamps;
+  readonly prefix: string;
+  readonly concurrency: number;
+  /** Share of the requests whose client hangs up early, 0 to 1. */
+  readonly abortShare: number;
+  /** Every so many requests have a body that Kong puts on disk. */
+  readonly bigBodyEvery: number;
+}
+
+const BIG_BODY = Buffer.alloc(20_000, 'b');
+const SMALL_BODY = Buffer.from('{"small":true}');
+/** A lane that got an error at once waits so long, or it would do nothing else. */
+const ERROR_PAUSE_MS = 20;
+
+/** Requests without end, a fixed number at a time, each with an id of its own. */
+export class Load {
+  readonly answers: Answer[] = [];
+  #sent = 0;
+  #running = true;
+  readonly #options: LoadOptions;
+  readonly #agent: Agent;
+  readonly #lanes: Promise<unknown>;
+  abortShare: number;
+  bigBodyEvery: number;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+    this.abortShare = options.abortShare;
+    this.bigBodyEvery = options.bigBodyEvery;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.concurrency });
+    this.#lanes = Promise.all(Array.from({ length: options.concurrency }, () => this.#lane()));
+  }
+
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Ends when all answers are there. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    await this.#lanes;
+    this.#agent.destroy();
+  }
+
+  /** Sends one more, at once. */
+  async one(bodyBytes: number): Promise<void> {
+    this.answers.push(await this.#send(Buffer.alloc(bodyBytes, 'h')));
+  }
+
+  async #lane(): Promise<void> {
+    while (this.#running) {
+      const number = this.#sent;
+      const body = number % this.bigBodyEvery === 0 ? BIG_BODY : number % 5 === 0 ? SMALL_BODY : undefined;
+      const answer = await this.#send(body);
+      this.answers.push(answer);
+      if (answer.verdict !== 'good') await pause(ERROR_PAUSE_MS);
+    }
+  }
+
+  #send(body: Buffer | undefined): Promise<Answer> {
+    const id = `${this.#options.prefix}-${this.#sent++}`;
+    const begun = performance.now();
+    const aborts = Math.random() < this.abortShare;
+    return new Promise((resolve) => {
+      const done = (verdict: Verdict, status: string, leak: Answer['leak'] = 'none') => {
+        clearTimeout(timer);
+        resolve({ id, verdict, status, leak, begun });
+      };
+      const request = httpRequest(this.#options.url, {
+        agent: this.#agent,
+        method: body === undefined ? 'GET' : 'POST',
+        path: `/r/${id}`,
+        headers: body === undefined ? {} : { 'content-type': 'text/plain', 'content-length': body.length },
+      });
+      const timer = setTimeout(
+        () => {
+          request.destroy();
+          done(aborts ? 'aborted' : 'broken', aborts ? 'aborted' : 'no answer');
+        },
+        aborts ? Math.random() * 150 : 20_000,
+      );
+      request.on('error', (error: NodeJS.ErrnoException) =>
+        done(aborts ? 'aborted' : 'broken', error.code ?? 'error'),
+      );
+      request.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', () => done('broken', 'cut'));
+        response.on('end', () => {
+          const { statusCode = 0, headers } = response;
+          const body = Buffer.concat(chunks).toString();
+          const { verdict, leak } = judge(id, statusCode, headers, body, this.#options.stamps);
+          done(verdict, isKongText(body) ? `${statusCode} in Kong's words` : String(statusCode), leak);
+        });
+      });
+      request.end(body);
+    });
+  }
+}
+
+/** Kong's page in place of an upstream response that was cut off. */
+function isKongText(body: string): boolean {
+  return /^The upstream server responded with \d+\s+request_id: \w+\s*$/.test(body);
+}
+
+/** Whether an answer is one that the policy let out, and meant for this request. */
+export function judge(
+  id: string,
+  status: number,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  body: string,
+  stamps: Stamps,
+): Pick<Answer, 'verdict' | 'leak'> {
+  const { 'x-stamp': stamp, 'x-denied': denied, 'x-internal': internal, 'set-cookie': cookie } = headers;
+  const bare = internal === undefined && cookie === undefined;
+  if (status === 403 && denied !== undefined) {
+    return { verdict: denied === stamps.denial(id) && isDenied(id) && bare ? 'good' : 'mixed', leak: 'none' };
+  }
+  const wanted = isRewritten(id) ? `filtered ${id}` : `secret of ${id}`;
+  if (status === 200 && stamp === stamps.answer(id) && bare) {
+    return { verdict: body === wanted ? 'good' : 'mixed', leak: 'none' };
+  }
+  // Recorded: an upstream body that is cut off becomes this page, with status 200 and without a byte of the upstream's. Kong
+  // asks no plugin about it.
+  if (stamp === undefined && bare && isKongText(body)) return { verdict: 'refused', leak: 'none' };
+  // A stamp on anything else, an upstream body, or any success: somebody let this out who should not have.
+  if (stamp !== undefined || body.includes('secret of') || body.includes('filtered') || status < 400) {
+    const foreign = /(?:secret of|filtered) ([\w-]+)/.exec(body)?.[1];
+    return { verdict: foreign !== undefined && foreign !== id ? 'mixed' : 'passed', leak: 'none' };
+  }
+  if (bare) return { verdict: 'refused', leak: 'none' };
+  // Kong's own error page, when the plugin server is gone, names the request and no code.
+  return { verdict: 'refused', leak: body.includes('"code"') ? 'ping-auth' : 'kong' };
+}
