@@ -253,7 +253,7 @@ return {
             fail_open_request = {
               type = "boolean",
               default = false,
-              description = "Whether a request passes unchecked when the policy provider is unreachable or failing. Nothing a client sends can cause it. Such a request carries X-Ping-Auth: fail-open to the upstream.",
+              description = "Whether a request passes unchecked when the policy provider is unreachable or failing. What ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would. It carries X-Ping-Auth: fail-open to the upstream.",
             },
           },
           {

@@ -14,7 +14,7 @@ export const POLICY_FIELDS = {
   }),
   fail_open_request: flag({
     description:
-      'Whether a request passes unchecked when the policy provider is unreachable or failing. Nothing a client sends can cause it. Such a request carries X-Ping-Auth: fail-open to the upstream.',
+      'Whether a request passes unchecked when the policy provider is unreachable or failing. What ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would. It carries X-Ping-Auth: fail-open to the upstream.',
     default: false,
   }),
   fail_open_response: flag({
