@@ -11,6 +11,8 @@ export type HeaderField = readonly [name: string, value: string];
 export class HeaderList implements Iterable<HeaderField> {
   static readonly empty = new HeaderList([]);
   readonly #fields: readonly HeaderField[];
+  /** Made when somebody first asks for a name: every request is asked for a dozen. */
+  #byName: ReadonlyMap<string, readonly string[]> | undefined;
 
   private constructor(fields: readonly HeaderField[]) {
     this.#fields = fields;
@@ -43,23 +45,20 @@ export class HeaderList implements Iterable<HeaderField> {
 
   /** Distinct names in order of first occurrence. */
   names(): string[] {
-    return [...new Set(this.#fields.map(([name]) => name))];
+    return [...this.toMap().keys()];
   }
 
   has(name: string): boolean {
-    const wanted = name.toLowerCase();
-    return this.#fields.some(([candidate]) => candidate === wanted);
+    return this.toMap().has(name.toLowerCase());
   }
 
   /** The first value, or undefined. */
   get(name: string): string | undefined {
-    const wanted = name.toLowerCase();
-    return this.#fields.find(([candidate]) => candidate === wanted)?.[1];
+    return this.toMap().get(name.toLowerCase())?.[0];
   }
 
-  getAll(name: string): string[] {
-    const wanted = name.toLowerCase();
-    return this.#fields.filter(([candidate]) => candidate === wanted).map(([, value]) => value);
+  getAll(name: string): readonly string[] {
+    return this.toMap().get(name.toLowerCase()) ?? [];
   }
 
   filter(keep: (name: string, value: string) => boolean): HeaderList {
@@ -67,13 +66,18 @@ export class HeaderList implements Iterable<HeaderField> {
   }
 
   /** As Kong's `set_headers` wants it: every name once, all its values in order. */
-  toMap(): Map<string, string[]> {
-    const map = new Map<string, string[]>();
-    for (const [name, value] of this.#fields) {
-      const values = map.get(name);
-      if (values) values.push(value);
-      else map.set(name, [value]);
-    }
-    return map;
+  toMap(): ReadonlyMap<string, readonly string[]> {
+    this.#byName ??= groupByName(this.#fields);
+    return this.#byName;
   }
+}
+
+function groupByName(fields: readonly HeaderField[]): Map<string, string[]> {
+  const map = new Map<string, string[]>();
+  for (const [name, value] of fields) {
+    const values = map.get(name);
+    if (values) values.push(value);
+    else map.set(name, [value]);
+  }
+  return map;
 }
