@@ -8,7 +8,7 @@ export class PhaseRecord {
   readonly #started = performance.now();
   readonly #instance: Instance;
   readonly #phase: Phase;
-  #facts: Partial<DecisionRecord> = {};
+  readonly #facts: Partial<DecisionRecord> = {};
 
   constructor(instance: Instance, phase: Phase) {
     this.#instance = instance;
@@ -16,7 +16,7 @@ export class PhaseRecord {
   }
 
   note(facts: Partial<DecisionRecord>): void {
-    this.#facts = { ...this.#facts, ...facts };
+    Object.assign(this.#facts, facts);
   }
 
   noteError(error: PingAuthError): void {
