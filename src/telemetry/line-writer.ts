@@ -8,6 +8,8 @@ export interface LineWriterOptions {
 }
 
 const RETRY_MS = 50;
+/** Lines are collected for so long before they are written: a system call for each would cost more than the line itself. */
+const COLLECT_MS = 10;
 
 /**
  * Appends lines to a file descriptor without ever blocking or throwing, several lines in one system call when they come
@@ -20,6 +22,7 @@ export class LineWriter {
   #waiting: string[] = [];
   #waitingBytes = 0;
   #inWork: Buffer | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #lost = 0;
   #failing = false;
   #halfLine = false;
@@ -39,7 +42,7 @@ export class LineWriter {
     }
     this.#waiting.push(line);
     this.#waitingBytes += bytes;
-    if (this.#inWork === undefined) this.#writeNext();
+    if (this.#inWork === undefined) this.#collect();
   }
 
   /** From the next write on, another file. @returns the one used so far, to be closed by the caller. */
@@ -54,6 +57,7 @@ export class LineWriter {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#timer);
     const rest = [this.#inWork ?? Buffer.alloc(0), this.#takeWaiting()];
     try {
       let left = Buffer.concat(rest);
@@ -61,6 +65,10 @@ export class LineWriter {
     } catch {
       // Full, gone, or a reader that does not keep up: the process ends now, not when that has changed.
     }
+  }
+
+  #collect(): void {
+    this.#timer ??= setTimeout(() => this.#writeNext(), COLLECT_MS).unref();
   }
 
   #takeWaiting(): Buffer {
@@ -71,6 +79,8 @@ export class LineWriter {
   }
 
   #writeNext(): void {
+    this.#timer = undefined;
+    if (this.#closed) return;
     const bytes = this.#takeWaiting();
     this.#inWork = bytes.length > 0 ? bytes : undefined;
     if (this.#inWork) this.#send(this.#inWork);
@@ -85,7 +95,8 @@ export class LineWriter {
         this.#inWork = rest.length > 0 ? rest : undefined;
         if (rest.length > 0) return this.#send(rest);
         if (this.#failing) this.#recovered();
-        return this.#writeNext();
+        if (this.#waiting.length > 0) this.#collect();
+        return;
       }
       // A pipe that is full: its reader is slow, not gone.
       if (error.code === 'EAGAIN') return void setTimeout(() => this.#send(bytes), RETRY_MS).unref();
