@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { builtPluginServer } from '../../test/support/built-plugin-server.js';
 import { startOurs } from '../support/plugin-servers.js';
 import { childrenOf, cpuMs, rssMb } from '../support/process-stats.js';
 import { digits, median } from '../support/statistics.js';
@@ -8,7 +8,7 @@ import { printTable } from '../support/table.js';
 
 /** `npm run bench:start`: --dump, the way to the first connection, idle memory; beside a Node that does nothing. */
 const ROUNDS = 7;
-const SCRIPT = fileURLToPath(new URL('../../dist/bin/ping-auth-pluginserver.mjs', import.meta.url));
+const SCRIPT = await builtPluginServer();
 
 const node: number[] = [];
 const dump: number[] = [];

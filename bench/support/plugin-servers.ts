@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { builtPluginServer } from '../../test/support/built-plugin-server.js';
 import { until } from '../../test/support/until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -18,18 +19,21 @@ export interface PluginServerProcess {
   end(): Promise<void>;
 }
 
-/** @param nodeArgs for Node itself, before the script */
-export function startOurs(
+/**
+ * The bundle, built anew when a source is newer; PING_AUTH_PLUGINSERVER names another one to compare with.
+ * @param nodeArgs for Node itself, before the script
+ */
+export async function startOurs(
   args: readonly string[] = [],
   nodeArgs: readonly string[] = [],
 ): Promise<PluginServerProcess> {
-  const script = built('dist/bin/ping-auth-pluginserver.mjs');
+  const script = await builtPluginServer();
   return start((socket, folder) => [...nodeArgs, script, '--socket', socket, '--body-dir', folder, ...args]);
 }
 
 /** The same plugin under kong-pdk's own kong-js-pluginserver. */
-export function startStock(): Promise<PluginServerProcess> {
-  built('dist/js-plugins/ping-auth.cjs');
+export async function startStock(): Promise<PluginServerProcess> {
+  await builtPluginServer();
   const script = join(
     createRequire(import.meta.url).resolve('kong-pdk/package.json'),
     '../bin/kong-js-pluginserver',
@@ -46,11 +50,6 @@ export const FLOOR_SCRIPT = `${ROOT}bench/limit/floor-server.ts`;
 /** A plugin server written for a bench. */
 export function startScript(file: string, args: readonly string[]): Promise<PluginServerProcess> {
   return start((socket) => ['--import', 'tsx', file, socket, ...args]);
-}
-
-function built(path: string): string {
-  if (!existsSync(ROOT + path)) throw new Error(`${path} is missing: npm run build`);
-  return ROOT + path;
 }
 
 async function start(argsFor: (socket: string, folder: string) => string[]): Promise<PluginServerProcess> {
