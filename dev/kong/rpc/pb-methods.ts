@@ -113,14 +113,14 @@ function signatures(
   return names.map((name) => [`${space}.${name}`, [argument, reply] as const]);
 }
 
-/** Undefined when the protocol has no such method. What cannot be decoded counts as not given, as in Kong. */
+/** Undefined when the protocol has no such method. What cannot be decoded counts as an empty message, as in Kong. */
 export function decodeArguments(method: string, bytes: Buffer): PdkValue[] | undefined {
   const type = SIGNATURES.get(method)?.[0];
   if (type === undefined) return undefined;
   try {
     return decode(type, bytes);
   } catch (error) {
-    if (error instanceof BadMessage) return [];
+    if (error instanceof BadMessage) return decode(type, Buffer.alloc(0));
     throw error;
   }
 }

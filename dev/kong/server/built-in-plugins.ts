@@ -1,5 +1,6 @@
 import type { PluginConfig } from '../config/entities.js';
 import type { RequestContext } from '../request-context.js';
+import { pingAuthGuard } from './ping-auth-guard.js';
 
 /** One of Kong's own plugins, as far as the stand-in plays it. */
 export interface BuiltInPlugin {
@@ -10,6 +11,7 @@ export interface BuiltInPlugin {
   headerFilter(ctx: RequestContext): boolean;
 }
 
-export function builtInPlugin(_plugin: PluginConfig): BuiltInPlugin | undefined {
-  return undefined;
+/** Undefined for what the stand-in does not have. */
+export function builtInPlugin(plugin: PluginConfig): BuiltInPlugin | undefined {
+  return plugin.name === 'post-function' ? pingAuthGuard(plugin) : undefined;
 }

@@ -1,0 +1,46 @@
+import type { PluginConfig } from '../config/entities.js';
+import { ExitSignal } from '../pdk/pdk-error.js';
+import { setResponseHeader } from '../pdk/response-methods.js';
+import type { RequestContext } from '../request-context.js';
+import type { BuiltInPlugin } from './built-in-plugins.js';
+
+/** The comments by which kong/guard/kong.yml is recognised; its Lua is not run but played. */
+const ACCESS = '-- ping-auth guard: access';
+const HEADER_FILTER = '-- ping-auth guard: header_filter';
+
+const BODY = Buffer.from('{"message":"The service is unavailable"}');
+
+/** Kong's post-function plugin with ping-auth's guard in it; undefined for any other code. */
+export function pingAuthGuard(plugin: PluginConfig): BuiltInPlugin | undefined {
+  const { access, header_filter: headerFilter } = plugin.config;
+  const inAccess = holds(access, ACCESS);
+  const inHeaderFilter = holds(headerFilter, HEADER_FILTER);
+  if (!inAccess && !inHeaderFilter) return undefined;
+  return {
+    priority: -1000,
+    access: (ctx) => {
+      if (!inAccess || ctx.shared.has('ping_auth')) return;
+      refuse(ctx);
+      throw new ExitSignal(503, BODY);
+    },
+    headerFilter: (ctx) => {
+      if (!inHeaderFilter || ctx.source !== 'service' || ctx.response.status === 101) return true;
+      if (ctx.shared.has('ping_auth_response')) return true;
+      ctx.response.headers.lines.splice(0);
+      refuse(ctx);
+      ctx.source = 'exit';
+      ctx.response.status = 503;
+      ctx.bufferedBody = BODY;
+      return false;
+    },
+  };
+}
+
+function refuse(ctx: RequestContext): void {
+  setResponseHeader(ctx, 'Content-Type', ['application/json; charset=utf-8']);
+  setResponseHeader(ctx, 'Content-Length', [String(BODY.length)]);
+}
+
+function holds(code: unknown, mark: string): boolean {
+  return Array.isArray(code) && code.some((text) => typeof text === 'string' && text.includes(mark));
+}
