@@ -45,6 +45,11 @@ export class PdkPipe implements RpcPipe {
     return this.#state === 'exited';
   }
 
+  /** The phase returned and asked for no exit. */
+  get sealed(): boolean {
+    return this.#sealed;
+  }
+
   /** How many replies Kong still owes. */
   get owed(): number {
     return this.#pending.length - this.#firstPending;

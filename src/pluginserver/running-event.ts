@@ -135,6 +135,9 @@ export class RunningEvent implements PhaseEvent {
 
   /** Kong closed the connection, or it broke. */
   onClose(): void {
+    if (this.#pipe.sealed && this.#pipe.owed > 0) {
+      this.#log('warn', 'last_calls_lost', 'Kong closed before it had carried out the last calls of a phase');
+    }
     this.#finish('the connection was closed');
     this.#pipe.end('the connection was closed');
     this.#rescue?.end('the connection was closed');

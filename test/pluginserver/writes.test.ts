@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { until } from '../support/until.js';
 import { eventCall, readSequence, textMessage } from './kong-side.js';
 import { type AnyKong, probe, probeModule } from './probe-server.js';
 
@@ -44,4 +45,15 @@ it('does not end an event quietly when a write cannot be sent', async () => {
   const { calls, end } = await side.event(await side.start('probe'), 'access');
   expect(end).toBe('exit');
   expect(calls.map(({ method }) => method)).toEqual(['kong.response.exit']);
+});
+
+it('says so when Kong closes before it has carried out the last writes', async () => {
+  const { connect, log } = await probe(
+    probeModule({ access: (kong: AnyKong) => kong.service.request.setMethod('FOO') }),
+  );
+  const side = await connect();
+  side.send(eventCall(3, await side.start('probe'), 'access'));
+  for (let frame = await side.next(); frame?.length !== 0; frame = await side.next());
+  side.destroy();
+  await until('the loss is logged', () => log.some(({ event }) => event === 'last_calls_lost'));
 });
