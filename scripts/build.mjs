@@ -1,13 +1,20 @@
-// Makes dist/: the library as plain ESM with types, and one self-contained file per executable that runs with nothing but Node.
+// Makes dist/. Every file of code in it is self-contained and runs with nothing but Node: the executables, the plugin for the
+// stock plugin server (CommonJS), the library (ESM) and its types. --quick: without the library and its types.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { keepLibraryTypes } from './library-types.mjs';
+import { thirdPartyLicenses } from './third-party-licenses.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const quick = process.argv.includes('--quick');
+// Bundled CommonJS packages call require() for Node's own modules.
+const REQUIRE =
+  "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);";
 
 rmSync(`${root}dist`, { recursive: true, force: true });
+const metafiles = [];
 
 const executables = {
   'ping-auth-pluginserver': 'src/cli/ping-auth-pluginserver.ts',
@@ -15,44 +22,34 @@ const executables = {
 };
 for (const [name, entry] of Object.entries(executables)) {
   if (!existsSync(`${root}${entry}`)) continue;
-  const outfile = `${root}dist/bin/${name}.mjs`;
-  await build({
+  const outfile = `bin/${name}.mjs`;
+  await bundle(entry, outfile, { format: 'esm', banner: { js: `#!/usr/bin/env node\n${REQUIRE}` } });
+  chmodSync(`${root}dist/${outfile}`, 0o755);
+}
+// CommonJS, because kong-js-pluginserver loads plugins with require().
+await bundle('src/index.ts', 'js-plugins/ping-auth.cjs', { format: 'cjs' });
+
+if (!quick) {
+  await bundle('src/index.ts', 'index.js', { format: 'esm', banner: { js: REQUIRE } });
+  const tsc = [`${root}node_modules/typescript/bin/tsc`, '-p', `${root}tsconfig.build.json`];
+  execFileSync(process.execPath, tsc, { stdio: 'inherit' });
+  keepLibraryTypes(`${root}dist/types`);
+}
+writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, thirdPartyLicenses(root, metafiles));
+
+async function bundle(entry, outfile, options) {
+  const { metafile } = await build({
+    absWorkingDir: root,
     entryPoints: [`${root}${entry}`],
-    outfile,
+    outfile: `${root}dist/${outfile}`,
     bundle: true,
     platform: 'node',
-    format: 'esm',
     target: 'node20.18',
     minifySyntax: true,
     legalComments: 'linked',
-    // Bundled CommonJS packages call require() for Node's own modules.
-    banner: {
-      js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
-    },
     logLevel: 'warning',
+    metafile: true,
+    ...options,
   });
-  chmodSync(outfile, 0o755);
-}
-
-// The plugin for the stock kong-js-pluginserver: CommonJS, because that server loads plugins with require().
-await build({
-  entryPoints: [`${root}src/plugin/module.ts`],
-  outfile: `${root}dist/js-plugins/ping-auth.cjs`,
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-  target: 'node20.18',
-  minifySyntax: true,
-  legalComments: 'linked',
-  logLevel: 'warning',
-});
-
-if (!quick) {
-  execFileSync(
-    process.execPath,
-    [`${root}node_modules/typescript/bin/tsc`, '-p', `${root}tsconfig.build.json`],
-    {
-      stdio: 'inherit',
-    },
-  );
+  metafiles.push(metafile);
 }

@@ -8,4 +8,4 @@ export const Version = VERSION;
 export const Priority = 999;
 export const Phases = ['access', 'response'] as const;
 export const Schema = KONG_SCHEMA_FIELDS;
-export const EntityChecks = ENTITY_CHECKS;
+export const EntityChecks: readonly { readonly mutually_required: readonly string[] }[] = ENTITY_CHECKS;

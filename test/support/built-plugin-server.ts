@@ -28,8 +28,9 @@ export async function builtPluginServer(): Promise<string> {
   return BUNDLE;
 }
 
-function isFresh(): boolean {
-  const built = modified(BUNDLE);
+/** Whether a built file is newer than every source. */
+export function isFresh(file = BUNDLE): boolean {
+  const built = modified(file);
   return readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
     .every((file) => modified(`${ROOT}src/${file}`) <= built);
@@ -49,4 +50,10 @@ function takeLock(): boolean {
 /** 0 for what is not there. */
 function modified(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** Path of the plugin for the stock kong-js-pluginserver. */
+export async function builtJsPlugin(): Promise<string> {
+  await builtPluginServer();
+  return `${ROOT}dist/js-plugins/ping-auth.cjs`;
 }
