@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { testBytes, testText } from '../../dev/upstream/answers.js';
-import { HOSTS } from '../support/hosts.js';
+import { HOSTS, LARGE_BODY_MB } from '../support/hosts.js';
 import { type Rig, startRig } from '../support/rig.js';
 
 const MB = 1024 * 1024;
@@ -17,8 +17,8 @@ describe.each(HOSTS)('bodies under %s', (host) => {
 
   it.each([
     ['256 binary bytes', testBytes(256), 'application/octet-stream'],
-    ['5 MB of text', testText(5 * MB), 'text/plain'],
-    ['5 MB of binary', testBytes(5 * MB), 'application/octet-stream'],
+    [`${LARGE_BODY_MB[host]} MB of text`, testText(LARGE_BODY_MB[host] * MB), 'text/plain'],
+    [`${LARGE_BODY_MB[host]} MB of binary`, testBytes(LARGE_BODY_MB[host] * MB), 'application/octet-stream'],
     [
       'text of several bytes a character',
       Buffer.from('Grüße, 你好, 👋\u0000\u2028'),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { keepAliveAgent } from '../../dev/http-client.js';
 import type { RuleInput } from '../../dev/policy-provider/rules.js';
-import { HOSTS } from '../support/hosts.js';
+import { HOSTS, MANY_REQUESTS } from '../support/hosts.js';
 import { inParallel } from '../support/in-parallel.js';
 import { type Rig, startRig } from '../support/rig.js';
 import { echoed } from '../support/seen.js';
@@ -24,8 +24,8 @@ describe.each(HOSTS)('many at once under %s', (host) => {
   beforeEach(() => rig.clear());
 
   it.each([
-    ['state', 2000],
-    ['request', 400],
+    ['state', MANY_REQUESTS[host]],
+    ['request', MANY_REQUESTS[host] / 5],
   ])(
     '%s: of %i requests, 40 at once, none gets what belongs to another',
     async (kept, count) => {

@@ -49,9 +49,9 @@ describe.each(HOSTS)('a plugin server that is killed under %s', (host) => {
         return { id: `r${i}`, got: undefined };
       }
     });
-    await until('enough calls are waiting', async () => {
-      return (await rig.providerCalls()).filter((call) => call.phase === phase).length >= calls;
-    });
+    const waiting = async () =>
+      (await rig.providerCalls()).filter((call) => call.phase === phase).length >= calls;
+    await until('enough calls are waiting', waiting, 30_000);
     process.kill(victim, 'SIGKILL');
     const answers = await all;
 

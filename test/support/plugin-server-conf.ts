@@ -1,7 +1,12 @@
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
-import { builtPluginServer } from './built-plugin-server.js';
+import { builtJsPlugin, builtPluginServer } from './built-plugin-server.js';
 import type { Host } from './hosts.js';
+
+const STOCK_SERVER = createRequire(import.meta.url).resolve('kong-pdk/bin/kong-js-pluginserver');
 
 /** The lines of kong.conf that make Kong run the plugin under a host. */
 export async function pluginServerConf(
@@ -9,13 +14,38 @@ export async function pluginServerConf(
   folder: string,
   args: readonly string[],
 ): Promise<KongConf> {
-  if (host !== 'ping-auth-pluginserver') throw new Error(`${host} is not wired up yet`);
   const socket = join(folder, 'ping-auth.socket');
-  const command = `${process.execPath} ${await builtPluginServer()}`;
+  const { start, query } =
+    host === 'ping-auth-pluginserver' ? await ourServer(socket, folder, args) : await stockServer(folder);
   return {
     pluginserver_names: 'ping-auth',
     pluginserver_ping_auth_socket: socket,
-    pluginserver_ping_auth_start_cmd: [command, '--socket', socket, '--body-dir', folder, ...args].join(' '),
-    pluginserver_ping_auth_query_cmd: `${command} --dump`,
+    pluginserver_ping_auth_start_cmd: start,
+    pluginserver_ping_auth_query_cmd: query,
+  };
+}
+
+/** What a host needs beside ping-auth: the guard, as an admin pastes it, where Kong would let requests pass without it. */
+export function companionPlugins(host: Host): readonly unknown[] {
+  if (host === 'ping-auth-pluginserver') return [];
+  const guard = new URL('../../kong/guard/kong.yml', import.meta.url);
+  return parse(readFileSync(guard, 'utf8')).plugins;
+}
+
+async function ourServer(socket: string, folder: string, args: readonly string[]) {
+  const command = `${process.execPath} ${await builtPluginServer()}`;
+  const start = [command, '--socket', socket, '--body-dir', folder, ...args].join(' ');
+  return { start, query: `${command} --dump` };
+}
+
+/** The stock server takes every file in its folder for a plugin. */
+async function stockServer(folder: string) {
+  const plugins = join(folder, 'js-plugins');
+  mkdirSync(plugins);
+  symlinkSync(await builtJsPlugin(), join(plugins, 'ping-auth.cjs'));
+  const command = `${process.execPath} ${STOCK_SERVER} -d ${plugins}`;
+  return {
+    start: `${command} -p ${folder} --sock-name ping-auth.socket`,
+    query: `${command} --dump-all-plugins`,
   };
 }

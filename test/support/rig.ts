@@ -12,7 +12,7 @@ import type { RuleInput } from '../../dev/policy-provider/rules.js';
 import type { ReceivedRequest } from '../../dev/upstream/answers.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import type { Host } from './hosts.js';
-import { pluginServerConf } from './plugin-server-conf.js';
+import { companionPlugins, pluginServerConf } from './plugin-server-conf.js';
 
 /** A secret that must never be seen in a log. */
 export const RIG_SECRET = 'rig-shared-secret-9f27c1';
@@ -175,6 +175,7 @@ function declarativeConfig(
   const special = (options.routes ?? []).map(({ paths, config }, i) => route(`special-${i}`, paths, config));
   return {
     _format_version: '3.0',
+    plugins: companionPlugins(options.host),
     services: [
       {
         name: 'upstream',
