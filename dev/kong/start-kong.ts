@@ -23,6 +23,7 @@ import { ProtobufClient } from './rpc/protobuf-client.js';
 import { Gateway } from './server/gateway.js';
 import { serveHttp1 } from './server/http1-connection.js';
 import { serveHttp2Stream } from './server/http2-connection.js';
+import { PluginChain } from './server/plugin-chain.js';
 import { PluginRunner } from './server/plugin-runner.js';
 import { tlsInfo } from './server/tls-info.js';
 
@@ -70,7 +71,12 @@ export async function startKong(options: KongOptions): Promise<RunningKong> {
     }
     return byName;
   });
-  const gateway = new Gateway(settings, log, plugins, runners, trustedAddresses(settings.trustedIps));
+  const gateway = new Gateway(
+    settings,
+    log,
+    new PluginChain(plugins, runners),
+    trustedAddresses(settings.trustedIps),
+  );
   const text =
     options.declarativeConfig ??
     (options.file === undefined ? '_format_version: "3.0"' : readFileSync(options.file, 'utf8'));

@@ -102,7 +102,8 @@ export class PbProbe {
   }
 }
 
-class FrameReader {
+/** Frames out of a socket. */
+export class FrameReader {
   #chunks: Buffer[] = [];
   #size = 0;
   #ended = false;

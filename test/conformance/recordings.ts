@@ -185,6 +185,27 @@ function load<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8'));
 }
 
+export interface RecordedFault {
+  readonly client: {
+    readonly status?: string;
+    readonly headers?: readonly string[];
+    readonly body?: RecordedBody;
+    readonly closed?: boolean;
+    readonly hung?: boolean;
+  };
+  /** Requests that reached the upstream. */
+  readonly upstream: number;
+  /** Status of the next request, when the server behaves again. */
+  readonly next?: number | null;
+}
+
+export interface RecordedFaults {
+  readonly scripted: Readonly<
+    Record<'pb' | 'mp', Readonly<Record<string, Readonly<Record<string, RecordedFault>>>>>
+  >;
+  readonly start: Readonly<Record<string, Readonly<Record<string, RecordedFault>>>>;
+}
+
 export const loadReads = (): Reads => load('reads.json');
 export const loadAccessEffects = (): AccessEffects => load('access-effects.json');
 export const loadResponseEffects = (): ResponseEffects => load('response-effects.json');
@@ -208,3 +229,4 @@ export function resolve<K extends 'phases' | 'upstream' | 'client'>(
     return resolve(recorded, found.slice('same as '.length) as VariantName, part);
   return found as Exclude<RecordedVariant[K], string> | undefined;
 }
+export const loadFaults = (): RecordedFaults => load('faults.json');

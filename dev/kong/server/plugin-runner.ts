@@ -1,5 +1,5 @@
 import type { KongLog } from '../kong-log.js';
-import { ExitSignal, PdkError } from '../pdk/pdk-error.js';
+import { PdkError } from '../pdk/pdk-error.js';
 import type { Phase, RequestContext } from '../request-context.js';
 import { InstanceCache, type LoadedPlugin } from '../rpc/instances.js';
 import type { PluginClient } from '../rpc/plugin-client.js';
@@ -73,5 +73,3 @@ export class PluginRunner {
     if (this.protocol === 'pb') throw new PluginServerDown(error.message);
   }
 }
-
-export { ExitSignal, PdkError };
