@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtPluginServer } from '../../test/support/built-plugin-server.js';
-import { type CampaignOptions, runFault } from './campaign.js';
+import { type CampaignOptions, isSurvived, runFault } from './campaign.js';
 import { ALL_FAULTS } from './kinds/all-faults.js';
 import { type Landscape, startLandscape } from './landscape.js';
 import { judge } from './load.js';
@@ -12,7 +12,6 @@ const SHORT: CampaignOptions = { concurrency: 12, lastsMs: 400, delayMs: 40, rec
 
 /** Not here: what waits for deadlines of seconds, and what needs Linux's prlimit. */
 const CHOSEN: readonly (readonly [string, Phase])[] = [
-  ['no fault', 'access'],
   ['SIGKILL a worker', 'access'],
   ['SIGKILL a worker', 'response'],
   ['SIGKILL all', 'response'],
@@ -44,6 +43,24 @@ describe('under load, with a fault, nothing passes that the policy did not let p
 });
 
 describe('the campaign finds out', () => {
+  it('a gateway that was told to fail open', { timeout: 60_000 }, async () => {
+    const landscape = await startLandscape({
+      bundle: await builtPluginServer(),
+      workers: 1,
+      config: { fail_open_request: true, fail_open_response: true },
+    });
+    try {
+      const fault = ALL_FAULTS.find(({ name }) => name === 'provider killed');
+      if (fault === undefined) throw new Error('there is no such fault');
+      const report = await runFault(landscape, fault, 'access', SHORT);
+      expect(report.hitsWithoutPermit).toBeGreaterThan(0);
+      expect(report.passedWithoutSay).toBeGreaterThan(0);
+      expect(isSurvived(report)).toBe(false);
+    } finally {
+      await landscape.close();
+    }
+  });
+
   const stamps = createStamps('key');
   const upstream = { 'x-internal': 'a-2', 'set-cookie': ['session=a-2'] };
 

@@ -37,6 +37,8 @@ export interface LandscapeOptions {
   /** The bundled plugin server. */
   readonly bundle: string;
   readonly workers: number;
+  /** Over the campaign's own configuration of ping-auth. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** Kong gives the plugin server up after 60 s; the campaign does not want to wait as long for one that is frozen. */
@@ -52,7 +54,8 @@ export async function startLandscape(options: LandscapeOptions): Promise<Landsca
   }
 }
 
-async function assemble({ bundle, workers }: LandscapeOptions, closing: Closing): Promise<Landscape> {
+async function assemble(options: LandscapeOptions, closing: Closing): Promise<Landscape> {
+  const { bundle, workers } = options;
   const folder = mkdtempSync(join(tmpdir(), 'ping-auth-faults-'));
   closing.add(() => rmSync(folder, { recursive: true, force: true }));
   const file = (name: string) => join(folder, name);
@@ -82,7 +85,11 @@ async function assemble({ bundle, workers }: LandscapeOptions, closing: Closing)
   const portOf = ({ ready }: DevProcess<{ url: string }>) => new URL(ready.url).port;
   const [policyPort, upstreamPort] = [portOf(policy), portOf(upstream)];
 
-  const config = declarativeConfig(upstream.ready.url, policy.ready.url, authority.cert);
+  const config = declarativeConfig(upstream.ready.url, {
+    service_url: policy.ready.url,
+    ca_certificate: authority.cert,
+    ...options.config,
+  });
   const socket = file('ping-auth.socket');
   const clock = fileURLToPath(new URL('./clock-jump.mjs', import.meta.url));
   const pluginServer = [
@@ -134,16 +141,15 @@ async function assemble({ bundle, workers }: LandscapeOptions, closing: Closing)
   };
 }
 
-function declarativeConfig(upstreamUrl: string, policyUrl: string, ca: string) {
+function declarativeConfig(upstreamUrl: string, given: Readonly<Record<string, unknown>>) {
   const config = {
-    service_url: policyUrl,
     shared_secret: 'faults-secret',
     secret_header_name: 'CLIENT-TOKEN',
-    ca_certificate: ca,
     call_timeout_ms: 2000,
     connections: 256,
     circuit_failures: 50,
     circuit_open_ms: 500,
+    ...given,
   };
   const routes = [{ name: 'all', paths: ['/'], strip_path: false, plugins: [{ name: 'ping-auth', config }] }];
   return { _format_version: '3.0', services: [{ name: 'upstream', url: upstreamUrl, retries: 0, routes }] };

@@ -41,8 +41,8 @@ export interface LoadOptions {
 
 const BIG_BODY = Buffer.alloc(20_000, 'b');
 const SMALL_BODY = Buffer.from('{"small":true}');
-/** A lane that got an error at once waits so long, or it would do nothing else. */
-const ERROR_PAUSE_MS = 20;
+/** A lane that got an error waits so long, or clients would take the processor from the server that is to recover. */
+const ERROR_PAUSE_MS = 100;
 
 /** Requests without end, a fixed number at a time, each with an id of its own. */
 export class Load {

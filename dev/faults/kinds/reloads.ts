@@ -36,7 +36,7 @@ export const RELOAD_FAULTS: readonly Fault[] = [
     name: 'reload storm',
     async inject(scene) {
       const { landscape, lastsMs } = scene;
-      const reloads = setInterval(() => landscape.reload(), 40);
+      const reloads = setInterval(() => landscape.reload(), 200);
       const end = performance.now() + lastsMs;
       const strangers: ChildProcess[] = [];
       try {
