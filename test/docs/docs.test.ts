@@ -1,10 +1,8 @@
 // The documentation promises nothing that the code does not have: options, fields, codes, metrics, links, snippets.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/check/command.js';
 import { readDeclarativeFile } from '../../src/cli/check/declarative-file.js';
 import { FIELD_NAMES } from '../../src/config/schema.js';
@@ -13,31 +11,7 @@ import { OUTCOMES } from '../../src/telemetry/decision-log.js';
 import { aggregateSnapshots } from '../../src/telemetry/metric-aggregation.js';
 import { createMetrics } from '../../src/telemetry/metrics.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const pages = [
-  'README.md',
-  'SECURITY.md',
-  'CHANGELOG.md',
-  ...readdirSync(join(root, 'docs'))
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => `docs/${file}`),
-];
-const all = pages.map((path) => ({ path, text: read(path) }));
-
-interface Snippet {
-  readonly path: string;
-  readonly language: string;
-  readonly text: string;
-}
-const snippets: Snippet[] = all.flatMap(({ path, text }) =>
-  [...text.matchAll(/^( *)```(\w+)\n([\s\S]*?)^ *```$/gm)].map(([, , language = '', body = '']) => ({
-    path,
-    language,
-    text: body,
-  })),
-);
+import { inlineCode, pages, read, root, snippets } from './pages.js';
 
 /** GitHub's rule for the anchor of a heading, as far as our headings need it. */
 const anchors = (text: string) =>
@@ -49,7 +23,7 @@ const anchors = (text: string) =>
   );
 
 describe('links', () => {
-  it.each(all)('$path', ({ path, text }) => {
+  it.each(pages)('$path', ({ path, text }) => {
     for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
       const [file = '', anchor] = target.split('#');
@@ -77,6 +51,8 @@ describe('metrics', () => {
     metrics.decision({ phase: 'access', outcome: 'refuse', code: 'provider_timeout', providerMs: 1 });
     const { text } = await aggregateSnapshots([await metrics.snapshot()]);
     const page = read('docs/metrics.md');
+    for (const [, name = ''] of page.matchAll(/^\| `(ping_auth_\w+)`/gm))
+      expect(text).toContain(`# TYPE ${name} `);
     for (const [, name = ''] of text.matchAll(/^# TYPE (\S+)/gm)) {
       expect(page).toContain(`\`${name}\``);
       const [, labels = ''] = new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, 'm').exec(text) ?? [];
@@ -89,7 +65,7 @@ describe('metrics', () => {
 
   it('that other pages name exist', () => {
     const page = read('docs/metrics.md');
-    for (const { path, text } of all) {
+    for (const { path, text } of pages) {
       for (const [name] of text.matchAll(/\bping_auth_[a-z_]*[a-z]\b(?=[`{])/g))
         expect(page, path).toContain(name);
     }
@@ -126,23 +102,19 @@ describe('configurations in the documentation', () => {
 
 describe('commands in the documentation', () => {
   const help: Record<string, string> = {};
-  let folder: string;
   const run = (executable: string, ...args: string[]) =>
     execFileSync(process.execPath, [executable, ...args], { encoding: 'utf8', stdio: 'pipe', env: {} });
-  let pingAuth: string;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'ping-auth-docs-'));
     const pluginServer = await builtPluginServer();
-    pingAuth = join(dirname(pluginServer), 'ping-auth.mjs');
+    const pingAuth = join(dirname(pluginServer), 'ping-auth.mjs');
     help['ping-auth-pluginserver'] = run(pluginServer, '--help');
     for (const name of ['check', 'explain']) help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   const uses = [
     ...snippets.filter(({ language }) => ['sh', 'ini', 'text'].includes(language)),
-    ...inlineCode(),
+    ...inlineCode,
   ].flatMap(({ path, text }) =>
     [
       ...text.matchAll(/\b(ping-auth-pluginserver|ping-auth check|ping-auth explain)(?!\.)((?: [^\n`]*)?)/g),
@@ -157,7 +129,7 @@ describe('commands in the documentation', () => {
 
   it('name options of the plugin server that it has', () => {
     const known = Object.values(help).join('\n');
-    for (const { path, text } of all) {
+    for (const { path, text } of pages) {
       for (const [, option = ''] of text.matchAll(/`(--[a-z-]+)[^`]*`/g)) {
         if (option !== '--once') expect(known, path).toMatch(new RegExp(`^ +(?:-V, )?${option}\\b`, 'm'));
       }
@@ -173,15 +145,6 @@ describe('commands in the documentation', () => {
     expect(read('docs/check.md').match(/Exit codes: 0[^.]* 1[^.]* 2[^.]* 3/g)).toHaveLength(2);
   });
 
-  it('explain the recording in check.md', () => {
-    const recording = snippets.find(({ path, language }) => path === 'docs/check.md' && language === 'json');
-    const file = join(folder, 'recording.json');
-    writeFileSync(file, recording?.text ?? '');
-    expect(run(pingAuth, 'explain', file)).toContain(
-      'access: permitted, 2 changes: header:x-user, -header:x-debug',
-    );
-  });
-
   it('show a log line as it is written', () => {
     const line = snippets.find(
       ({ path, language }) => path === 'docs/getting-started.md' && language === 'json',
@@ -191,13 +154,3 @@ describe('commands in the documentation', () => {
     );
   });
 });
-
-function inlineCode(): Snippet[] {
-  return all.flatMap(({ path, text }) =>
-    [...text.replaceAll(/```[\s\S]*?```/g, '').matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => ({
-      path,
-      language: 'text',
-      text: code,
-    })),
-  );
-}
