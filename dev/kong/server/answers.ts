@@ -56,7 +56,10 @@ export async function sendPage(turn: Turn, page: MadeUpAnswer, origin: Origin, c
 export async function sendExit(turn: Turn, exit: ExitSignal, origin: Origin): Promise<void> {
   const { ctx, client } = turn;
   // Recorded: an interim status never becomes an answer, and two of nginx's own close the connection.
-  if (exit.status < 200) return client.hang();
+  if (exit.status < 200) {
+    for (const action of ctx.afterwards.splice(0)) action();
+    return client.hang();
+  }
   if (exit.status === 444 || exit.status === 499) return client.drop();
   ctx.source = 'exit';
   if (exit.bare) {

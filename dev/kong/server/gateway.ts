@@ -60,7 +60,7 @@ export class Gateway {
         await sendPage({ ctx, client, plugins: [] }, errorPage(500, ctx.id, accept(ctx)), 'kong', true);
       }
     } finally {
-      for (const action of ctx.afterwards) action();
+      for (const action of ctx.afterwards.splice(0)) action();
       await ctx.received.body.cleanUp();
     }
   }
