@@ -8,11 +8,30 @@ export class PhaseRecord {
   readonly #started = performance.now();
   readonly #instance: Instance;
   readonly #phase: Phase;
-  readonly #facts: Partial<DecisionRecord> = {};
+  readonly #facts: { -readonly [Name in keyof DecisionRecord]: DecisionRecord[Name] };
 
   constructor(instance: Instance, phase: Phase) {
     this.#instance = instance;
     this.#phase = phase;
+    const { routeId, serviceId } = instance;
+    // Every member from the start, so that all records have one shape; `outcome` is set when there is one.
+    this.#facts = {
+      phase,
+      outcome: 'refuse',
+      requestId: undefined,
+      routeId,
+      serviceId,
+      status: undefined,
+      provider: undefined,
+      providerMs: undefined,
+      ms: undefined,
+      changed: undefined,
+      notes: undefined,
+      code: undefined,
+      detail: undefined,
+      correlationId: undefined,
+      providerErrorId: undefined,
+    };
   }
 
   note(facts: Partial<DecisionRecord>): void {
@@ -44,14 +63,10 @@ export class PhaseRecord {
     };
   }
 
-  #as(outcome: Outcome): DecisionRecord {
-    const { routeId, serviceId } = this.#instance;
-    const ms = performance.now() - this.#started;
-    return { ...this.#facts, phase: this.#phase, outcome, routeId, serviceId, ms };
-  }
-
   /** Writes the line. Called once, when what it says has been done. */
   close(outcome: Outcome): void {
-    this.#instance.telemetry.decision(this.#as(outcome));
+    this.#facts.outcome = outcome;
+    this.#facts.ms = performance.now() - this.#started;
+    this.#instance.telemetry.decision(this.#facts);
   }
 }
