@@ -140,12 +140,13 @@ function readHeaders(value: unknown, fields: HeaderField[]): string | undefined 
     if (typeof item !== 'object' || item === null || Array.isArray(item)) {
       return `entry ${index}: expected an object with one pair, got ${kindOf(item)}`;
     }
-    const pairs = Object.entries(item as Record<string, unknown>);
-    const [pair] = pairs;
-    if (pair === undefined || pairs.length > 1) {
-      return `entry ${index}: expected an object with one pair, got ${pairs.length}`;
+    const names = Object.keys(item);
+    const [name] = names;
+    if (name === undefined || names.length > 1) {
+      return `entry ${index}: expected an object with one pair, got ${names.length}`;
     }
-    const [name, text] = pair;
+    // An own member, even if it is called __proto__.
+    const text = (item as Readonly<Record<string, unknown>>)[name];
     if (typeof text !== 'string') return `entry ${index}: the value must be a string, got ${kindOf(text)}`;
     fields.push([name, text]);
   }
