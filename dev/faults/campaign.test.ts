@@ -14,13 +14,8 @@ const SHORT: CampaignOptions = { concurrency: 12, lastsMs: 400, delayMs: 40, rec
 const CHOSEN: readonly (readonly [string, Phase])[] = [
   ['SIGKILL a worker', 'access'],
   ['SIGKILL a worker', 'response'],
-  ['SIGKILL all', 'response'],
-  ['SIGSTOP a worker', 'access'],
-  ['clock jumps', 'access'],
   ['provider killed', 'response'],
   ['provider lies now and then', 'access'],
-  ['provider lies now and then', 'response'],
-  ['upstream killed', 'access'],
   ['body files vanish', 'access'],
   ['clients hang up', 'response'],
 ];
