@@ -44,6 +44,7 @@ async function bundle(entry, outfile, options) {
     outfile: `${root}dist/${outfile}`,
     bundle: true,
     platform: 'node',
+    alias: { undici: `${root}scripts/undici-parts.cjs` },
     target: 'node20.18',
     minifySyntax: true,
     legalComments: 'linked',
