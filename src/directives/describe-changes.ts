@@ -1,14 +1,14 @@
 import type { RequestChanges, ResponseChanges } from './decision.js';
 
+const FIELDS = ['method', 'path', 'query', 'host', 'status'] as const;
+
 /**
  * What changed, for the log line of a decision: `['method', 'path', 'header:x-a', '-header:x-b', 'body']`. Names only;
  * values may be credentials.
  */
 export function describeChanges(changes: RequestChanges | ResponseChanges): string[] {
-  const fields = ['method', 'path', 'query', 'host', 'status'] as const;
-  const all: Partial<RequestChanges & ResponseChanges> = changes;
   return [
-    ...fields.filter((field) => all[field] !== undefined),
+    ...changedFields(changes),
     ...Array.from(changes.headers.set.keys(), (name) => `header:${name}`),
     ...changes.headers.remove.map((name) => `-header:${name}`),
     ...(changes.body === undefined ? [] : ['body']),
@@ -17,5 +17,15 @@ export function describeChanges(changes: RequestChanges | ResponseChanges): stri
 
 /** Whether the message goes on exactly as it came. */
 export function isUnchanged(changes: RequestChanges | ResponseChanges): boolean {
-  return describeChanges(changes).length === 0;
+  const { headers, body } = changes;
+  return (
+    body === undefined &&
+    headers.set.size === 0 &&
+    headers.remove.length === 0 &&
+    changedFields(changes).length === 0
+  );
+}
+
+function changedFields(changes: Partial<RequestChanges & ResponseChanges>): string[] {
+  return FIELDS.filter((field) => changes[field] !== undefined);
 }

@@ -7,7 +7,7 @@ import { isSupportedMethod } from './methods.js';
 import { checkRequestUrl } from './request-url.js';
 
 /** `get_headers` gives no more than this, so at this many nobody knows whether there are others that the policy missed. */
-const HEADERS_SEEN_AT_MOST = 1000;
+export const HEADERS_SEEN_AT_MOST = 1000;
 
 /**
  * What is refused before the policy is asked, because its decision would be about another request than the one that the

@@ -1,8 +1,9 @@
+import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
 import type { HeaderList } from '../exchange/header-list.js';
 import { checkTargetHost, isHostOf, requestUrlFromKong } from '../exchange/request-url.js';
 import type { KongPdk } from './kong-pdk.js';
 import { headerList, httpVersion, optionalString, requiredInteger, requiredString } from './pdk-values.js';
-import { MAX_HEADERS, type RequestHead } from './request-head.js';
+import type { RequestHead } from './request-head.js';
 
 /**
  * Reads the head of the client's request with nothing but Kong's own calls: twelve in one round trip, and a thirteenth
@@ -33,7 +34,7 @@ export async function readHeadByCalls(kong: KongPdk): Promise<RequestHead> {
     kong.request.getPath(),
     kong.request.getRawQuery(),
     kong.request.getHttpVersion(),
-    kong.request.getHeaders(MAX_HEADERS),
+    kong.request.getHeaders(HEADERS_SEEN_AT_MOST),
     kong.nginx.getVar('ssl_client_raw_cert'),
     kong.nginx.getVar('kong_request_id'),
   ]);

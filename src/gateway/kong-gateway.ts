@@ -1,4 +1,5 @@
 import type { RequestChanges, ResponseChanges } from '../directives/decision.js';
+import { isUnchanged } from '../directives/describe-changes.js';
 import type { HttpResponse, ResponseToSend } from '../exchange/http-message.js';
 import type { Gateway, LogValues, ReadLimits, RequestReading, ResponseReading } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
@@ -55,8 +56,4 @@ export class KongGateway implements Gateway {
   #writeLog(log: LogValues | undefined): Promise<unknown>[] {
     return log ? [this.#kong.log.setSerializeValue(log.key, log.values)] : [];
   }
-}
-
-function isUnchanged({ status, headers, body }: ResponseChanges): boolean {
-  return status === undefined && body === undefined && headers.set.size === 0 && headers.remove.length === 0;
 }

@@ -1,7 +1,7 @@
+import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
 import type { ResponseReading } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { bytes, headerList, optionalString, requiredInteger } from './pdk-values.js';
-import { MAX_HEADERS } from './request-head.js';
 
 /** Key in `kong.ctx.shared`: what the access phase keeps, and the guard's proof that it ran. */
 export const MEMO_KEY = 'ping_auth';
@@ -13,7 +13,7 @@ export const MEMO_KEY = 'ping_auth';
 export async function readResponse(kong: KongPdk): Promise<ResponseReading> {
   const [status, headers, body, memo] = await Promise.all([
     kong.response.getStatus(),
-    kong.response.getHeaders(MAX_HEADERS),
+    kong.response.getHeaders(HEADERS_SEEN_AT_MOST),
     kong.service.response.getRawBody(),
     kong.ctx.shared.get(MEMO_KEY),
   ]);

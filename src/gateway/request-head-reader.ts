@@ -1,3 +1,4 @@
+import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
 import type { HeaderList } from '../exchange/header-list.js';
 import type { RequestUrl } from '../exchange/http-message.js';
 import { checkRequestUrl, checkTargetHost, requestUrlFromKong } from '../exchange/request-url.js';
@@ -6,7 +7,7 @@ import { askForwarded, type ForwardedAnswers, type ForwardedPart, forwardedParts
 import { readHeadByCalls } from './head-by-calls.js';
 import type { KongPdk } from './kong-pdk.js';
 import { headerList, optionalString, requiredInteger, requiredString } from './pdk-values.js';
-import { MAX_HEADERS, type RequestHead } from './request-head.js';
+import type { RequestHead } from './request-head.js';
 import { REQUEST_VARIABLE, type RequestVariable, readRequestVariable } from './request-variable.js';
 
 /** A Kong has a handful of listeners. */
@@ -33,7 +34,7 @@ export class RequestHeadReader {
   async #readByVariable(kong: KongPdk): Promise<RequestHead | undefined> {
     const [text, headerMap, early] = await Promise.all([
       kong.nginx.getVar(REQUEST_VARIABLE),
-      kong.request.getHeaders(MAX_HEADERS),
+      kong.request.getHeaders(HEADERS_SEEN_AT_MOST),
       askForwarded(kong, this.#expected),
     ]);
     const reading = readRequestVariable(optionalString(text, `kong.nginx.get_var(${REQUEST_VARIABLE})`));

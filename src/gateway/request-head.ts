@@ -5,6 +5,3 @@ export interface RequestHead extends Omit<HttpRequest, 'body'> {
   /** Kong's request id; undefined before Kong 3.5. */
   readonly requestId: string | undefined;
 }
-
-/** Kong's `get_headers` shows no more than this, whatever the client sent. */
-export const MAX_HEADERS = 1000;

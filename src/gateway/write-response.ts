@@ -1,9 +1,9 @@
 import type { ResponseChanges } from '../directives/decision.js';
+import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
 import type { HeaderList } from '../exchange/header-list.js';
 import type { HttpResponse, ResponseToSend } from '../exchange/http-message.js';
 import type { KongPdk } from './kong-pdk.js';
 import { headerList } from './pdk-values.js';
-import { MAX_HEADERS } from './request-head.js';
 
 /** Kong and nginx own these: an exit sets them anew, and clearing them changes the framing. */
 const KEPT_BY_KONG = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);
@@ -54,12 +54,12 @@ export async function filterResponse(
 export async function withholdResponse(kong: KongPdk, response: ResponseToSend): Promise<void> {
   for (let round = 0; round < 20; round++) {
     const seen: HeaderList = headerList(
-      await kong.response.getHeaders(MAX_HEADERS),
+      await kong.response.getHeaders(HEADERS_SEEN_AT_MOST),
       'kong.response.get_headers',
     );
     const names = seen.names().filter((name) => !KEPT_BY_KONG.has(name));
     const cleared = names.map((name) => kong.response.clearHeader(name));
-    if (seen.size < MAX_HEADERS) {
+    if (seen.size < HEADERS_SEEN_AT_MOST) {
       await Promise.all([...cleared, exit(kong, response)]);
       return;
     }
