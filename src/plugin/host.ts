@@ -1,3 +1,5 @@
+import type { Caller } from '../sideband/sideband-client.js';
+
 /** What the process that runs the plugin can do. A host that passes nothing is the stock kong-js-pluginserver. */
 export interface PluginHost {
   readonly kind: string;
@@ -11,10 +13,8 @@ export class RestartInstance extends Error {
   readonly restartInstance = true;
 }
 
-/** Second argument of a phase; the stock host passes none. */
-export interface PhaseEvent {
-  /** Aborted when the event is over before its phase is: Kong gave it up, or its time was up. */
-  readonly signal?: AbortSignal;
+/** Second argument of a phase; the stock host passes none. It tells when Kong gave the event up, or its time was up. */
+export interface PhaseEvent extends Caller {
   /** Whether RestartInstance would be granted now. The host bounds how often: Kong would do it thousands of times. */
   readonly restartAllowed?: boolean;
 }

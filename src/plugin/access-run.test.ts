@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { fakeGateway, fakeInstance, REQUEST } from '../../test/support/fake-instance.js';
+import { accessPhase, fakeGateway, fakeInstance, REQUEST } from '../../test/support/fake-instance.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HeaderList } from '../exchange/header-list.js';
 import { readMemo } from '../exchange/memo.js';
 import type { RequestAnswer } from '../exchange/sideband-message.js';
-import { accessPhase } from './access-phase.js';
 
 const PERMIT: RequestAnswer = {
   kind: 'permit',
@@ -16,7 +15,7 @@ const PERMIT: RequestAnswer = {
     ['accept', '*/*'],
   ],
   body: undefined,
-  state: { user: 'joe' },
+  state: '{"user":"joe"}',
   sourceIp: undefined,
   sourcePort: undefined,
   clientCertificate: undefined,
@@ -39,7 +38,7 @@ describe('the access phase', () => {
     ]);
     const [deed] = gateway.deeds;
     expect(deed?.did === 'permit' && readMemo(deed.memo)).toMatchObject({
-      state: { user: 'joe' },
+      kept: '"state":{"user":"joe"}',
       outcome: 'permit',
     });
     expect(instance.decisions).toMatchObject([
@@ -52,7 +51,8 @@ describe('the access phase', () => {
     const instance = fakeInstance({ request: () => ({ ...PERMIT, state: undefined }) });
     await accessPhase(instance, gateway, {});
     const [deed] = gateway.deeds;
-    expect(deed?.did === 'permit' && readMemo(deed.memo).request).toEqual(instance.asked[0]);
+    const kept = deed?.did === 'permit' ? readMemo(deed.memo).kept : '';
+    expect(JSON.parse(`{${kept}}`)).toEqual({ request: instance.asked[0] });
   });
 
   it('gives the client what the policy denies with', async () => {
@@ -119,9 +119,8 @@ describe('the access phase', () => {
 
   it('answers nobody when Kong has given the event up, and does not come back as if permitted', async () => {
     const gateway = fakeGateway();
-    const signal = AbortSignal.abort();
     const gone = fakeInstance({ request: failing('client_gone') });
-    await expect(accessPhase(gone, gateway, { signal })).rejects.toMatchObject({ code: 'client_gone' });
+    await expect(accessPhase(gone, gateway, { over: true })).rejects.toMatchObject({ code: 'client_gone' });
     expect(gateway.deeds).toEqual([]);
   });
 });

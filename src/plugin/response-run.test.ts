@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { fakeGateway, fakeInstance, RESPONSE } from '../../test/support/fake-instance.js';
+import { aMemo } from '../../test/model/messages.js';
+import { fakeGateway, fakeInstance, RESPONSE, responsePhase } from '../../test/support/fake-instance.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HeaderList } from '../exchange/header-list.js';
-import { createMemo, UNASKED, writeMemo } from '../exchange/memo.js';
+import { UNASKED, writeMemo } from '../exchange/memo.js';
 import type { RequestPayload, ResponseAnswer } from '../exchange/sideband-message.js';
-import { responsePhase } from './response-phase.js';
 
 const PAYLOAD: RequestPayload = {
   source_ip: '192.0.2.7',
@@ -16,7 +16,7 @@ const PAYLOAD: RequestPayload = {
   headers: [],
   body: '',
 };
-const memo = writeMemo(createMemo('permit', PAYLOAD, { user: 'joe' }, { requestId: 'rid-1' }));
+const memo = writeMemo(aMemo('permit', PAYLOAD, { user: 'joe' }, { requestId: 'rid-1' }));
 const SAME: ResponseAnswer = { responseCode: '200', headers: [['x-up', '1']], body: 'hello' };
 const failing = (code: ErrorCode) => (): never => {
   throw new PingAuthError(code);

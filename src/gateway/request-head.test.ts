@@ -5,8 +5,7 @@ import { kongPath } from '../../dev/kong/http/uri.js';
 import { fakeKong, GET_REQUEST } from '../../test/support/fake-kong.js';
 import { requestVariable } from '../../test/support/request-variable.js';
 import { decodeLossless, encodeLossless } from '../exchange/text.js';
-import { readHeadByCalls } from './head-by-calls.js';
-import { RequestHeadReader } from './request-head-reader.js';
+import { RequestHeadReader, readHeadByCalls } from './request-head.js';
 
 interface Recorded {
   readonly calls: Readonly<Record<string, unknown>>;
