@@ -11,10 +11,10 @@ import { readHeadByCalls } from '../../src/gateway/head-by-calls.js';
 import type { KongPdk } from '../../src/gateway/kong-pdk.js';
 import type { RequestHead } from '../../src/gateway/request-head.js';
 import { RequestHeadReader } from '../../src/gateway/request-head-reader.js';
-import { DEFAULTS } from '../../src/pluginserver/defaults.js';
 import { dumpOf } from '../../src/pluginserver/dump.js';
+import { DEFAULTS } from '../../src/pluginserver/options.js';
 import type { PluginModule } from '../../src/pluginserver/plugin-module.js';
-import { PluginServer } from '../../src/pluginserver/plugin-server.js';
+import { PluginServer } from '../../src/pluginserver/run-server.js';
 import { HTTP_INCLUDE } from '../support/request-variable.js';
 
 /** Answers every request with what each of the two ways saw of it. */
