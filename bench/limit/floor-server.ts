@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Pool } from 'undici';
-import { DEFAULTS } from '../../src/pluginserver/defaults.js';
+import { DEFAULTS } from '../../src/pluginserver/options.js';
 import type { PluginModule } from '../../src/pluginserver/plugin-module.js';
-import { PluginServer } from '../../src/pluginserver/plugin-server.js';
+import { PluginServer } from '../../src/pluginserver/run-server.js';
 import { benchRequest } from '../kong/bench-request.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { PluginHost } from '../pluginserver/plugin-host.js';
-import type { PluginServer } from '../pluginserver/plugin-server.js';
+import type { PluginServer } from '../pluginserver/run-server.js';
 import type { Supervisor } from '../pluginserver/workers/supervisor.js';
 import type { ProviderStatus } from '../sideband/sideband-runtime.js';
 import type { AdminCallbacks, AdminServer, Readiness } from '../telemetry/admin.js';

@@ -1,15 +1,31 @@
 import type { Socket } from 'node:net';
-import { FrameReader } from './frames.js';
-import { Outbox } from './outbox.js';
-import type { PluginHost } from './plugin-host.js';
+import { FrameReader, Outbox } from './frames.js';
+import type { InstanceDirectory } from './instances.js';
 import {
   instanceStatusFrame,
+  type PluginInfo,
   pluginInfoFrame,
   pluginNamesFrame,
   type RpcCall,
   readRpcCall,
 } from './rpc-messages.js';
-import { type EventConnection, RunningEvent } from './running-event.js';
+import { type EventConnection, type EventHost, RunningEvent } from './running-event.js';
+
+/** What a connection needs of the server that it belongs to. */
+export interface ConnectionHost extends EventHost {
+  readonly instances: InstanceDirectory;
+  /** A frame that announces more is not read, bytes. */
+  readonly maxFrameBytes: number;
+  /** Connections are to be closed as soon as they are idle. */
+  readonly draining: boolean;
+  pluginNames(): readonly string[];
+  pluginInfo(name: string): PluginInfo | undefined;
+  /** False when there are too many events already; the event is to be refused then. */
+  eventBegins(): boolean;
+  eventEnds(): void;
+  /** Whether an unknown instance may be answered with a close, which makes Kong start it anew. */
+  mayCloseFor(instanceId: number): boolean;
+}
 
 /** How long the other side may take to close its half of a connection, milliseconds. */
 const LINGER_MS = 5_000;
@@ -20,7 +36,7 @@ const LINGER_MS = 5_000;
  */
 export class Connection implements EventConnection {
   readonly #socket: Socket;
-  readonly #host: PluginHost;
+  readonly #host: ConnectionHost;
   readonly #frames: FrameReader;
   readonly #outbox: Outbox;
   #event: RunningEvent | undefined;
@@ -32,7 +48,7 @@ export class Connection implements EventConnection {
   #closing = false;
   #closed = false;
 
-  constructor(socket: Socket, host: PluginHost) {
+  constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
     this.#outbox = new Outbox(socket);
@@ -137,7 +153,7 @@ export class Connection implements EventConnection {
         const instance = instances.get(instanceId) ?? (await instances.find(instanceId));
         if (this.#closed) return;
         if (instance !== undefined) return event.run(instance);
-        if (this.#host.unknownInstances.mayClose(instanceId)) return this.#closeForUnknown(instanceId);
+        if (this.#host.mayCloseFor(instanceId)) return this.#closeForUnknown(instanceId);
         this.#host.logger.error(
           { event: 'unknown_instance', instance: instanceId },
           'unknown instance: refused',

@@ -1,41 +1,37 @@
 import {
   type ArgumentWriter,
+  AUTHENTICATE_ARGS,
+  bool,
   boolArgument,
+  bytes,
   bytesArgument,
+  CONSUMER,
+  CONSUMER_SPEC,
+  CREDENTIAL,
   exitArguments,
+  integer,
   integerArgument,
   keyValueArguments,
   listArguments,
   maximumArgument,
   noArguments,
-  recordArguments,
-  structArgument,
-  textArgument,
-} from './pdk-arguments.js';
-import {
-  AUTHENTICATE_ARGS,
-  CONSUMER,
-  CONSUMER_SPEC,
-  CREDENTIAL,
-  ROUTE,
-  SERVICE,
-  TARGET,
-  URI_CAPTURES,
-} from './pdk-records.js';
-import {
-  bool,
-  bytes,
-  integer,
   nothing,
   number,
   type ReplyReader,
+  ROUTE,
   rawBody,
   record,
+  recordArguments,
+  SERVICE,
   struct,
+  structArgument,
+  TARGET,
   text,
+  textArgument,
+  URI_CAPTURES,
   value,
-} from './pdk-replies.js';
-import { WireWriter } from './wire-writer.js';
+} from './pdk-messages.js';
+import { WireWriter } from './wire.js';
 
 export interface PdkMethod {
   readonly name: string;

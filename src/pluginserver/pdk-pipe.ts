@@ -1,8 +1,9 @@
 import type { RpcPipe } from 'kong-pdk/pdk.js';
 import { readBodyFile, tooLarge } from './body-file.js';
-import { EventOverError, PdkCallError } from './errors.js';
+import type { BodyLimits } from './options.js';
+import { nothing, type RawBody } from './pdk-messages.js';
 import { callFrames, EXIT_METHOD, type PdkMethod, pdkMethod, RAW_BODY_METHOD } from './pdk-methods.js';
-import { nothing, type RawBody } from './pdk-replies.js';
+import { EventOverError, PdkCallError } from './plugin-module.js';
 
 type Result = readonly [unknown, unknown?];
 
@@ -15,12 +16,6 @@ interface PendingCall {
 }
 
 const NOTHING: Result = [undefined];
-
-export interface BodyLimits {
-  /** For a plugin that asks for no limit of its own. */
-  readonly maxBodyBytes: number;
-  readonly bodyDirs: readonly string[];
-}
 
 /**
  * The pipe under kong-pdk's `kong` object for one event: calls go out in the order in which they were made, Kong's replies

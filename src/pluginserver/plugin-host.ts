@@ -1,26 +1,11 @@
 import type { Socket } from 'node:net';
-import { Connection } from './connection.js';
+import { Connection, type ConnectionHost } from './connection.js';
 import { kongSchemaOf } from './dump.js';
+import { UnknownInstances } from './instance-registry.js';
 import type { InstanceDirectory } from './instances.js';
-import { rarely } from './log-rarely.js';
-import type { ServerLogger } from './logger.js';
-import type { BodyLimits } from './pdk-pipe.js';
+import { type BodyLimits, type HostLimits, rarely, ServerCounts, type ServerLogger } from './options.js';
 import { type PluginModule, phasesOf } from './plugin-module.js';
 import type { PluginInfo } from './rpc-messages.js';
-import type { EventHost } from './running-event.js';
-import { ServerCounts } from './server-counts.js';
-import { UnknownInstances } from './unknown-instances.js';
-
-export interface HostLimits extends BodyLimits {
-  /** A frame that announces more is not read, bytes. */
-  readonly maxFrameBytes: number;
-  /** Events beyond are refused with 503. */
-  readonly maxEvents: number;
-  /** Events on connections beyond are refused with 503. */
-  readonly maxConnections: number;
-  /** Milliseconds. */
-  readonly eventTimeoutMs: number;
-}
 
 export interface HostOptions extends HostLimits {
   readonly plugins: readonly PluginModule[];
@@ -33,10 +18,10 @@ const OVERLOAD_LOG_MS = 10_000;
 const DRAIN_POLL_MS = 20;
 
 /** Serves Kong's connections with a set of plugins: the server without its socket and its process. */
-export class PluginHost implements EventHost {
+export class PluginHost implements ConnectionHost {
   readonly #options: HostOptions;
   readonly #connections = new Set<Connection>();
-  readonly unknownInstances = new UnknownInstances();
+  readonly #unknownInstances = new UnknownInstances();
   readonly counts = new ServerCounts();
   #events = 0;
   #draining = false;
@@ -105,6 +90,10 @@ export class PluginHost implements EventHost {
       phases: phasesOf(plugin),
       schema: JSON.stringify(kongSchemaOf(plugin)),
     };
+  }
+
+  mayCloseFor(instanceId: number): boolean {
+    return this.#unknownInstances.mayClose(instanceId);
   }
 
   mayRestart(instanceId: number): boolean {

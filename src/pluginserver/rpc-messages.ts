@@ -1,5 +1,4 @@
-import { DELIMITED, VARINT, WireError, WireReader } from './wire-reader.js';
-import { WireWriter } from './wire-writer.js';
+import { DELIMITED, VARINT, WireError, WireReader, WireWriter } from './wire.js';
 
 /** What Kong asks a plugin server to do. */
 export type RpcCommand =

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
-import { Instance } from './instance.js';
-import type { ServerLogger } from './logger.js';
+import { Instance } from './instances.js';
+import { ServerCounts, type ServerLogger } from './options.js';
 import type { PhaseEvent, PluginModule } from './plugin-module.js';
 import { RunningEvent } from './running-event.js';
-import { ServerCounts } from './server-counts.js';
 
 const silent = () => {};
 const logger: ServerLogger = { debug: silent, info: silent, warn: silent, error: silent };

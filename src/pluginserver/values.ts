@@ -1,5 +1,4 @@
-import { DELIMITED, FIXED64, VARINT, WireError, type WireReader } from './wire-reader.js';
-import type { WireWriter } from './wire-writer.js';
+import { DELIMITED, FIXED64, VARINT, WireError, type WireReader, type WireWriter } from './wire.js';
 
 /** What a google.protobuf.Value can hold. Bytes are written as a string of exactly these bytes, as Lua sees strings. */
 export type PdkValue =
@@ -127,4 +126,89 @@ export function writeList(writer: WireWriter, list: readonly unknown[], depth = 
     writeValue(writer, list[i], depth + 1);
     writer.close(ENTRY_TAG, before);
   }
+}
+
+/** Kinds of fields that Kong's record messages have. A nested record is given by its own description. */
+export type FieldKind = 'text' | 'texts' | 'textMap' | 'integer' | 'bool' | RecordType;
+
+/** A message as a list of its fields; keys are Kong's (snake case). */
+export interface RecordType {
+  readonly fields: readonly { readonly tag: number; readonly key: string; readonly kind: FieldKind }[];
+}
+
+/** Describes a record by its fields 1, 2, 3 …: `name` for a text, `name:kind` for others; nested records by name. */
+export function recordType(fields: string, nested: Readonly<Record<string, RecordType>> = {}): RecordType {
+  return {
+    fields: fields.split(/\s+/).map((field, index) => {
+      const [key = '', simple = 'text'] = field.split(':');
+      const kind = nested[key] ?? (simple as Exclude<FieldKind, RecordType>);
+      const wireType = kind === 'integer' || kind === 'bool' ? VARINT : DELIMITED;
+      return { tag: (index + 1) * 8 + wireType, key, kind };
+    }),
+  };
+}
+
+export type RecordValue = Record<string, unknown>;
+
+/** Reads a record. A field that is absent is absent in the result too. */
+export function readRecord(type: RecordType, reader: WireReader): RecordValue {
+  const record: RecordValue = {};
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    const field = type.fields.find((candidate) => candidate.tag === tag);
+    if (field === undefined) {
+      reader.skip(tag);
+      continue;
+    }
+    const { key, kind } = field;
+    if (kind === 'text') record[key] = reader.text();
+    else if (kind === 'integer') record[key] = reader.varint();
+    else if (kind === 'bool') record[key] = reader.varint() !== 0;
+    else if (kind === 'texts') append(record, key, reader.text());
+    else if (kind === 'textMap') addMapEntry(record, key, reader.message());
+    else record[key] = readRecord(kind, reader.message());
+  }
+  return record;
+}
+
+/**
+ * Writes a record back to front. Absent, undefined and null fields are left out.
+ *
+ * @throws TypeError when a field is not of its kind.
+ */
+export function writeRecord(type: RecordType, writer: WireWriter, record: unknown): void {
+  if (typeof record !== 'object' || record === null) throw new TypeError('an object was expected');
+  const values = record as RecordValue;
+  for (const { tag, key, kind } of [...type.fields].reverse()) {
+    const value = values[key];
+    if (value === undefined || value === null) continue;
+    if (kind === 'text' && typeof value === 'string') writer.textField(tag, value);
+    else if (kind === 'integer' && Number.isSafeInteger(value)) writeNumber(writer, tag, Number(value));
+    else if (kind === 'bool' && typeof value === 'boolean') writeNumber(writer, tag, value ? 1 : 0);
+    else if (kind === 'texts' && Array.isArray(value)) {
+      for (const item of [...value].reverse()) writer.textField(tag, String(item));
+    } else if (typeof kind === 'object') {
+      const before = writer.length;
+      writeRecord(kind, writer, value);
+      writer.close(tag, before);
+    } else throw new TypeError(`${key}: a value of kind ${String(kind)} was expected`);
+  }
+}
+
+function writeNumber(writer: WireWriter, tag: number, value: number): void {
+  writer.varint(value);
+  writer.varint(tag);
+}
+
+function append(record: RecordValue, key: string, item: unknown): void {
+  const list = record[key];
+  if (Array.isArray(list)) list.push(item);
+  else record[key] = [item];
+}
+
+const MAP_ENTRY = recordType('key value');
+
+function addMapEntry(record: RecordValue, key: string, reader: WireReader): void {
+  const { key: name = '', value = '' } = readRecord(MAP_ENTRY, reader);
+  const known = record[key];
+  record[key] = { ...(typeof known === 'object' ? known : {}), [String(name)]: value };
 }

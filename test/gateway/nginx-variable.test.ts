@@ -9,10 +9,10 @@ import { Closing } from '../../dev/closing.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
 import type { KongPdk } from '../../src/gateway/kong-pdk.js';
 import { type RequestHead, RequestHeadReader, readHeadByCalls } from '../../src/gateway/request-head.js';
-import { DEFAULTS } from '../../src/pluginserver/defaults.js';
 import { dumpOf } from '../../src/pluginserver/dump.js';
+import { DEFAULTS } from '../../src/pluginserver/options.js';
 import type { PluginModule } from '../../src/pluginserver/plugin-module.js';
-import { PluginServer } from '../../src/pluginserver/plugin-server.js';
+import { PluginServer } from '../../src/pluginserver/run-server.js';
 import { HTTP_INCLUDE } from '../support/request-variable.js';
 
 /** Answers every request with what each of the two ways saw of it. */

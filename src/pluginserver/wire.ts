@@ -1,4 +1,119 @@
-import { textLength, writeText } from './text.js';
+import { textFromBytes, textLength, writeText } from './text.js';
+
+/** Wire types of Protocol Buffers; groups (3, 4) do not occur in proto3. */
+export const VARINT = 0;
+export const FIXED64 = 1;
+export const DELIMITED = 2;
+export const FIXED32 = 5;
+
+/** Bytes that are no message of this protocol. */
+export class WireError extends Error {
+  override readonly name = 'WireError';
+}
+
+/** Reads the fields of one message. All methods throw {@link WireError} when the bytes end early or make no sense. */
+export class WireReader {
+  readonly #bytes: Buffer;
+  #at: number;
+  readonly #end: number;
+
+  constructor(bytes: Buffer, start = 0, end = bytes.length) {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+  }
+
+  /** The next tag (field number × 8 + wire type), 0 at the end of the message. */
+  tag(): number {
+    if (this.#at >= this.#end) return 0;
+    const tag = this.varint();
+    if (tag < 8 || tag > 0xffffffff) throw new WireError(`field tag ${tag}`);
+    return tag;
+  }
+
+  /** An unsigned number up to 2^53 - 1; a negative int32 or int64 (ten bytes) comes as its signed value if that is safe. */
+  varint(): number {
+    const first = this.#bytes[this.#at];
+    if (first !== undefined && first < 0x80 && this.#at < this.#end) {
+      this.#at++;
+      return first;
+    }
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (this.#at >= this.#end) throw new WireError('number cut off');
+      const byte = this.#bytes[this.#at++] ?? 0;
+      if (shift < 28) low += (byte & 0x7f) * 2 ** shift;
+      else high += (byte & 0x7f) * 2 ** (shift - 28);
+      if (byte < 0x80) return joinVarint(low, high);
+    }
+    throw new WireError('number longer than ten bytes');
+  }
+
+  double(): number {
+    const at = this.#take(8);
+    return this.#bytes.readDoubleLE(at);
+  }
+
+  text(): string {
+    const length = this.#length();
+    const at = this.#take(length);
+    return textFromBytes(this.#bytes, at, at + length);
+  }
+
+  /** A view into the frame, not a copy. */
+  bytes(): Buffer {
+    const length = this.#length();
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  message(): WireReader {
+    const length = this.#length();
+    const at = this.#take(length);
+    return new WireReader(this.#bytes, at, at + length);
+  }
+
+  /** Passes over a field that this version does not know. */
+  skip(tag: number): void {
+    switch (tag & 7) {
+      case VARINT:
+        this.varint();
+        return;
+      case FIXED64:
+        this.#take(8);
+        return;
+      case DELIMITED:
+        this.#take(this.#length());
+        return;
+      case FIXED32:
+        this.#take(4);
+        return;
+      default:
+        throw new WireError(`wire type ${tag & 7}`);
+    }
+  }
+
+  #length(): number {
+    const length = this.varint();
+    if (length < 0) throw new WireError('negative length');
+    return length;
+  }
+
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#end - at) throw new WireError('field cut off');
+    this.#at = at + count;
+    return at;
+  }
+}
+
+/** `low` holds 28 bits, `high` the bits above; 64 bits set at the top mean a negative number. */
+function joinVarint(low: number, high: number): number {
+  const value = high >= 2 ** 35 ? (high - 2 ** 36) * 2 ** 28 + low : high * 2 ** 28 + low;
+  if (!Number.isSafeInteger(value)) throw new WireError('number out of range');
+  return value;
+}
 
 /** From this size on bytes are passed to the socket as they are instead of being copied. */
 const LARGE_BYTES = 64 * 1024;
