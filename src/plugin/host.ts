@@ -1,5 +1,3 @@
-import type { Caller } from '../sideband/sideband-client.js';
-
 /** What the process that runs the plugin can do. A host that passes nothing is the stock kong-js-pluginserver. */
 export interface PluginHost {
   readonly kind: string;
@@ -14,7 +12,11 @@ export class RestartInstance extends Error {
 }
 
 /** Second argument of a phase; the stock host passes none. It tells when Kong gave the event up, or its time was up. */
-export interface PhaseEvent extends Caller {
+export interface PhaseEvent {
+  /** Nobody waits for the decision any more. */
+  readonly over?: boolean;
+  /** One listener at a time; called once when the event is over, at once if it already is. undefined takes it away. */
+  onOver?(listener: (() => void) | undefined): void;
   /** Whether RestartInstance would be granted now. The host bounds how often: Kong would do it thousands of times. */
   readonly restartAllowed?: boolean;
 }
