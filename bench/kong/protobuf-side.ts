@@ -44,8 +44,8 @@ class ProtobufSide implements KongSide {
   private constructor(socket: Socket) {
     this.#socket = socket;
     const reader = new FrameReader(256 * 1024 * 1024, {
-      onFrame: (payload) => {
-        this.#frames.push(payload);
+      onFrame: (frame) => {
+        this.#frames.push(frame.rest());
       },
       onOversize: () => false,
     });

@@ -1,6 +1,6 @@
 import type { InstanceRecord, InstanceRegistry } from './instance-registry.js';
 import type { ServerLogger } from './options.js';
-import { HOST, type Phase, type PluginModule } from './plugin-module.js';
+import { HOST, type Phase, type PhaseEvent, type PluginModule } from './plugin-module.js';
 
 /** A started configuration with the plugin object that serves it. */
 export class Instance {
@@ -22,10 +22,14 @@ export class Instance {
     return this.#plugin === undefined;
   }
 
-  phase(name: string): Phase | undefined {
-    if (this.#plugin === undefined) return undefined;
-    const method: unknown = Reflect.get(this.#plugin, name);
-    return typeof method === 'function' ? method.bind(this.#plugin) : undefined;
+  hasPhase(name: string): boolean {
+    return this.#plugin !== undefined && typeof Reflect.get(this.#plugin, name) === 'function';
+  }
+
+  /** Calls the method of a phase, and returns what it returns. */
+  run(phase: string, kong: unknown, event: PhaseEvent): unknown {
+    const plugin = this.#plugin as Readonly<Record<string, Phase>>;
+    return plugin[phase]?.(kong, event);
   }
 
   eventBegins(): void {

@@ -10,7 +10,7 @@ import {
   writeStruct,
   writeValue,
 } from './values.js';
-import { DELIMITED, FIXED64, VARINT, WireReader, type WireWriter } from './wire.js';
+import { DELIMITED, FIXED64, VARINT, type WireReader, type WireWriter } from './wire.js';
 
 /**
  * Writes the arguments that a plugin gave to a PDK call as the message that Kong wants.
@@ -112,39 +112,60 @@ function kindOf(value: unknown): string {
  *
  * @throws WireError when the bytes are no such message.
  */
-export type ReplyReader = (payload: Buffer) => unknown;
+export type ReplyReader = (reply: WireReader) => unknown;
 
 export const nothing: ReplyReader = () => undefined;
 
 /** nil, an empty string and a missing value look the same on the wire: all of them are undefined here. */
-export const text: ReplyReader = (payload) => {
-  const value = firstField(payload, FIRST_DELIMITED, (reader) => reader.text());
+export const text: ReplyReader = (reply) => {
+  let value = '';
+  for (let tag = reply.tag(); tag !== 0; tag = reply.tag()) {
+    if (tag === FIRST_DELIMITED) value = reply.text();
+    else reply.skip(tag);
+  }
   return value === '' ? undefined : value;
 };
 
 /** An absent number is 0. */
-export const integer: ReplyReader = (payload) =>
-  firstField(payload, FIRST_VARINT, (reader) => reader.varint()) ?? 0;
+export const integer = (reply: WireReader): number => {
+  let value = 0;
+  for (let tag = reply.tag(); tag !== 0; tag = reply.tag()) {
+    if (tag === FIRST_VARINT) value = reply.varint();
+    else reply.skip(tag);
+  }
+  return value;
+};
 
-export const number: ReplyReader = (payload) =>
-  firstField(payload, FIRST_FIXED64, (reader) => reader.double()) ?? 0;
+export const number: ReplyReader = (reply) => {
+  let value = 0;
+  for (let tag = reply.tag(); tag !== 0; tag = reply.tag()) {
+    if (tag === FIRST_FIXED64) value = reply.double();
+    else reply.skip(tag);
+  }
+  return value;
+};
 
 /** Absent is false. */
-export const bool: ReplyReader = (payload) =>
-  firstField(payload, FIRST_VARINT, (reader) => reader.varint() !== 0) ?? false;
+export const bool: ReplyReader = (reply) => integer(reply) !== 0;
 
 /** Absent is empty. */
-export const bytes: ReplyReader = (payload) =>
-  firstField(payload, FIRST_DELIMITED, (reader) => reader.bytes()) ?? new Uint8Array(0);
+export const bytes: ReplyReader = (reply) => {
+  let value: Uint8Array = new Uint8Array(0);
+  for (let tag = reply.tag(); tag !== 0; tag = reply.tag()) {
+    if (tag === FIRST_DELIMITED) value = reply.bytes();
+    else reply.skip(tag);
+  }
+  return value;
+};
 
 /** Strings where a name occurs once, lists of strings where it occurs more often. */
-export const struct: ReplyReader = (payload): Record<string, PdkValue> => readStruct(new WireReader(payload));
+export const struct = (reply: WireReader): Record<string, PdkValue> => readStruct(reply.readAhead());
 
 /** null for what Kong does not have. */
-export const value: ReplyReader = (payload): PdkValue => readValue(new WireReader(payload));
+export const value: ReplyReader = (reply) => readValue(reply);
 
 export function record(type: RecordType): ReplyReader {
-  return (payload) => (payload.length === 0 ? undefined : readRecord(type, new WireReader(payload)));
+  return (reply) => (reply.left === 0 ? undefined : readRecord(type, reply));
 }
 
 /** A request body, or the file in which nginx put it. */
@@ -153,28 +174,16 @@ export type RawBody =
   | { readonly file: string }
   | { readonly error: string };
 
-export const rawBody = (payload: Buffer): RawBody => {
-  const reader = new WireReader(payload);
+export const rawBody = (reply: WireReader): RawBody => {
   let body: RawBody = { content: new Uint8Array(0) };
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === FIRST_DELIMITED) body = { content: reader.bytes() };
-    else if (tag === SECOND_DELIMITED) body = { file: reader.text() };
-    else if (tag === THIRD_DELIMITED) body = { error: reader.text() };
-    else reader.skip(tag);
+  for (let tag = reply.tag(); tag !== 0; tag = reply.tag()) {
+    if (tag === FIRST_DELIMITED) body = { content: reply.bytes() };
+    else if (tag === SECOND_DELIMITED) body = { file: reply.text() };
+    else if (tag === THIRD_DELIMITED) body = { error: reply.text() };
+    else reply.skip(tag);
   }
   return body;
 };
-
-function firstField<T>(payload: Buffer, wanted: number, read: (reader: WireReader) => T): T | undefined {
-  if (payload.length === 0) return undefined;
-  const reader = new WireReader(payload);
-  let result: T | undefined;
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === wanted) result = read(reader);
-    else reader.skip(tag);
-  }
-  return result;
-}
 
 /** Messages of Kong's PDK that are more than one value. Fields in the order of kong.proto, where they are numbered from 1. */
 const KEY = recordType('id');

@@ -11,11 +11,15 @@ export interface HostOptions extends HostLimits {
   readonly plugins: readonly PluginModule[];
   readonly instances: InstanceDirectory;
   readonly logger: ServerLogger;
+  /** Milliseconds of a clock that never jumps. For tests. */
+  readonly now?: () => number;
 }
 
 /** How often the log says that events are refused because there are too many. */
 const OVERLOAD_LOG_MS = 10_000;
 const DRAIN_POLL_MS = 20;
+/** How exact deadlines of events are. */
+const CLOCK_MS = 100;
 
 /** Serves Kong's connections with a set of plugins: the server without its socket and its process. */
 export class PluginHost implements ConnectionHost {
@@ -25,6 +29,9 @@ export class PluginHost implements ConnectionHost {
   readonly counts = new ServerCounts();
   #events = 0;
   #draining = false;
+  /** Runs while an event has a deadline: one timer for all of them. */
+  #clock: NodeJS.Timeout | undefined;
+  readonly #now: () => number;
 
   readonly #logOverload = rarely(OVERLOAD_LOG_MS, (times) => {
     const fields = { event: 'overload', times, events: this.#events, connections: this.#connections.size };
@@ -33,6 +40,7 @@ export class PluginHost implements ConnectionHost {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   get logger(): ServerLogger {
@@ -120,6 +128,11 @@ export class PluginHost implements ConnectionHost {
     this.#events--;
   }
 
+  startClock(): number {
+    this.#clock ??= setInterval(() => this.#tick(), CLOCK_MS);
+    return this.#now();
+  }
+
   /**
    * Closes idle connections at once and busy ones when their event is over, and waits for these.
    *
@@ -137,5 +150,14 @@ export class PluginHost implements ConnectionHost {
     const cutOff = this.#events;
     for (const connection of this.#connections) connection.destroy();
     return cutOff;
+  }
+
+  #tick(): void {
+    const now = this.#now();
+    let waiting = false;
+    for (const connection of this.#connections) if (connection.tick(now)) waiting = true;
+    if (waiting) return;
+    clearInterval(this.#clock);
+    this.#clock = undefined;
   }
 }

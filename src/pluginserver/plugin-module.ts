@@ -40,6 +40,10 @@ export const HOST: HostInfo = Object.freeze({ kind: 'ping-auth-pluginserver', re
 export interface PhaseEvent {
   /** Aborted when the event is over before the phase ended: Kong closed the connection, or the event's time was up. */
   readonly signal: AbortSignal;
+  /** The same as a plain question, for those who need no signal. */
+  readonly over: boolean;
+  /** Sets who is told, once, when the event is over before the phase ended; at once if it is over already. One slot. */
+  onOver(listener: (() => void) | undefined): void;
   /** Whether `restartInstance` would be granted now. */
   readonly restartAllowed: boolean;
 }

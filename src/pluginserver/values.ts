@@ -33,8 +33,8 @@ export function readValue(reader: WireReader, depth = 0): PdkValue {
     if (tag === STRING_TAG) value = reader.text();
     else if (tag === NUMBER_TAG) value = reader.double();
     else if (tag === BOOL_TAG) value = reader.varint() !== 0;
-    else if (tag === STRUCT_TAG) value = readStruct(reader.message(), depth + 1);
-    else if (tag === LIST_TAG) value = readList(reader.message(), depth + 1);
+    else if (tag === STRUCT_TAG) value = reader.message(readStruct, depth + 1);
+    else if (tag === LIST_TAG) value = reader.message(readList, depth + 1);
     else if (tag === NULL_TAG) {
       // Kong writes 1 here for what it does not have.
       reader.varint();
@@ -51,14 +51,15 @@ export function readStruct(reader: WireReader, depth = 0): Record<string, PdkVal
       reader.skip(tag);
       continue;
     }
-    const entry = reader.message();
     let key = '';
     let value: PdkValue;
-    for (let part = entry.tag(); part !== 0; part = entry.tag()) {
-      if (part === KEY_TAG) key = entry.text();
-      else if (part === VALUE_TAG) value = readValue(entry.message(), depth + 1);
-      else entry.skip(part);
+    const outer = reader.enter();
+    for (let part = reader.tag(); part !== 0; part = reader.tag()) {
+      if (part === KEY_TAG) key = reader.text();
+      else if (part === VALUE_TAG) value = reader.message(readValue, depth + 1);
+      else reader.skip(part);
     }
+    reader.leave(outer);
     // A header may be called __proto__; an assignment would set the prototype.
     if (key === '__proto__') {
       Object.defineProperty(struct, key, { value, enumerable: true, configurable: true, writable: true });
@@ -70,7 +71,7 @@ export function readStruct(reader: WireReader, depth = 0): Record<string, PdkVal
 export function readList(reader: WireReader, depth = 0): PdkValue[] {
   const list: PdkValue[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === ENTRY_TAG) list.push(readValue(reader.message(), depth + 1));
+    if (tag === ENTRY_TAG) list.push(reader.message(readValue, depth + 1));
     else reader.skip(tag);
   }
   return list;
@@ -164,8 +165,8 @@ export function readRecord(type: RecordType, reader: WireReader): RecordValue {
     else if (kind === 'integer') record[key] = reader.varint();
     else if (kind === 'bool') record[key] = reader.varint() !== 0;
     else if (kind === 'texts') append(record, key, reader.text());
-    else if (kind === 'textMap') addMapEntry(record, key, reader.message());
-    else record[key] = readRecord(kind, reader.message());
+    else if (kind === 'textMap') addMapEntry(record, key, reader.message(readMapEntry));
+    else record[key] = reader.message((nested) => readRecord(kind, nested));
   }
   return record;
 }
@@ -207,8 +208,10 @@ function append(record: RecordValue, key: string, item: unknown): void {
 
 const MAP_ENTRY = recordType('key value');
 
-function addMapEntry(record: RecordValue, key: string, reader: WireReader): void {
-  const { key: name = '', value = '' } = readRecord(MAP_ENTRY, reader);
+const readMapEntry = (reader: WireReader): RecordValue => readRecord(MAP_ENTRY, reader);
+
+function addMapEntry(record: RecordValue, key: string, entry: RecordValue): void {
+  const { key: name = '', value = '' } = entry;
   const known = record[key];
   record[key] = { ...(typeof known === 'object' ? known : {}), [String(name)]: value };
 }

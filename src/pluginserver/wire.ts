@@ -1,4 +1,4 @@
-import { textFromBytes, textLength, writeText } from './text.js';
+import { isAsciiText, textFromBytes, textLength, writeText } from './text.js';
 
 /** Wire types of Protocol Buffers; groups (3, 4) do not occur in proto3. */
 export const VARINT = 0;
@@ -11,16 +11,44 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
-/** Reads the fields of one message. All methods throw {@link WireError} when the bytes end early or make no sense. */
-export class WireReader {
-  readonly #bytes: Buffer;
-  #at: number;
-  readonly #end: number;
+/** Up to here {@link WireReader.readAhead} pays: a text that is cut out of a frame keeps the whole of it in memory. */
+const AHEAD_BYTES = 16 * 1024;
+const NO_BYTES: Buffer = Buffer.alloc(0);
 
-  constructor(bytes: Buffer, start = 0, end = bytes.length) {
+/** Reads the fields of one message after the other. All methods throw {@link WireError} when the bytes end early or make no sense. */
+export class WireReader {
+  #bytes = NO_BYTES;
+  #at = 0;
+  #end = 0;
+  /** The message as Latin-1 from `#aheadAt` on. */
+  #ahead: string | undefined;
+  #aheadAt = 0;
+
+  constructor(bytes = NO_BYTES, start = 0, end = bytes.length) {
+    this.open(bytes, start, end);
+  }
+
+  /** Goes on with the message in these bytes. */
+  open(bytes: Buffer, start: number, end: number): this {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
+    this.#ahead = undefined;
+    return this;
+  }
+
+  /** Bytes that were not read yet. */
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
+  /** For a message of many texts: decodes it once, and ASCII texts are cut out of that. */
+  readAhead(): this {
+    if (this.left <= AHEAD_BYTES) {
+      this.#ahead = this.#bytes.toString('latin1', this.#at, this.#end);
+      this.#aheadAt = this.#at;
+    }
+    return this;
   }
 
   /** The next tag (field number × 8 + wire type), 0 at the end of the message. */
@@ -58,7 +86,16 @@ export class WireReader {
   text(): string {
     const length = this.#length();
     const at = this.#take(length);
-    return textFromBytes(this.#bytes, at, at + length);
+    const end = at + length;
+    if (this.#ahead !== undefined && isAsciiText(this.#bytes, at, end)) {
+      return this.#ahead.slice(at - this.#aheadAt, end - this.#aheadAt);
+    }
+    return textFromBytes(this.#bytes, at, end);
+  }
+
+  /** All bytes that were not read yet; a view, not a copy. */
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at, this.#end);
   }
 
   /** A view into the frame, not a copy. */
@@ -68,10 +105,25 @@ export class WireReader {
     return this.#bytes.subarray(at, at + length);
   }
 
-  message(): WireReader {
+  /** Goes into a nested message, to be read to its end. Returns what {@link leave} needs. */
+  enter(): number {
     const length = this.#length();
     const at = this.#take(length);
-    return new WireReader(this.#bytes, at, at + length);
+    const outer = this.#end;
+    this.#at = at;
+    this.#end = at + length;
+    return outer;
+  }
+
+  leave(outer: number): void {
+    this.#end = outer;
+  }
+
+  message<T>(read: (reader: this, depth: number) => T, depth = 0): T {
+    const outer = this.enter();
+    const result = read(this, depth);
+    this.leave(outer);
+    return result;
   }
 
   /** Passes over a field that this version does not know. */
@@ -115,16 +167,24 @@ function joinVarint(low: number, high: number): number {
   return value;
 }
 
-/** From this size on bytes are passed to the socket as they are instead of being copied. */
-const LARGE_BYTES = 64 * 1024;
-const FIRST_BUFFER_BYTES = 256;
+/** Larger pieces are passed on as they are instead of being copied, and go to the kernel so (writev). */
+export const COPIED_BYTES = 16 * 1024;
+const FIRST_BUFFER_BYTES = 1024;
+const KEPT_BUFFER_BYTES = 4 * COPIED_BYTES;
+
+/** Where finished messages go. A piece of up to {@link COPIED_BYTES} is copied; a larger one must not change any more. */
+export interface PieceSink {
+  add(piece: Uint8Array): void;
+}
 
 /**
  * Builds a message from its last byte to its first: the length that stands before a nested message is then known when it is
  * written, so nothing is measured twice or moved. Callers write fields, list items and map entries in reverse order.
  */
 export class WireWriter {
-  #buffer: Buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
+  #whole: Buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
+  /** The part of it that is still free or not yet a finished piece. */
+  #buffer = this.#whole;
   #at = FIRST_BUFFER_BYTES;
   /** Finished pieces, the last one first. */
   readonly #pieces: Uint8Array[] = [];
@@ -133,6 +193,26 @@ export class WireWriter {
   /** Bytes written so far. */
   get length(): number {
     return this.#pieceBytes + this.#buffer.length - this.#at;
+  }
+
+  /** Sends all that was written; then the writer is as new. */
+  sendTo(out: PieceSink): void {
+    // What was copied is free again; what was not belongs to the sink now.
+    if (this.length > COPIED_BYTES) this.#whole = NO_BYTES;
+    if (this.#pieces.length === 0) out.add(this.#buffer.subarray(this.#at));
+    else for (const piece of this.finish()) out.add(piece);
+    this.clear();
+  }
+
+  /** Forgets what was written. */
+  clear(): void {
+    if (this.#whole.length === 0 || this.#whole.length > KEPT_BUFFER_BYTES) {
+      this.#whole = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
+    }
+    this.#buffer = this.#whole;
+    this.#at = this.#buffer.length;
+    this.#pieces.length = 0;
+    this.#pieceBytes = 0;
   }
 
   /** All that was written, front to back. */
@@ -171,7 +251,7 @@ export class WireWriter {
 
   /** Large arrays are referenced, not copied: they must not change until the socket has taken them. */
   raw(bytes: Uint8Array): void {
-    if (bytes.length >= LARGE_BYTES) {
+    if (bytes.length > COPIED_BYTES) {
       this.#seal();
       this.#pieces.push(bytes);
       this.#pieceBytes += bytes.length;
@@ -223,6 +303,7 @@ export class WireWriter {
     const bigger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, used + bytes + FIRST_BUFFER_BYTES));
     this.#buffer.copy(bigger, bigger.length - used, this.#at);
     this.#at = bigger.length - used;
+    this.#whole = bigger;
     this.#buffer = bigger;
   }
 
