@@ -1,8 +1,16 @@
-import { kongError } from '../error-pages.js';
+import { kongError } from '../http/error-pages.js';
 import { escapeHeaderName, escapeHeaderValue } from '../http/uri.js';
 import type { RequestContext } from '../request-context.js';
-import { headerTable, headerValues } from './header-values.js';
-import { ExitSignal, PdkError } from './pdk-error.js';
+import {
+  ExitSignal,
+  headerTable,
+  headerValues,
+  isTable,
+  luaToString,
+  PdkError,
+  type PdkValue,
+  toBytes,
+} from './lua-values.js';
 import {
   ANY,
   checkCount,
@@ -12,7 +20,6 @@ import {
   SERVICE_RESPONSE,
   text,
 } from './pdk-method.js';
-import { isTable, luaToString, type PdkValue, toBytes } from './pdk-value.js';
 
 /** Setting one of these replaces nginx's own header, spelling included. */
 const BUILT_IN = new Set(

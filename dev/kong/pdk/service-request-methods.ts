@@ -1,10 +1,15 @@
-import { isIP } from 'node:net';
 import { escapeArgument, escapeHeaderName, escapeHeaderValue, escapePath, escapeQuery } from '../http/uri.js';
 import type { RequestContext, UpstreamTarget } from '../request-context.js';
-import { headerTable, headerValues } from './header-values.js';
-import { PdkError } from './pdk-error.js';
+import {
+  headerTable,
+  headerValues,
+  isTable,
+  luaToString,
+  PdkError,
+  type PdkValue,
+  toBytes,
+} from './lua-values.js';
 import { ANY, type PdkMethod, REQUEST_WRITES, text } from './pdk-method.js';
-import { isTable, luaToString, type PdkValue, toBytes } from './pdk-value.js';
 
 /** The methods nginx has a number for (CONNECT not among those a plugin may set). */
 const SETTABLE_METHODS = new Set(
@@ -123,9 +128,4 @@ function encodeArgs(table: Readonly<Record<string, PdkValue>>): string {
     for (const item of Array.isArray(value) ? value : [value]) add(name, item);
   }
   return pairs.join('&');
-}
-
-/** Kong connects only to addresses once the balancer runs; a name set by a plugin is refused there. */
-export function isReachable(upstream: UpstreamTarget): boolean {
-  return !upstream.retargeted || isIP(upstream.host) !== 0;
 }
