@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { until } from './until.js';
 
 /** Caches of tools, which take the temporary folder for a place that stays. */
-const CACHES = /^(tsx-\d+|node-compile-cache|node-jiti)$/;
+const CACHES = /^(tsx-\d+|node-compile-cache|v8-compile-cache-\d+)$/;
 /** What is just ending may take so long. */
 const GRACE_MS = 5000;
 
