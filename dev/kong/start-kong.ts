@@ -68,7 +68,11 @@ export async function startKong(options: KongOptions): Promise<RunningKong> {
 
   const processes = new Map<string, PluginProcess>();
   for (const server of settings.pluginServers) {
-    if (server.startCommand === undefined) continue;
+    if (server.startCommand === undefined) {
+      const external = 'assuming external process management';
+      log.write('warn', `start_command undefined for pluginserver ${server.name}; ${external}`);
+      continue;
+    }
     const child = new PluginProcess(server.name, server.startCommand, log);
     processes.set(server.name, child);
     child.start();
@@ -112,8 +116,8 @@ export async function startKong(options: KongOptions): Promise<RunningKong> {
 }
 
 function pluginClient(info: PluginInfo, settings: Settings): PluginClient {
-  if (info.protocol === 'ProtoBuf:1') return new ProtobufClient(info.server.socket, settings.rpcTimeoutMs);
-  return new MsgpackClient(info.server.socket, settings.rpcTimeoutMs);
+  const Client = info.protocol === 'ProtoBuf:1' ? ProtobufClient : MsgpackClient;
+  return new Client(info.server.socket, settings.rpcTimeoutMs, settings.idleConnections);
 }
 
 /** Somebody accepts connections on the socket. A stale file does not count. */

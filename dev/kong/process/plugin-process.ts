@@ -27,7 +27,7 @@ const answerSchema = z.object({
 
 /** Runs the command through a shell, as Kong's `io.popen` does, and takes the first plugin. @throws QueryCommandError */
 export async function queryPlugin(server: PluginServerSetting): Promise<PluginInfo> {
-  const command = server.queryCommand ?? '';
+  const command = server.queryCommand;
   let output: string;
   try {
     ({ stdout: output } = await promisify(execFile)('/bin/sh', ['-c', command], { maxBuffer: 1 << 24 }));
@@ -86,6 +86,8 @@ export class PluginProcess {
     this.log.write('notice', `Starting ${this.name}`);
     const child = spawn('/bin/sh', ['-c', `exec ${this.command} 2>&1`], {
       stdio: ['ignore', 'pipe', 'ignore'],
+      // nginx has cleared the environment by then; the shell sets PWD.
+      env: {},
     });
     this.#child = child;
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -97,6 +99,9 @@ export class PluginProcess {
         'notice',
         `external pluginserver '${this.name}' terminated: ${signal ?? `exit ${code}`}`,
       );
+      if (code === 127) {
+        this.log.write('error', `start command "${this.command}" exited with "command not found"`);
+      }
       if (this.#child === child) this.#child = undefined;
       if (this.#stopping) return;
       this.#timer = setTimeout(() => this.start(), Math.max(0, this.#startedAt + RESPAWN_MS - Date.now()));

@@ -27,8 +27,9 @@ export class MsgpackClient implements PluginClient {
   constructor(
     socket: string,
     private readonly timeoutMs: number,
+    idleConnections?: number,
   ) {
-    this.#pool = new ConnectionPool(socket);
+    this.#pool = new ConnectionPool(socket, idleConnections);
   }
 
   get connections(): number {

@@ -45,6 +45,8 @@ export function connectError(error: NodeJS.ErrnoException): RpcError {
     ENOENT: 'no such file or directory',
     ECONNREFUSED: 'connection refused',
     EACCES: 'permission denied',
+    // The queue of connections that the server has not accepted yet is full.
+    EAGAIN: 'resource temporarily unavailable',
   };
   return new RpcError(words[error.code ?? ''] ?? error.message);
 }
@@ -54,14 +56,21 @@ export interface PooledConnection {
   readonly reader: ByteReader;
 }
 
+/** lua_socket_keepalive_timeout. */
 const IDLE_MS = 60_000;
+/** lua_socket_pool_size. */
+const DEFAULT_POOL_SIZE = 256;
 
 /** Connections to one plugin server's socket. One that the server closed while it was idle is not handed out. */
 export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
   readonly #all = new Set<Socket>();
 
-  constructor(private readonly path: string) {}
+  /** @param idle how many connections are kept that nobody uses; one that comes beyond pushes the oldest out */
+  constructor(
+    private readonly path: string,
+    private readonly idle = DEFAULT_POOL_SIZE,
+  ) {}
 
   /** @throws RpcError */
   async take(): Promise<PooledConnection> {
@@ -89,6 +98,7 @@ export class ConnectionPool {
   give(connection: PooledConnection): void {
     connection.socket.setTimeout(IDLE_MS);
     this.#idle.push(connection);
+    if (this.#idle.length > this.idle) this.#idle.shift()?.socket.destroy();
   }
 
   /** Connections open now. */

@@ -30,8 +30,9 @@ export class ProtobufClient implements PluginClient {
   constructor(
     socket: string,
     private readonly timeoutMs: number,
+    idleConnections?: number,
   ) {
-    this.#pool = new ConnectionPool(socket);
+    this.#pool = new ConnectionPool(socket, idleConnections);
   }
 
   get connections(): number {

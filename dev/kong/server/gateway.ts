@@ -103,7 +103,8 @@ export class Gateway {
       }
       if (!(error instanceof PdkError || error instanceof PluginServerDown)) throw error;
       this.log.write('error', error.message, ctx.id);
-      ctx.source = 'error';
+      // Kong writes the one with kong.response.error, which is an exit; the other is an error that nobody caught.
+      ctx.source = error instanceof PluginServerDown ? 'exit' : 'error';
       // This one comes up only when the exit is carried out, too late for Kong's own error handling.
       if (error.message === 'failed to set header') {
         await sendPage(turn, errorPage(500, ctx.id, accept(ctx)), 'kong', true);

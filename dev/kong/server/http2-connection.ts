@@ -1,6 +1,6 @@
 import http2 from 'node:http2';
 import { Readable } from 'node:stream';
-import { type HeaderLine, HeaderLines, HeadRefused } from '../http/message-head.js';
+import { type HeaderLine, HeaderLines, HeadRefused, repeatsUnique } from '../http/message-head.js';
 import { RequestBody } from '../http/request-body.js';
 import { BadUri, nginxUri, splitTarget } from '../http/uri.js';
 import type { ConnectionInfo, ReceivedRequest } from '../request-context.js';
@@ -32,6 +32,7 @@ export async function serveHttp2Stream(
   const host = headers.get('host');
   if (
     received instanceof HeadRefused ||
+    repeatsUnique(headers.lines) ||
     (host !== undefined && authority !== undefined && host !== authority)
   ) {
     const refusal =

@@ -85,7 +85,8 @@ export class UpstreamAnswers {
     } catch (error) {
       if (error instanceof ExitSignal) return sendExit(turn, error, 'buffered');
       if (error instanceof PluginServerDown) {
-        ctx.source = 'error';
+        // kong.response.error is an exit, and keeps the headers that are set: all of the upstream's.
+        ctx.source = 'exit';
         return sendPage(turn, kongError(500, ctx.id, accept(ctx)), 'buffered');
       }
       if (!(error instanceof PdkError)) throw error;
