@@ -33,8 +33,6 @@ export interface RunningKong {
   stop(): Promise<void>;
 }
 
-const SOCKET_WAIT_MS = 15_000;
-
 /**
  * Starts the stand-in: query commands, plugin servers, listeners.
  * @throws ConfError, QueryCommandError, DeclarativeConfigError, UnknownPluginError
@@ -91,7 +89,7 @@ export async function startKong(options: KongOptions): Promise<RunningKong> {
       settings.pluginServers
         .filter((server) => server.startCommand !== undefined)
         .map(async (server) => {
-          if (!(await listens(server.socket, SOCKET_WAIT_MS))) {
+          if (!(await listens(server.socket, settings.startWaitMs))) {
             log.write('warn', `${server.name} does not listen on ${server.socket} yet`);
           }
         }),

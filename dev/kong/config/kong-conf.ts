@@ -30,6 +30,8 @@ export interface KongConf {
   readonly ssl_cert_key?: string;
   /** How often the stand-in runs one event again before it gives up loudly. A real Kong never gives up. */
   readonly standin_event_repeats?: number | string;
+  /** How long the stand-in waits for a server that it started, before it takes requests; Kong does not. Default 15s. */
+  readonly standin_start_wait?: string;
   /** In place of /usr/local/bin, where Kong looks for a program of the plugin server's name. */
   readonly standin_program_folder?: string;
   readonly [key: string]: string | number | undefined;
@@ -63,6 +65,7 @@ export interface Settings {
   readonly askClientCertificate: boolean;
   readonly rpcTimeoutMs: number;
   readonly idleConnections: number;
+  readonly startWaitMs: number;
   /** nginx variables from map blocks: name → template. */
   readonly variables: ReadonlyMap<string, string>;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
@@ -94,6 +97,7 @@ export function readSettings(conf: KongConf): Settings {
     askClientCertificate: (conf.nginx_proxy_ssl_verify_client ?? 'off') !== 'off',
     rpcTimeoutMs: milliseconds(conf.nginx_http_lua_socket_read_timeout ?? '60s'),
     idleConnections: Number(conf.lua_socket_pool_size ?? 256),
+    startWaitMs: milliseconds(conf.standin_start_wait ?? '15s'),
     variables: include === undefined ? new Map() : parseMaps(readFileSync(include, 'latin1')),
     tls: tls(conf),
     eventRepeats: Number(conf.standin_event_repeats ?? 5000),
