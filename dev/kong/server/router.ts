@@ -1,5 +1,6 @@
-import type { Route } from './config/entities.js';
-import { isUtf8 } from './http/uri.js';
+import type { Route } from '../config/declarative-config.js';
+import { escapePath, isUtf8 } from '../http/uri.js';
+import type { RequestContext } from '../request-context.js';
 
 export interface RouteRequest {
   readonly host: string | undefined;
@@ -71,4 +72,44 @@ function compare(a: readonly number[], b: readonly number[]): number {
     if (value !== other) return value - other;
   }
   return 0;
+}
+
+export interface UpstreamPath {
+  readonly path: string;
+  /** Sent as X-Forwarded-Prefix. */
+  readonly prefix: string | undefined;
+}
+
+/** Where the matched route leads, written into the context. */
+export function chooseUpstream(
+  ctx: RequestContext,
+  { route, matchedPath }: Match,
+  path: string,
+): UpstreamPath {
+  const { service } = route;
+  const target = upstreamPath(route, path, matchedPath);
+  ctx.route = route;
+  ctx.upstream = {
+    path: target.path,
+    args: ctx.received.args,
+    hostHeader: route.preserveHost ? (ctx.headers.get('host') ?? '') : '',
+    scheme: service.protocol,
+    host: service.host,
+    port: service.port,
+    retargeted: false,
+  };
+  return target;
+}
+
+/** The path that goes to the upstream: the service's path, and behind it what strip_path leaves of the request's. */
+function upstreamPath(route: Route, requestPath: string, matched: string | undefined): UpstreamPath {
+  const base = (route.service.path ?? '/').replace(/\/$/, '');
+  if (!route.stripPath || matched === undefined) {
+    const rest = base !== '' && requestPath === '/' && !route.service.path?.endsWith('/') ? '' : requestPath;
+    return { path: escapePath(base + rest), prefix: undefined };
+  }
+  const rest = requestPath.slice(matched.length);
+  const tail = rest === '' && base !== '' ? '' : rest.startsWith('/') ? rest : `/${rest}`;
+  const prefix = matched.length > 1 ? matched.replace(/\/$/, '') : undefined;
+  return { path: escapePath(base + tail), prefix };
 }
