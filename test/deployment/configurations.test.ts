@@ -73,19 +73,19 @@ describe('how Kong is told of the plugin server', () => {
     expect(Object.keys(conf)).toEqual([
       'plugins',
       'pluginserver_names',
-      'pluginserver_ping_auth_socket',
-      'pluginserver_ping_auth_start_cmd',
-      'pluginserver_ping_auth_query_cmd',
+      'pluginserver_ping_auth_server_socket',
+      'pluginserver_ping_auth_server_start_cmd',
+      'pluginserver_ping_auth_server_query_cmd',
     ]);
     expect(image).toEqual(conf);
     expect(helm('kong/helm-values.yaml')).toEqual({ ...conf, log_level: 'info' });
   });
 
   it('leaves out the start command, and only that, where Kong does not start it', () => {
-    const { pluginserver_ping_auth_start_cmd: _, ...rest } = conf;
+    const { pluginserver_ping_auth_server_start_cmd: _, ...rest } = conf;
     expect(helm('kong/kubernetes/sidecar-values.yaml')).toEqual({
       ...rest,
-      pluginserver_ping_auth_query_cmd: 'cat /etc/ping-auth/dump.json',
+      pluginserver_ping_auth_server_query_cmd: 'cat /etc/ping-auth/dump.json',
     });
   });
 
