@@ -58,6 +58,26 @@ describe('every configuration of the plugin', () => {
   });
 });
 
+describe('the guard', () => {
+  const guards = files.flatMap((path) =>
+    readDeclarativeFile(read(path), 'post-function').entries.map(({ config }) => ({ path, config })),
+  );
+  const [own] = guards.filter(({ path }) => path === 'kong/guard/own-server.yml');
+
+  it('is the same text wherever it is recommended', () => {
+    const others = guards.filter(({ path }) => !path.startsWith('kong/guard/'));
+    expect(others.map(({ path }) => path)).toEqual(
+      expect.arrayContaining([
+        'kong/kong.yml',
+        'kong/deck.yaml',
+        'kong/compose/kong.yml',
+        'kong/kubernetes/kong-plugin.yaml',
+      ]),
+    );
+    for (const { path, config } of others) expect(config, path).toEqual(own?.config);
+  });
+});
+
 describe('how Kong is told of the plugin server', () => {
   const conf = Object.fromEntries(
     [...read('kong/kong.conf').matchAll(/^([a-z_]+) = (.*)$/gm)].map(([, key, value]) => [key, value]),
