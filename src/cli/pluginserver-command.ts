@@ -86,7 +86,7 @@ function defineCommand(): Command {
   return new Command('ping-auth-pluginserver')
     .description('Serves the ping-auth plugin to Kong Gateway over a unix socket (ProtoBuf:1).')
     .version(VERSION)
-    .option('--socket <path>', "unix socket to listen on; Kong's pluginserver_ping_auth_socket")
+    .option('--socket <path>', "unix socket to listen on; Kong's pluginserver_ping_auth_server_socket")
     .option('--dump', "print the JSON that Kong's query_cmd wants, and end")
     .option('--takeover', 'take the socket over from a server that still listens there', true)
     .option('--no-takeover', 'refuse to start when a server listens on the socket')
