@@ -56,8 +56,15 @@ export function access(event: YardstickEvent): void {
     const url = `${scheme}://${host}:${listener}${target}`;
     const shown = wireHeaders(headers);
     const ask = (body: string) => {
-      const source = { source_ip: ip, source_port: Number(port) };
-      const payload = { ...source, method, url, http_version: '1.1', headers: shown, body };
+      const payload = {
+        source_ip: ip,
+        source_port: Number(port),
+        method,
+        url,
+        http_version: '1.1',
+        headers: shown,
+        body,
+      };
       event.post('request', payload, (answer) => {
         if (answer.response !== undefined) event.exit(denial(answer.response));
         else event.finish([memo(method, answer), ...changes(url, shown, answer)]);
@@ -74,8 +81,14 @@ export function response(event: YardstickEvent): void {
     const { method, url, state } = JSON.parse(kept === undefined ? '' : bytesOf(kept, 3).toString());
     const code = String(status === undefined ? 0 : intOf(status, 1));
     const payload = {
-      ...{ method, url, http_version: '1.1', response_code: code, response_status: 'OK' },
-      ...{ headers: wireHeaders(headers), body: textOf(body), state },
+      method,
+      url,
+      http_version: '1.1',
+      response_code: code,
+      response_status: 'OK',
+      headers: wireHeaders(headers),
+      body: textOf(body),
+      state,
     };
     event.post('response', payload, (answer) => {
       if (answer.response_code !== code) throw new Error('the yardstick changes no response');

@@ -10,6 +10,7 @@ import {
   intField,
   intOf,
   NOTHING,
+  readFields,
 } from '../kong/wire.js';
 import { type Answer, access, response, type YardstickEvent } from './yardstick-phases.js';
 
@@ -36,13 +37,15 @@ class Provider {
   }
 
   post(phase: string, payload: object, then: (answer: Answer) => void): void {
-    this.#pool.dispatch(
-      {
-        ...{ path: this.#path + phase, method: 'POST', headers: this.#headers },
-        ...{ body: Buffer.from(JSON.stringify(payload)), headersTimeout: 0, bodyTimeout: 0 },
-      },
-      new WholeAnswer(then),
-    );
+    const call: Dispatcher.DispatchOptions = {
+      path: this.#path + phase,
+      method: 'POST',
+      headers: this.#headers,
+      body: Buffer.from(JSON.stringify(payload)),
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    };
+    this.#pool.dispatch(call, new WholeAnswer(then));
   }
 }
 
@@ -63,7 +66,8 @@ class WholeAnswer implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#then(JSON.parse(Buffer.concat(this.#chunks).toString()));
+    const [first = NOTHING, ...more] = this.#chunks;
+    this.#then(JSON.parse((more.length === 0 ? first : Buffer.concat(this.#chunks)).toString()));
   }
 
   onResponseError(_: unknown, error: Error): void {
@@ -72,7 +76,7 @@ class WholeAnswer implements Dispatcher.DispatchHandler {
 }
 
 const instances = new Map<number, Provider>();
-
+/** Kong keeps an id when the server is started anew, so none comes twice. */
 let lastId = Date.now() % 1e9;
 
 /** One connection from Kong, one event at a time. */
@@ -129,23 +133,34 @@ class Connection implements YardstickEvent {
   }
 
   #obey(call: Buffer): void {
-    this.#sequence = intOf(call, 1);
-    const event = bytesOf(call, COMMANDS.event);
-    if (event.length > 0) {
-      this.#provider = instances.get(intOf(event, 1));
-      if (bytesOf(event, 2).toString('latin1') === 'access') access(this);
-      else response(this);
-      return;
-    }
-    const start = bytesOf(call, COMMANDS.start);
-    if (start.length > 0) {
-      instances.set(++lastId, new Provider(JSON.parse(bytesOf(start, 2).toString())));
+    let command = 0;
+    let argument: Buffer = NOTHING;
+    readFields(call, (field, value) => {
+      if (typeof value === 'number') this.#sequence = value;
+      else {
+        command = field;
+        argument = value;
+      }
+    });
+    if (command === COMMANDS.event) this.#run(argument);
+    else if (command === COMMANDS.start) {
+      instances.set(++lastId, new Provider(JSON.parse(bytesOf(argument, 2).toString())));
       const status = Buffer.concat([bytesField(1, 'ping-auth'), intField(2, lastId)]);
       this.#socket.write(this.#returned(bytesField(COMMANDS.start, status)));
     } else {
-      instances.delete(intOf(bytesOf(call, COMMANDS.close), 1));
+      instances.delete(intOf(argument, 1));
       this.#socket.write(this.#returned());
     }
+  }
+
+  #run(event: Buffer): void {
+    let phase = '';
+    readFields(event, (_, value) => {
+      if (typeof value === 'number') this.#provider = instances.get(value);
+      else phase = value.toString('latin1');
+    });
+    if (phase === 'access') access(this);
+    else response(this);
   }
 
   #returned(result: Buffer = NOTHING): Buffer {
