@@ -62,14 +62,15 @@ export function textValue(text: string): Buffer {
   return bytesField(3, text);
 }
 
-/** A `Struct` of headers; more than one value, or none, is a list. */
+/** A `Struct` of headers: one value is text, more than one or none is a list. */
 export function headersStruct(headers: Iterable<readonly [string, string | readonly string[]]>): Buffer {
   const entries: Buffer[] = [];
   for (const [name, value] of headers) {
+    const values = typeof value === 'string' ? [value] : value;
     const encoded =
-      typeof value === 'string'
-        ? textValue(value)
-        : bytesField(6, Buffer.concat(value.map((one) => bytesField(1, textValue(one)))));
+      values.length === 1
+        ? textValue(values[0] ?? '')
+        : bytesField(6, Buffer.concat(values.map((one) => bytesField(1, textValue(one)))));
     entries.push(bytesField(1, Buffer.concat([bytesField(1, name), bytesField(2, encoded)])));
   }
   return Buffer.concat(entries);

@@ -67,7 +67,7 @@ export function access(event: YardstickEvent): void {
       };
       event.post('request', payload, (answer) => {
         if (answer.response !== undefined) event.exit(denial(answer.response));
-        else event.finish([memo(method, answer), ...changes(url, shown, answer)]);
+        else event.finish([memo(method, url, answer.state), ...changes(url, shown, answer)]);
       });
     };
     if (method === 'GET') ask('');
@@ -107,7 +107,8 @@ function wireHeaders(struct: Buffer | undefined): WireHeaders {
   return headers;
 }
 
-function memo(method: string, { url, state }: Answer): Buffer {
+/** The response call is about the request as the client sent it. */
+function memo(method: string, url: string, state: unknown): Buffer {
   const text = JSON.stringify({ method, url, state });
   return pdkCall(
     'kong.ctx.shared.set',
