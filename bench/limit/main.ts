@@ -16,11 +16,11 @@ const DEFAULTS = [16, 1];
 
 const flags = new Command('bench:limit')
   .description('Our plugin server against the least that does the same job, in turns.')
-  .option('--connections <n...>', 'how many requests at a time', positive, DEFAULTS)
-  .option('--rounds <n>', 'turns of each server; medians are printed', one, 5)
-  .option('--seconds <n>', 'length of a turn', one, 2.5)
+  .option('--connections <n...>', 'how many requests at a time', wholeNumbers, DEFAULTS)
+  .option('--rounds <n>', 'turns of each server; medians are printed', wholeNumber, 5)
+  .option('--seconds <n>', 'length of a turn', aboveZero, 2.5)
   .addOption(new Option('--case <name...>', 'kinds of request').choices(NAMES).default(NAMES))
-  .option('--also <folder...>', 'measure the server in this dist folder too, in the same turns', bundle)
+  .option('--also <folder...>', 'measure the server in this dist folder too, in the same turns', bundles)
   .option('--quick', 'three turns of half a second: a first impression')
   .parse()
   .opts<{
@@ -65,21 +65,26 @@ printTable(
 );
 
 /** @throws InvalidArgumentError */
-function one(text: string): number {
+function aboveZero(text: string): number {
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('must be a number above 0.');
   return value;
 }
 
-/** Collects numbers; the first one replaces the default. */
-function positive(text: string, before: number[]): number[] {
-  const value = one(text);
+/** @throws InvalidArgumentError */
+function wholeNumber(text: string): number {
+  const value = aboveZero(text);
   if (!Number.isInteger(value)) throw new InvalidArgumentError('must be a whole number.');
-  return before === DEFAULTS ? [value] : [...before, value];
+  return value;
+}
+
+/** Collects numbers; the first one replaces the default. @throws InvalidArgumentError */
+function wholeNumbers(text: string, before: number[]): number[] {
+  return [...(before === DEFAULTS ? [] : before), wholeNumber(text)];
 }
 
 /** Collects bundles by the folder's name as it was given. @throws InvalidArgumentError when there is none in it */
-function bundle(folder: string, before = new Map<string, string>()): Map<string, string> {
+function bundles(folder: string, before = new Map<string, string>()): Map<string, string> {
   const script = resolve(folder, BUNDLE);
   if (!existsSync(script)) throw new InvalidArgumentError(`has no ${BUNDLE}.`);
   return before.set(folder, script);
