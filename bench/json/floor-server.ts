@@ -6,8 +6,8 @@ import { PluginServer } from '../../src/pluginserver/run-server.js';
 import { benchRequest } from '../kong/bench-request.js';
 
 /**
- * The least that any such plugin can cost: an event without a single PDK call, and in each phase one POST of a ready
- * message to the provider, whose answer is thrown away. Arguments: socket, provider, its CA, bytes of the body.
+ * What the bytes of a large body cost without a look at them: an event without a single PDK call, and in each phase one POST
+ * of a ready message to the provider, whose answer is thrown away. Arguments: socket, provider, its CA, bytes of the body.
  */
 const [socketPath = '', url = '', ca = '', bodyBytes = '0'] = process.argv.slice(2);
 const pool = new Pool(url, { connect: { ca }, connections: 64 });
