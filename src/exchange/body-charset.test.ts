@@ -104,6 +104,7 @@ describe('text where readers differ', () => {
     expect(read(utf16('{"a":1}'), habit)).toBe('ambiguous_charset');
     expect(read(utf16be('{"a":1}'), habit)).toBe('ambiguous_charset');
     expect(read(Buffer.from('{\0\0\0', 'latin1'), habit)).toBe('ambiguous_charset');
+    expect(read(utf16('{"a":1}'), habit, 'iso-8859-15')).toBe('ambiguous_charset');
   });
 
   it('may hold a NUL elsewhere', () => {

@@ -49,11 +49,13 @@ export function decodeBody(bytes: Uint8Array, habit: CharsetHabit, labels: reado
 /** undefined when the bytes are not UTF-8. */
 function decodeAsUtf8(buffer: Buffer, habit: CharsetHabit): DecodedBody | undefined {
   if (!isUtf8(buffer)) return undefined;
-  // Parsers of JSON and XML take a NUL there for UTF-16 or UTF-32, whatever the header says; UTF-8 has none there.
-  if (habit !== 'declared' && buffer.length > 1 && (buffer[0] === 0 || buffer[1] === 0)) {
-    return ambiguous('the body looks like UTF-16 without being declared so');
-  }
-  return { kind: 'text', text: buffer.toString('utf8'), charset: 'utf-8' };
+  return secretUtf16(buffer, habit) ?? { kind: 'text', text: buffer.toString('utf8'), charset: 'utf-8' };
+}
+
+/** Parsers of JSON and XML take a NUL there for UTF-16 or UTF-32, whatever the header says; other text has none there. */
+function secretUtf16(buffer: Buffer, habit: CharsetHabit): Fault | undefined {
+  if (habit === 'declared' || buffer.length < 2 || (buffer[0] !== 0 && buffer[1] !== 0)) return undefined;
+  return ambiguous('the body looks like UTF-16 without being declared so');
 }
 
 /** Not UTF-8, and nothing is declared. */
@@ -74,13 +76,12 @@ function decodeDeclared(
   if (mark !== undefined && mark !== encoding) {
     return ambiguous(`the byte order mark says ${mark}, Content-Type ${encoding}`);
   }
-  if (encoding.startsWith('utf-16')) {
-    const fault = doubtfulUtf16(buffer, encoding, habit, mark);
-    if (fault !== undefined) return fault;
-  }
+  const isUtf16 = encoding.startsWith('utf-16');
+  const fault = isUtf16 ? doubtfulUtf16(buffer, encoding, habit, mark) : secretUtf16(buffer, habit);
+  if (fault !== undefined) return fault;
   const text = decode(buffer, encoding);
   if (text === undefined) return wrongBytes(encoding);
-  const isAgreed = habit === 'declared' || encoding.startsWith('utf-16') || agreesWithUtf8(buffer, text);
+  const isAgreed = habit === 'declared' || isUtf16 || agreesWithUtf8(buffer, text);
   return isAgreed
     ? { kind: 'text', text, charset: encoding }
     : ambiguous(`read as ${encoding}, as declared, the body is another text than read as UTF-8`);
