@@ -177,3 +177,18 @@ function unreadable(words: string): MessageFault {
 function invalid(words: string, id?: MessageId): MessageFault {
   return { kind: 'fault', code: -32600, words, id };
 }
+
+/** All requests and notifications that some revision from 2025-03-26 to 2026-07-28 has clients send. */
+const KNOWN_METHODS = new Set(
+  (
+    'initialize ping server/discover tools/list tools/call resources/list resources/templates/list resources/read ' +
+    'resources/subscribe resources/unsubscribe prompts/list prompts/get completion/complete logging/setLevel ' +
+    'subscriptions/listen tasks/get tasks/list tasks/result tasks/update tasks/cancel notifications/initialized ' +
+    'notifications/cancelled notifications/progress notifications/roots/list_changed notifications/tasks/status'
+  ).split(' '),
+);
+
+/** The method as the label of a metric: clients must not be able to make new series. */
+export function methodLabel({ method }: McpMessage): string {
+  return KNOWN_METHODS.has(method) ? method : 'other';
+}
