@@ -1,5 +1,3 @@
-import { hasLoneSurrogate } from '../exchange/text.js';
-
 /** Containers inside containers. Tool schemas need a dozen or two; parsers elsewhere give up at 64 (.NET) or 1000 (Jackson). */
 export const MAX_DEPTH = 64;
 
@@ -33,7 +31,7 @@ export function readStrictJson(text: string): StrictJson {
   } catch {
     return { fault: 'no JSON' };
   }
-  const mayHoldHalves = SURROGATE_ESCAPE.test(text) || hasLoneSurrogate(text);
+  const mayHoldHalves = SURROGATE_ESCAPE.test(text) || !text.isWellFormed();
   if (mayHoldHalves && holdsLoneSurrogate(value)) return { fault: 'half a surrogate pair' };
   return names === countMembers(value) ? { value } : { fault: 'a member twice' };
 }
@@ -97,8 +95,8 @@ function countMembers(value: unknown): number {
 }
 
 function holdsLoneSurrogate(value: unknown): boolean {
-  if (typeof value === 'string') return hasLoneSurrogate(value);
+  if (typeof value === 'string') return !value.isWellFormed();
   if (typeof value !== 'object' || value === null) return false;
   if (Array.isArray(value)) return value.some(holdsLoneSurrogate);
-  return Object.entries(value).some(([name, member]) => hasLoneSurrogate(name) || holdsLoneSurrogate(member));
+  return Object.entries(value).some(([name, member]) => !name.isWellFormed() || holdsLoneSurrogate(member));
 }
