@@ -12,6 +12,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
+/** No plain ASCII: it travels in base64. */
 const NAME = 'löschen';
 /** Which headers of MCP the server got. */
 type Seen = Record<string, string | null>;
@@ -20,12 +21,12 @@ function modernServer(responseMode: PerRequestResponseMode): { send: Send; seen:
   const handler = createMcpHandler(
     () => {
       const server = new McpServer({ name: 'modern', version: '1.0.0' });
-      const inputSchema = z.object({ text: z.string() });
-      for (const name of ['echo', NAME]) {
-        server.registerTool(name, { description: name, inputSchema }, ({ text }) => ({
-          content: [{ type: 'text', text }],
-        }));
-      }
+      server.registerTool('echo', { inputSchema: z.object({ text: z.string() }) }, ({ text }) => ({
+        content: [{ type: 'text', text }],
+      }));
+      server.registerPrompt(NAME, {}, () => ({
+        messages: [{ role: 'user', content: { type: 'text', text: 'hi' } }],
+      }));
       return server;
     },
     { legacy: 'reject', responseMode },
@@ -49,25 +50,25 @@ async function connect(send: Send, policy: Policy = {}, url = 'http://mcp.exampl
   return { client, ...path };
 }
 
-const echo = (name: string) => ({ name, arguments: { text: 'hi' } });
+const ECHO = { name: 'echo', arguments: { text: 'hi' } };
 
-describe.each<PerRequestResponseMode>(['auto', 'sse', 'json'])(
+describe.each<PerRequestResponseMode>(['auto', 'sse'])(
   'the official client and server of 2026-07-28, %s',
   (mode) => {
     it('understand each other through the rules for MCP', async () => {
       const { send, seen } = modernServer(mode);
       const { client, passages } = await connect(send);
-      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['echo', NAME]);
-      expect((await client.callTool(echo('echo'))).content).toEqual([{ type: 'text', text: 'hi' }]);
-      expect((await client.callTool(echo(NAME))).content).toEqual([{ type: 'text', text: 'hi' }]);
+      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['echo']);
+      expect((await client.callTool(ECHO)).content).toEqual([{ type: 'text', text: 'hi' }]);
+      expect((await client.getPrompt({ name: NAME })).messages).toHaveLength(1);
       expect(passages.map(({ mcpMethod, mcpName, refused }) => [mcpMethod, mcpName, refused])).toEqual([
         ['server/discover', undefined, undefined],
         ['tools/list', undefined, undefined],
         ['tools/call', 'echo', undefined],
-        ['tools/call', '=?base64?bMO2c2NoZW4=?=', undefined],
+        ['prompts/get', '=?base64?bMO2c2NoZW4=?=', undefined],
       ]);
       const version = '2026-07-28';
-      expect(seen.at(-1)).toEqual({ method: 'tools/call', name: '=?base64?bMO2c2NoZW4=?=', version });
+      expect(seen.at(-1)).toEqual({ method: 'prompts/get', name: '=?base64?bMO2c2NoZW4=?=', version });
     });
 
     it('give the model the reason of a denial', async () => {
@@ -76,11 +77,9 @@ describe.each<PerRequestResponseMode>(['auto', 'sse', 'json'])(
           ? { status: 403, headers: HeaderList.empty, body: bytes('Not today.') }
           : undefined;
       const { client } = await connect(modernServer(mode).send, { request });
-      await expect(client.callTool(echo('echo'))).rejects.toMatchObject({
-        code: 403,
-        message: /Not today\./,
-      });
-      expect((await client.callTool(echo(NAME))).isError).not.toBe(true);
+      const message = expect.stringContaining('Not today.') as string;
+      await expect(client.callTool(ECHO)).rejects.toMatchObject({ code: 403, message });
+      expect((await client.getPrompt({ name: NAME })).messages).toHaveLength(1);
     });
   },
 );
@@ -91,4 +90,15 @@ it('a client of 2026-07-28 falls back to a server of 2025-11-25', async () => {
   const { client, passages } = await connect(fetch, {}, server.url);
   expect((await client.listTools()).tools).toHaveLength(3);
   expect(passages.map(({ mcpMethod }) => mcpMethod)).toContain('initialize');
+});
+
+it('a subscription is refused in words, and the client goes on', async () => {
+  const { client, passages } = await connect(modernServer('auto').send);
+  const listening = client.request({
+    method: 'subscriptions/listen',
+    params: { notifications: { toolsListChanged: true } },
+  });
+  await expect(listening).rejects.toThrow(/offers no streams/);
+  expect(passages.at(-1)).toMatchObject({ status: 404 });
+  expect((await client.callTool(ECHO)).isError).not.toBe(true);
 });
