@@ -99,6 +99,37 @@ export const ERRORS = {
     'info',
   ),
 
+  mcp_message_invalid: entry(
+    400,
+    'The message is not one that is accepted here',
+    'Not one JSON-RPC request or notification that policy and MCP server read alike',
+    'info',
+  ),
+  mcp_headers_disagree: entry(
+    400,
+    'The headers do not agree with the message',
+    'Mcp-Method, Mcp-Name or MCP-Protocol-Version is missing or says something else than the body',
+    'info',
+  ),
+  mcp_method_not_allowed: entry(
+    405,
+    'The request method is not supported here',
+    'An HTTP method that MCP does not use, or the GET stream of earlier revisions, which would never end',
+    'info',
+  ),
+  mcp_method_not_offered: entry(
+    404,
+    'The method is not offered here',
+    'subscriptions/listen, whose stream would be held back for ever',
+    'info',
+  ),
+  mcp_response_invalid: entry(
+    502,
+    BAD_GATEWAY,
+    'The MCP server did not answer with one JSON-RPC response to the request; it was withheld',
+    'warn',
+  ),
+
   too_many_response_headers: entry(
     502,
     BAD_GATEWAY,
