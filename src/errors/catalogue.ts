@@ -103,31 +103,51 @@ export const ERRORS = {
     400,
     'The message is not one that is accepted here',
     'Not one JSON-RPC request or notification that policy and MCP server read alike',
+    'the client has to send one JSON-RPC object that everybody reads alike; the detail in the log says what is odd',
     'info',
   ),
   mcp_headers_disagree: entry(
     400,
     'The headers do not agree with the message',
     'Mcp-Method, Mcp-Name or MCP-Protocol-Version is missing or says something else than the body',
+    "the client's headers have to repeat what its message says",
     'info',
   ),
   mcp_method_not_allowed: entry(
     405,
     'The request method is not supported here',
     'An HTTP method that MCP does not use, or the GET stream of earlier revisions, which would never end',
+    'nothing; clients go on without that stream',
     'info',
   ),
   mcp_method_not_offered: entry(
     404,
     'The method is not offered here',
     'subscriptions/listen, whose stream would be held back for ever',
+    'use the access-only plugin on a route of its own where such streams are wanted',
     'info',
   ),
   mcp_response_invalid: entry(
     502,
     BAD_GATEWAY,
     'The MCP server did not answer with one JSON-RPC response to the request; it was withheld',
+    'the detail in the log says what the MCP server has to send differently',
     'warn',
+  ),
+
+  request_body_unreadable: entry(
+    415,
+    'The request body cannot be read',
+    'The request body is text by its type, but its coding or charset cannot be undone for the policy',
+    'the client has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'info',
+  ),
+  request_body_unavailable: entry(
+    500,
+    'An internal error occurred',
+    'Kong named a file with the request body that the plugin server does not read',
+    "run the plugin server as the user of Kong's workers, and let --body-dir name Kong's prefix if it is given",
+    'error',
   ),
 
   too_many_response_headers: entry(
@@ -149,6 +169,14 @@ export const ERRORS = {
     BAD_GATEWAY,
     'The upstream body is not text that the policy could be shown, and opaque_bodies is reject',
     'set opaque_bodies to omit where such bodies are to pass unseen',
+    'warn',
+  ),
+
+  response_body_unreadable: entry(
+    502,
+    BAD_GATEWAY,
+    'The upstream body is text by its type, but its coding or charset cannot be undone for the policy',
+    'the upstream has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'warn',
   ),
 

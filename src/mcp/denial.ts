@@ -1,6 +1,6 @@
 import { type HeaderField, HeaderList } from '../exchange/header-list.js';
 import type { ResponseToSend } from '../exchange/http-message.js';
-import { reasonPhrase } from '../exchange/status.js';
+import { reasonPhrase } from '../exchange/http-message.js';
 import { decodeUtf8 } from '../exchange/text.js';
 import type { McpMessage, MessageId } from './message.js';
 import { McpRefusal } from './refusal.js';

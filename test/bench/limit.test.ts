@@ -7,7 +7,7 @@ import { answerTo, CASES, type LimitCase } from '../../bench/limit/cases.js';
 import { type PluginServerProcess, startOurs, startYardstick } from '../../bench/support/plugin-servers.js';
 import { benchConfig } from '../../bench/support/provider.js';
 import { Closing } from '../../dev/closing.js';
-import { decodeStruct } from '../../dev/kong/rpc/pb-values.js';
+import { decodeStruct } from '../../dev/kong/rpc/protobuf.js';
 
 // A comparison means something only when both servers do the same work.
 
