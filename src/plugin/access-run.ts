@@ -37,12 +37,14 @@ export class AccessRun extends PhaseRun {
     admitRequest(request, config);
 
     const { excluded } = setup;
+    const shownBody = showBody(request.body, headers, setup.requestBodyRules, unreadBody);
     const shown = {
       url: composeUrl(request.url),
       headers: excluded.size === 0 ? headers : headers.filter((name) => !excluded.has(name)),
-      body: showBody(request.body, headers, setup.requestBodyRules, unreadBody),
+      body: shownBody instanceof Promise ? await shownBody : shownBody,
       certificate: pem === undefined ? undefined : certificateToJwk(pem),
     };
+    if (shown.body.kind === 'omitted') this.bodyNotShown = shown.body.reason;
     this.#target = describeTarget(request, shown.url);
     this.#payload = composeRequestPayload(
       request,

@@ -1,7 +1,7 @@
 import type { Note } from '../directives/decision.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
-import type { ResponseToSend } from '../exchange/http-message.js';
+import type { OmissionReason, ResponseToSend } from '../exchange/http-message.js';
 import type { Gateway, LogValues } from '../gateway/gateway.js';
 import type { Asked, CallContext } from '../sideband/sideband-client.js';
 import type { DecisionRecord, Outcome, Phase } from '../telemetry/decision-log.js';
@@ -38,6 +38,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
   ms: number | undefined = undefined;
   changed: readonly string[] | undefined = undefined;
   notes: readonly Note[] | undefined = undefined;
+  bodyNotShown: OmissionReason | undefined = undefined;
   code: ErrorCode | undefined = undefined;
   detail: string | undefined = undefined;
   correlationId: string | undefined = undefined;

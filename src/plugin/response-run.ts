@@ -34,7 +34,9 @@ export class ResponseRun extends PhaseRun {
     this.status = response.status;
     admitResponse(response);
 
-    const body = showBody(response.body, response.headers, setup.responseBodyRules);
+    const shown = showBody(response.body, response.headers, setup.responseBodyRules);
+    const body = shown instanceof Promise ? await shown : shown;
+    if (body.kind === 'omitted') this.bodyNotShown = body.reason;
     const payload = composeResponsePayload(response, memo, body);
 
     const answer = await this.ask(setup, payload, setup.client.askAboutResponse);

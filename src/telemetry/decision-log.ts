@@ -1,5 +1,6 @@
 import type { Note } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import type { OmissionReason } from '../exchange/http-message.js';
 import type { DecisionLines } from './decision-lines.js';
 import { redactText } from './redaction.js';
 
@@ -49,6 +50,8 @@ export interface DecisionRecord {
   /** Names only: see describeChanges in directives/. */
   readonly changed?: readonly string[] | undefined;
   readonly notes?: readonly Note[] | undefined;
+  /** Why the policy decided without the body although there is one. */
+  readonly bodyNotShown?: OmissionReason | undefined;
   readonly code?: ErrorCode | undefined;
   readonly detail?: string | undefined;
   /** The provider's `Correlation-Id`. */
@@ -100,6 +103,7 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     ms: rounded(record.ms),
     changed: changed?.length ? changed.map((name) => redactText(name, 100)) : undefined,
     ignored: notes?.length ? notes.map((note) => redactText(`${note.what}:${note.name}`, 100)) : undefined,
+    body_not_shown: record.bodyNotShown,
     correlation_id: text(record.correlationId),
     provider_error_id: text(record.providerErrorId),
   };
