@@ -273,6 +273,21 @@ return {
             },
           },
           {
+            mcp = {
+              type = "boolean",
+              default = false,
+              description = "Whether the route leads to an MCP server (Model Context Protocol over HTTP). Messages are read strictly, the policy always sees mcp-method and mcp-name, event streams are shown as JSON, and denials become JSON-RPC errors.",
+            },
+          },
+          {
+            mcp_denials = {
+              type = "string",
+              one_of = { "json_rpc", "http" },
+              default = "json_rpc",
+              description = "What becomes of the policy's denial of an MCP message. json_rpc: a JSON-RPC error that an agent understands, except where HTTP matters to clients (401, WWW-Authenticate, redirects). http: as the policy said.",
+            },
+          },
+          {
             send_request_body = {
               type = "boolean",
               default = true,

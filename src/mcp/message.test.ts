@@ -137,14 +137,7 @@ describe('a response', () => {
 });
 
 it('a metric has labels for known methods only', () => {
-  const label = (method: string) =>
-    methodLabel({
-      kind: 'notification',
-      method,
-      name: undefined,
-      protocolVersion: undefined,
-      params: undefined,
-    });
+  const label = (method: string) => methodLabel({ method });
   expect(label('tools/call')).toBe('tools/call');
   expect(label('tools/call2')).toBe('other');
 });

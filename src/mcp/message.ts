@@ -190,6 +190,6 @@ const KNOWN_METHODS = new Set(
 );
 
 /** The method as the label of a metric: clients must not be able to make new series. */
-export function methodLabel({ method }: McpMessage): string {
+export function methodLabel({ method }: { readonly method: string }): string {
   return KNOWN_METHODS.has(method) ? method : 'other';
 }

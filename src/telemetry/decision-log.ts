@@ -39,6 +39,8 @@ export interface DecisionRecord {
   readonly method?: string | undefined;
   /** Of the request, escaped, without the query; in the access phase. */
   readonly path?: string | undefined;
+  /** The MCP message of the request. */
+  readonly mcp?: { readonly method: string; readonly name?: string | undefined } | undefined;
   /** Status the client gets, where ping-auth knows it. */
   readonly status?: number | undefined;
   /** Origin of the policy provider that was asked; undefined when none was. */
@@ -95,6 +97,7 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     path: record.path === undefined ? undefined : redactText(record.path, 300),
     route: record.routeId,
     service: record.serviceId,
+    mcp: record.mcp && { method: text(record.mcp.method), name: text(record.mcp.name) },
     status: record.status,
     code: record.code,
     detail: text(record.detail),
