@@ -23,9 +23,13 @@ function clientCertificateProblems(config: PluginConfig): string[] {
 /** A policy that does not see the messages cannot decide about them, and nobody could read them strictly. */
 function mcpProblems(config: PluginConfig): string[] {
   if (!config.mcp) return [];
-  return (['send_request_body', 'send_response_body'] as const)
+  const unseen = (['send_request_body', 'send_response_body'] as const)
     .filter((name) => !config[name])
     .map((name) => `${name}: must be true with mcp; set it, or mcp to false`);
+  const excluded = config.excluded_request_headers
+    .filter((name) => /^mcp-/i.test(name))
+    .map((name) => `excluded_request_headers: must not hold ${name} with mcp; the policy decides by it`);
+  return [...unseen, ...excluded];
 }
 
 function failoverProblems(config: PluginConfig): string[] {

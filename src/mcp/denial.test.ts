@@ -18,7 +18,7 @@ const response = (status: number, body: string, headers: readonly HeaderField[] 
 });
 const json = ({ body }: ResponseToSend) => JSON.parse(text(body) ?? '') as unknown;
 const wordsOf = (body: string, headers?: readonly HeaderField[]) =>
-  (json(denialForAgent(response(403, body, headers), REQUEST)) as { error: { message: string } }).error
+  (json(denialForAgent(response(403, body, headers), REQUEST.id)) as { error: { message: string } }).error
     .message;
 
 describe('a denial', () => {
@@ -30,7 +30,7 @@ describe('a denial', () => {
       ['set-cookie', 'a=1'],
       ['set-cookie', 'b=2'],
     ]);
-    const sent = denialForAgent(denial, REQUEST);
+    const sent = denialForAgent(denial, REQUEST.id);
     expect(sent.status).toBe(200);
     expect(json(sent)).toEqual({
       jsonrpc: '2.0',
@@ -57,7 +57,7 @@ describe('a denial', () => {
     ['a notification', response(403, '{}'), { kind: 'notification', ...ABOUT }],
     ['no message at all', response(403, '{}'), undefined],
   ] as [string, ResponseToSend, McpMessage | undefined][])('stays as it is: %s', (_what, denial, message) => {
-    expect(denialForAgent(denial, message)).toBe(denial);
+    expect(denialForAgent(denial, message?.id)).toBe(denial);
   });
 
   it('says in words what the policy says', () => {

@@ -2,7 +2,7 @@ import { type HeaderField, HeaderList } from '../exchange/header-list.js';
 import type { ResponseToSend } from '../exchange/http-message.js';
 import { reasonPhrase } from '../exchange/http-message.js';
 import { decodeUtf8 } from '../exchange/text.js';
-import type { McpMessage, MessageId } from './message.js';
+import type { MessageId } from './message.js';
 import { McpRefusal } from './refusal.js';
 import { isObject } from './strict-json.js';
 
@@ -31,18 +31,18 @@ const BODY_HEADERS = new Set([
  * As the policy said it stays where HTTP means something to clients: 401 and whatever has a WWW-Authenticate (they get a
  * new token), redirects; where the policy answers itself (2xx); and for notifications, which nobody waits for.
  *
- * @param message undefined for a request without a message
+ * @param id of the request; undefined for a notification
  */
-export function denialForAgent(denial: ResponseToSend, message: McpMessage | undefined): ResponseToSend {
+export function denialForAgent(denial: ResponseToSend, id: MessageId | undefined): ResponseToSend {
   const { status, headers } = denial;
-  if (message?.kind !== 'request') return denial;
+  if (id === undefined) return denial;
   if (status < 400 || status === 401 || headers.has('www-authenticate')) return denial;
   const error = { code: status, message: wordsOf(denial), data: { status } };
   const kept = headers.filter((name) => !BODY_HEADERS.has(name) && name !== 'cache-control');
   return {
     status: 200,
     headers: HeaderList.from([...kept, ...JSON_HEADERS]),
-    body: errorBody(message.id, error),
+    body: errorBody(id, error),
   };
 }
 

@@ -66,12 +66,11 @@ export class AccessRun extends PhaseRun {
     const monitor = config.mode === 'monitor';
     if (decision.kind === 'deny') {
       this.outcome = monitor ? 'monitor_deny' : 'deny';
-      const answer =
-        setup.mcp?.denials === 'json_rpc'
-          ? denialForAgent(decision.response, message?.message)
-          : decision.response;
-      this.status = answer.status;
-      if (!monitor) this.answer = answer;
+      const { response } = decision;
+      this.status = response.status;
+      if (monitor) return;
+      const isForAgent = setup.mcp?.denials === 'json_rpc' && message !== undefined;
+      this.answer = isForAgent ? denialForAgent(response, message.message.id) : response;
       return;
     }
     const changes =

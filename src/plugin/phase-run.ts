@@ -79,11 +79,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     }
     try {
       if (this.answer === undefined && this.outcome !== 'refuse') await this.passOn(this.#logValues());
-      else
-        await this.answerWith(
-          this.answer ?? refusal(UNDECIDED, undefined, this.requestId),
-          this.#logValues(),
-        );
+      else await this.answerWith(this.answer ?? this.#refusal(UNDECIDED), this.#logValues());
       this.#close();
     } catch (thrown) {
       // Half applied is not permitted. If this refusal fails too, the host ends the event with an error.
@@ -91,7 +87,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
       this.#note(error);
       this.outcome = 'refuse';
       this.#close();
-      await this.answerWith(refusal(error, undefined, this.requestId));
+      await this.answerWith(this.#refusal(error));
     }
   }
 
@@ -128,14 +124,18 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     }
     this.#restartForFreshSecret(error);
     const { setup } = this.#instance;
-    const isReady = !(setup instanceof Error);
     this.answer = undefined;
-    if (isReady && this.passesWithout(error, setup)) return;
+    if (!(setup instanceof Error) && this.passesWithout(error, setup)) return;
     this.outcome = 'refuse';
-    const answer = refusal(error, isReady ? setup.config.error_status : undefined, this.requestId);
-    const isForAgent = isReady && setup.mcp !== undefined;
-    this.answer = isForAgent ? refusalForAgent(answer, error, this.mcp?.id) : answer;
+    this.answer = this.#refusal(error);
     this.status = this.answer.status;
+  }
+
+  #refusal(error: PingAuthError): ResponseToSend {
+    const { setup } = this.#instance;
+    if (setup instanceof Error) return refusal(error, undefined, this.requestId);
+    const answer = refusal(error, setup.config.error_status, this.requestId);
+    return setup.mcp === undefined ? answer : refusalForAgent(answer, error, this.mcp?.id);
   }
 
   /**

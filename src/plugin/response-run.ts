@@ -1,3 +1,4 @@
+import { applyResponseChanges } from '../directives/apply.js';
 import { describeChanges, NO_RESPONSE_CHANGES, type ResponseChanges } from '../directives/decision.js';
 import { inPlaceOf } from '../directives/other-form.js';
 import { decideResponse } from '../directives/response-decision.js';
@@ -10,6 +11,7 @@ import { parseAnsweredUrl } from '../exchange/request-url.js';
 import { showBody } from '../exchange/shown-body.js';
 import { decodeUtf8 } from '../exchange/text.js';
 import type { LogValues } from '../gateway/gateway.js';
+import { denialForAgent } from '../mcp/denial.js';
 import { readMcpResponse } from '../mcp/response.js';
 import type { Phase } from '../telemetry/decision-log.js';
 import type { McpSetup, Setup } from './instance.js';
@@ -58,6 +60,14 @@ export class ResponseRun extends PhaseRun {
     this.status = changes.status ?? response.status;
     const outcome = this.changed.length > 0 ? 'change' : 'pass';
     this.outcome = monitor ? `monitor_${outcome}` : outcome;
+    if (setup.mcp?.denials === 'json_rpc' && memo.mcp?.id !== undefined && this.status >= 400 && !monitor) {
+      const denied = applyResponseChanges(form, changes, memo.method);
+      const forAgent = changes.status === undefined ? denied : denialForAgent(denied, memo.mcp.id);
+      if (forAgent !== denied) {
+        this.answer = forAgent;
+        return;
+      }
+    }
     if (!monitor) this.#changes = form === response ? changes : inPlaceOf(response, form, changes);
   }
 

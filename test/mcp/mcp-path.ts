@@ -51,7 +51,7 @@ export function mcpPath(send: Send, policy: Policy = {}): { fetch: Send; passage
       const shown = read?.headers ?? headers;
       const made = passage({ http, mcpMethod: shown.get('mcp-method'), mcpName: shown.get('mcp-name') });
       const denial = policy.request?.(shown);
-      if (denial !== undefined) return denialForAgent(denial, message);
+      if (denial !== undefined) return denialForAgent(denial, message?.id);
       const response = await upstream(send, url, init);
       made.serverType = response.headers.get('content-type') ?? '';
       if (message === undefined) return response;
