@@ -15,6 +15,8 @@ export interface HostLimits extends BodyLimits {
   readonly maxConnections: number;
   /** Milliseconds. */
   readonly eventTimeoutMs: number;
+  /** Milliseconds of a clock that never jumps. For tests. */
+  readonly now?: () => number;
 }
 
 export interface PluginServerOptions extends HostLimits {

@@ -102,6 +102,28 @@ test('more than 1000 upstream headers are cleared in several rounds', async () =
   expect(lastExit(calls)).toMatchObject(EXIT_500);
 });
 
+test('when Kong does not name the upstream headers within 5 s the refusal goes out without clearing them', async () => {
+  let now = 0;
+  const module = probeModule({
+    response() {
+      throw new Error('boom');
+    },
+  });
+  const { connect } = await probe(module, { now: () => now });
+  const kong = await connect();
+  kong.send(eventCall(1, await kong.start('probe'), 'response'));
+  expect(String(await kong.next())).toBe('kong.response.get_headers');
+  await kong.next();
+  now = 4_999;
+  const other = await connect();
+  await other.start('probe');
+  expect(kong.chunks).toBe(2);
+  now = 5_000;
+  expect(String(await kong.next())).toBe('kong.response.exit');
+  const payload = (await kong.next()) ?? Buffer.alloc(0);
+  expect(readExit({ method: '', payload })).toMatchObject(EXIT_500);
+});
+
 test('an error after an exit changes nothing', async () => {
   const module = probeModule({
     async access(kong) {
