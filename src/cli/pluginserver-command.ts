@@ -61,7 +61,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
       socketMode: DEFAULTS.socketMode,
       takeover: options.takeover,
       workers: options.workers,
-      bodyDirs: options.bodyDir ?? [process.env.KONG_PREFIX || DEFAULTS.kongPrefix],
+      bodyDirs: options.bodyDir,
       maxBodyBytes: options.maxBodyBytes,
       maxFrameBytes: options.maxFrameBytes,
       maxEvents: options.maxEvents,
@@ -97,7 +97,7 @@ function defineCommand(): Command {
     )
     .option(
       '--body-dir <path...>',
-      "folders from which request bodies are read that nginx put into files (default: Kong's prefix, from KONG_PREFIX or /usr/local/kong)",
+      'read request bodies that nginx put into files only from below these folders (default: wherever nginx puts them)',
     )
     .addOption(bytes('--max-body-bytes <n>', 'largest request body read from a file', DEFAULTS.maxBodyBytes))
     .addOption(bytes('--max-frame-bytes <n>', 'largest message taken from Kong', DEFAULTS.maxFrameBytes))

@@ -11,8 +11,6 @@ export interface HostOptions extends HostLimits {
   readonly plugins: readonly PluginModule[];
   readonly instances: InstanceDirectory;
   readonly logger: ServerLogger;
-  /** Milliseconds of a clock that never jumps. For tests. */
-  readonly now?: () => number;
 }
 
 /** How often the log says that events are refused because there are too many. */
