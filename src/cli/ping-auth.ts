@@ -12,6 +12,9 @@ const terminal: Terminal = {
   },
 };
 
+const NOT_THE_SERVER = `ping-auth: a command is missing (ping-auth --help). Did Kong start this? It is the tool, not the plugin server: Kong runs /usr/local/bin/NAME for a NAME in pluginserver_names that has no start_cmd. Write pluginserver_names = ping-auth-server, and name the other lines after it (kong/kong.conf).
+`;
+
 const program = new Command('ping-auth')
   .description('Tools for the ping-auth plugin of Kong Gateway.')
   .version(VERSION)
@@ -22,5 +25,10 @@ const program = new Command('ping-auth')
   .addCommand(checkCommand(terminal))
   .addCommand(explainCommand(terminal));
 for (const command of program.commands) command.copyInheritedSettings(program);
+// For a plugin server NAME without commands of its own, Kong runs /usr/local/bin/NAME, some versions with -dump: once a second.
+if (['', '-dump'].includes(process.argv.slice(2).join(' ')) && !process.stdout.isTTY) {
+  process.stderr.write(NOT_THE_SERVER);
+  process.exit(EXIT.usage);
+}
 // No top-level await: the single executable (scripts/build-sea.mjs) is CommonJS, which has none.
 void program.parseAsync();

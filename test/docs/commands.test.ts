@@ -241,7 +241,8 @@ async function start(conf: KongConf, config: string, more = ''): Promise<Running
   const kong = await startKong({
     conf: {
       ...settings,
-      pluginserver_ping_auth_start_cmd: `${settings.pluginserver_ping_auth_start_cmd} ${here(more)}`.trim(),
+      pluginserver_ping_auth_server_start_cmd:
+        `${settings.pluginserver_ping_auth_server_start_cmd} ${here(more)}`.trim(),
     },
     declarativeConfig: here(config),
   });

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { DEFAULTS } from '../../src/pluginserver/defaults.js';
+import { DEFAULTS, type PluginServerOptions } from '../../src/pluginserver/options.js';
 import type { PhaseEvent, PluginModule } from '../../src/pluginserver/plugin-module.js';
-import { PluginServer, type PluginServerOptions } from '../../src/pluginserver/plugin-server.js';
+import { PluginServer } from '../../src/pluginserver/run-server.js';
 import { KongSide } from './kong-side.js';
 
 export interface LogLine {

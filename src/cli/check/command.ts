@@ -4,6 +4,8 @@ import { paintFor } from '../paint.js';
 import { type CheckSetup, checkConfiguration } from './check-configuration.js';
 import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './declarative-file.js';
 import type { ConfigurationReport } from './finding.js';
+import type { AdminAccess } from './kong/admin-api.js';
+import { checkKong } from './kong/check-kong.js';
 import { hasFailed, reportAsJson, reportInWords } from './report.js';
 import { parseHeaderOption, parseUrlOption, SAMPLE_URL } from './sample.js';
 
@@ -15,6 +17,9 @@ interface Arguments {
   readonly secretEnv?: string;
   readonly secretHeader?: string;
   readonly ca?: string;
+  readonly adminUrl?: URL;
+  readonly adminTokenEnv?: string;
+  readonly adminCa?: string;
   readonly name: string;
   readonly url: URL;
   readonly method: string;
@@ -34,15 +39,21 @@ export interface Terminal {
 
 export function checkCommand(terminal: Terminal): Command {
   return new Command('check')
-    .summary('verify the connection to the policy provider')
+    .summary('verify the connection to the policy provider, and what a running Kong makes of the plugin')
     .description(
-      'Verifies every ping-auth configuration in FILE (kong.yml, a decK file, Kubernetes manifests), or the one given by options:\nfields, DNS, connection, TLS, endpoint, secret, a decision, latency. Makes a few harmless calls; changes nothing.',
+      'Verifies every ping-auth configuration in FILE (kong.yml, a decK file, Kubernetes manifests), or the one given by options:\nfields, DNS, connection, TLS, endpoint, secret, a decision, latency. With --admin-url also a running Kong: whose plugin it\nruns, where, and whether the guard is there. Makes a few harmless calls; changes nothing.',
     )
     .argument('[file]', 'declarative file, - for standard input')
     .option('--service-url <url>', 'policy provider, instead of the one in FILE or without a FILE')
     .option('--secret-env <name>', 'environment variable that holds the shared secret')
     .option('--secret-header <name>', 'name of the header for the secret (without a FILE: CLIENT-TOKEN)')
     .option('--ca <file>', 'PEM file with what to trust, as ca_certificate')
+    .option('--admin-url <url>', 'Admin API of a running Kong, http://127.0.0.1:8001', parseUrlOption)
+    .option(
+      '--admin-token-env <name>',
+      'environment variable that holds a token for it (default: KONG_ADMIN_TOKEN, if that is set)',
+    )
+    .option('--admin-ca <file>', 'PEM file with what to trust there')
     .option('--name <plugin>', 'name under which the plugin is configured', 'ping-auth')
     .option(
       '--url <url>',
@@ -52,7 +63,7 @@ export function checkCommand(terminal: Terminal): Command {
     )
     .option('--method <method>', 'its method', 'GET')
     .option('--header <name:value>', 'one of its headers; can be repeated', parseHeaderOption, [])
-    .option('--timeout <ms>', 'milliseconds for a connection', parseTimeout, 5000)
+    .option('--timeout <ms>', 'milliseconds for a connection, or a call to Kong', parseTimeout, 5000)
     .option('--json', 'print the result as JSON')
     .option('--color', 'colours even when the output is not a terminal')
     .option('--no-color', 'no colours')
@@ -66,26 +77,30 @@ export function checkCommand(terminal: Terminal): Command {
 }
 
 async function check(file: string | undefined, options: Arguments, terminal: Terminal): Promise<number> {
-  let found: DeclarativeFile;
+  let found: Found;
   let overrides: Record<string, unknown>;
+  let admin: AdminAccess | undefined;
   try {
     overrides = await readOverrides(options, terminal);
     found = await readEntries(file, options);
+    admin = await readAdminAccess(options, terminal);
   } catch (thrown) {
     terminal.stderr.write(`ping-auth check: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
     return EXIT.usage;
   }
-  if (found.entries.length === 0) {
+  if (found.entries.length === 0 && (file !== undefined || admin === undefined)) {
     terminal.stderr.write(`ping-auth check: no configuration of the plugin ${options.name} in ${file}\n`);
     return EXIT.nothingToCheck;
   }
   const setup: CheckSetup = {
     environment: terminal.environment,
     vaults: found.vaults,
+    postFunctions: found.postFunctions,
     sample: { method: options.method, url: options.url, headers: options.header },
     timeoutMs: options.timeout,
   };
   const reports: ConfigurationReport[] = [];
+  if (admin !== undefined) reports.push(await checkKong(admin, options.name));
   for (const entry of found.entries)
     reports.push(await checkConfiguration(overridden(entry, overrides), setup));
   const paint = paintFor(terminal.stdout, terminal.environment, options.color);
@@ -93,17 +108,26 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
   return hasFailed(reports) ? EXIT.failed : EXIT.allWell;
 }
 
-async function readEntries(file: string | undefined, options: Arguments): Promise<DeclarativeFile> {
+type Found = DeclarativeFile & Pick<CheckSetup, 'postFunctions'>;
+
+async function readEntries(file: string | undefined, options: Arguments): Promise<Found> {
   if (file !== undefined) {
     const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
-    return readDeclarativeFile(text, options.name);
+    const { entries: postFunctions } = readDeclarativeFile(text, 'post-function');
+    return { ...readDeclarativeFile(text, options.name), postFunctions };
   }
-  if (options.serviceUrl === undefined)
-    throw new Error('name a FILE, or a policy provider with --service-url');
+  if (options.serviceUrl === undefined) {
+    if (options.adminUrl !== undefined) return { entries: [], vaults: [], postFunctions: undefined };
+    throw new Error('name a FILE, a policy provider with --service-url, or a running Kong with --admin-url');
+  }
   if (options.secretEnv === undefined)
     throw new Error('name the variable that holds the secret with --secret-env');
   const config = { secret_header_name: 'CLIENT-TOKEN' };
-  return { entries: [{ where: 'from the command line', enabled: true, config }], vaults: [] };
+  return {
+    entries: [{ where: 'from the command line', enabled: true, config }],
+    vaults: [],
+    postFunctions: undefined,
+  };
 }
 
 async function readOverrides(options: Arguments, terminal: Terminal): Promise<Record<string, unknown>> {
@@ -117,6 +141,20 @@ async function readOverrides(options: Arguments, terminal: Terminal): Promise<Re
     overrides.shared_secret = secret;
   }
   return overrides;
+}
+
+async function readAdminAccess(options: Arguments, terminal: Terminal): Promise<AdminAccess | undefined> {
+  const { adminUrl, adminTokenEnv, adminCa, timeout } = options;
+  if (adminUrl === undefined) {
+    if (adminTokenEnv === undefined && adminCa === undefined) return undefined;
+    throw new Error('--admin-token-env and --admin-ca need --admin-url');
+  }
+  const token = terminal.environment[adminTokenEnv ?? 'KONG_ADMIN_TOKEN'];
+  if (adminTokenEnv !== undefined && !token) {
+    throw new Error(`--admin-token-env: the environment variable ${adminTokenEnv} is not set`);
+  }
+  const ca = adminCa === undefined ? undefined : await readFile(adminCa, 'utf8');
+  return { url: adminUrl, token: token || undefined, ca, timeoutMs: timeout };
 }
 
 function overridden(entry: PluginEntry, overrides: Record<string, unknown>): PluginEntry {
