@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtPluginServer } from '../../test/support/built-plugin-server.js';
-import { type CampaignOptions, isSurvived, runFault } from './campaign.js';
-import { ALL_FAULTS } from './kinds/all-faults.js';
-import { type Landscape, startLandscape } from './landscape.js';
+import { ALL_FAULTS, type CampaignOptions, isSurvived, runFault } from './campaign.js';
+import { createStamps } from './evidence.js';
+import { type Landscape, type Phase, startLandscape } from './landscape.js';
 import { judge } from './load.js';
-import type { Phase } from './policy-behaviour.js';
-import { createStamps } from './stamps.js';
 
 /** A few requests and a short while for each; `npm run faults` takes its time. */
 const SHORT: CampaignOptions = { concurrency: 12, lastsMs: 400, delayMs: 40, recoveryMs: 25_000 };

@@ -1,9 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { readJournal } from './evidence.js';
 import type { Fault } from './fault.js';
-import { readJournal } from './journal.js';
-import type { Landscape } from './landscape.js';
+import { honest, type Landscape, type Phase } from './landscape.js';
 import { type Answer, Load } from './load.js';
-import { honest, type Phase } from './policy-behaviour.js';
+import { BODY_FAULTS, PROVIDER_FAULTS, UPSTREAM_FAULTS } from './neighbour-faults.js';
+import { PROCESS_FAULTS, RELOAD_FAULTS, RESOURCE_FAULTS } from './server-faults.js';
+
+/** In the order in which the campaign injects them. */
+export const ALL_FAULTS: readonly Fault[] = [
+  ...PROCESS_FAULTS,
+  ...PROVIDER_FAULTS,
+  ...UPSTREAM_FAULTS,
+  ...BODY_FAULTS,
+  ...RESOURCE_FAULTS,
+  ...RELOAD_FAULTS,
+];
 
 export interface CampaignOptions {
   /** Requests under way at any time. */

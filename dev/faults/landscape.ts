@@ -7,8 +7,25 @@ import { createAuthority } from '../certificates.js';
 import { type DevProcess, startProcess } from '../child-process.js';
 import { Closing } from '../closing.js';
 import { type RunningKong, startKong } from '../kong/start-kong.js';
-import { honest, type PolicyBehaviour } from './policy-behaviour.js';
-import { createStamps, STAMP_KEY_VARIABLE, type Stamps } from './stamps.js';
+import { createStamps, STAMP_KEY_VARIABLE, type Stamps } from './evidence.js';
+
+/** How the policy provider of the campaign behaves; can be changed while it runs. */
+export interface PolicyBehaviour {
+  /** Before each answer, by call. Requests gather where the delay is. */
+  readonly delayMs: { readonly request: number; readonly response: number };
+  /** Share of the answers that are lies, 0 to 1. */
+  readonly lies: { readonly request: number; readonly response: number };
+}
+
+/** Where requests stand when a fault strikes. */
+export type Phase = 'access' | 'response';
+
+export function honest(phase: Phase, delayMs: number): PolicyBehaviour {
+  return {
+    delayMs: phase === 'access' ? { request: delayMs, response: 0 } : { request: 0, response: delayMs },
+    lies: { request: 0, response: 0 },
+  };
+}
 
 /** Everything that the campaign can do something to. */
 export interface Landscape {

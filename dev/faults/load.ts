@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isDenied, isRewritten, type Stamps } from './stamps.js';
+import { isDenied, isRewritten, type Stamps } from './evidence.js';
 
 /** What became of one request, as its client saw it. */
 export type Verdict =

@@ -1,13 +1,15 @@
 import type { PluginHost } from '../pluginserver/plugin-host.js';
-import type { PluginServer } from '../pluginserver/plugin-server.js';
+import type { PluginServer } from '../pluginserver/run-server.js';
 import type { Supervisor } from '../pluginserver/workers/supervisor.js';
 import type { ProviderStatus } from '../sideband/sideband-runtime.js';
 import type { AdminCallbacks, AdminServer, Readiness } from '../telemetry/admin.js';
+import type { DecisionLines } from '../telemetry/decision-lines.js';
 import { createLog, type Log, type LogLevel } from '../telemetry/logger.js';
 import type { Metrics, MetricsSnapshot } from '../telemetry/metrics.js';
 
 export interface ObservabilityOptions {
   readonly logLevel: LogLevel;
+  readonly decisions: DecisionLines;
   readonly logFile?: string | undefined;
   /** HOST:PORT; undefined: no metrics are collected. */
   readonly admin?: string | undefined;
@@ -60,7 +62,7 @@ export class Observability {
       metrics = await createMetrics();
       metrics.watch(sidebandGauges(() => knownProviders()));
     }
-    useTelemetry(createTelemetry(log, metrics));
+    useTelemetry(createTelemetry(log, metrics, options.decisions));
     return new Observability(log, metrics, () => knownProviders(), options.admin);
   }
 

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DEFAULTS } from '../pluginserver/defaults.js';
+import { DEFAULTS } from '../pluginserver/options.js';
 import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module.js';
 import { parseAdminAddress } from '../telemetry/admin-address.js';
+import { DECISION_LINES, type DecisionLines } from '../telemetry/decision-lines.js';
 import { VERSION } from '../version.js';
 import { manifestVariant } from './plugin-variant.js';
 
@@ -20,6 +21,7 @@ interface Arguments {
   readonly grace: number;
   readonly instanceIdle: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly decisions: DecisionLines;
   readonly logFile?: string;
   readonly admin?: string;
   readonly name?: string;
@@ -128,6 +130,14 @@ function defineCommand(): Command {
       new Option('--log-level <level>', 'least severe lines that are logged')
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
+    )
+    .addOption(
+      new Option(
+        '--decisions <which>',
+        'decisions that get a line on standard output; the log file gets all of them',
+      )
+        .choices(DECISION_LINES)
+        .default('changes'),
     )
     .option(
       '--log-file <path>',

@@ -12,6 +12,8 @@ export interface HeaderDiff {
   readonly missing: readonly string[];
 }
 
+const NO_DIFF: HeaderDiff = { changed: new Map(), missing: [] };
+
 /**
  * Compares with what was SHOWN, not with the bytes: a value that comes back as it was shown keeps its original bytes, be
  * they UTF-8 or not. When one value of several changed, the whole list is written, the other ones with their own bytes.
@@ -22,6 +24,7 @@ export function diffHeaders(
   answered: readonly HeaderField[],
   nameOf: (name: string) => string = (name) => name,
 ): HeaderDiff {
+  if (isEcho(shown.fields, answered)) return NO_DIFF;
   const originals = shown.toMap();
   const wanted = new Map<string, string[]>();
   for (const [rawName, value] of answered) {
@@ -38,6 +41,17 @@ export function diffHeaders(
       changed.set(name, after);
   }
   return { changed, missing: [...originals.keys()].filter((name) => !wanted.has(name)) };
+}
+
+/** The answer repeats what was shown, field by field, as most answers do. */
+function isEcho(shown: readonly HeaderField[], answered: readonly HeaderField[]): boolean {
+  if (shown.length !== answered.length) return false;
+  for (let at = 0; at < shown.length; at++) {
+    const was = shown[at];
+    const is = answered[at];
+    if (was?.[0] !== is?.[0] || was?.[1] !== is?.[1]) return false;
+  }
+  return true;
 }
 
 function withOriginalBytes(name: string, values: readonly string[], originals: readonly string[]): string[] {

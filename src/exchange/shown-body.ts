@@ -55,12 +55,21 @@ export function responseBodyRules(settings: ResponseBodySettings): BodyRules {
   };
 }
 
+const ABSENT: ShownBody = { kind: 'absent' };
+
 /**
  * What of a body the policy is shown. A body that is switched off is never measured nor looked into.
+ * @param unread why the gateway did not read the body although there is one; `body` is empty then
  * @throws PingAuthError `request_body_too_large`, `request_body_opaque` and the same for responses, where the rules say reject.
  */
-export function showBody(body: Body, headers: HeaderList, rules: BodyRules): ShownBody {
-  if (body.length === 0) return { kind: 'absent' };
+export function showBody(
+  body: Body,
+  headers: HeaderList,
+  rules: BodyRules,
+  unread?: OmissionReason,
+): ShownBody {
+  if (unread !== undefined) return { kind: 'omitted', reason: unread };
+  if (body.length === 0) return ABSENT;
   if (!rules.send) return { kind: 'omitted', reason: 'disabled' };
   if (body.length > rules.maxBytes) {
     if (rules.overLimit === 'omit') return { kind: 'omitted', reason: 'too_large' };
@@ -81,6 +90,7 @@ function opaque(reason: OmissionReason, rules: BodyRules): ShownBody {
 }
 
 function isEncoded(headers: HeaderList): boolean {
+  if (!headers.has('content-encoding')) return false;
   return headers
     .getAll('content-encoding')
     .flatMap((value) => value.split(','))

@@ -11,10 +11,12 @@ export class RestartInstance extends Error {
   readonly restartInstance = true;
 }
 
-/** Second argument of a phase; the stock host passes none. */
+/** Second argument of a phase; the stock host passes none. It tells when Kong gave the event up, or its time was up. */
 export interface PhaseEvent {
-  /** Aborted when the event is over before its phase is: Kong gave it up, or its time was up. */
-  readonly signal?: AbortSignal;
+  /** Nobody waits for the decision any more. */
+  readonly over?: boolean;
+  /** One listener at a time; called once when the event is over, at once if it already is. undefined takes it away. */
+  onOver?(listener: (() => void) | undefined): void;
   /** Whether RestartInstance would be granted now. The host bounds how often: Kong would do it thousands of times. */
   readonly restartAllowed?: boolean;
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, sep } from 'node:path';
-import { PdkCallError } from './errors.js';
+import { PdkCallError } from './plugin-module.js';
 
 /**
  * Reads a request body that nginx put into a file. Only regular files (no symlink) below one of `folders` are read.

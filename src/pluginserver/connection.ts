@@ -1,15 +1,32 @@
 import type { Socket } from 'node:net';
-import { FrameReader } from './frames.js';
-import { Outbox } from './outbox.js';
-import type { PluginHost } from './plugin-host.js';
+import { FrameReader, type FrameSink, type FrameWriter, Outbox } from './frames.js';
+import type { InstanceDirectory } from './instances.js';
 import {
   instanceStatusFrame,
+  type PluginInfo,
   pluginInfoFrame,
   pluginNamesFrame,
   type RpcCall,
   readRpcCall,
 } from './rpc-messages.js';
-import { type EventConnection, RunningEvent } from './running-event.js';
+import { type EventConnection, type EventHost, RunningEvent } from './running-event.js';
+import type { WireReader } from './wire.js';
+
+/** What a connection needs of the server that it belongs to. */
+export interface ConnectionHost extends EventHost {
+  readonly instances: InstanceDirectory;
+  /** A frame that announces more is not read, bytes. */
+  readonly maxFrameBytes: number;
+  /** Connections are to be closed as soon as they are idle. */
+  readonly draining: boolean;
+  pluginNames(): readonly string[];
+  pluginInfo(name: string): PluginInfo | undefined;
+  /** False when there are too many events already; the event is to be refused then. */
+  eventBegins(): boolean;
+  eventEnds(): void;
+  /** Whether an unknown instance may be answered with a close, which makes Kong start it anew. */
+  mayCloseFor(instanceId: number): boolean;
+}
 
 /** How long the other side may take to close its half of a connection, milliseconds. */
 const LINGER_MS = 5_000;
@@ -18,11 +35,11 @@ const LINGER_MS = 5_000;
  * One connection from Kong. Kong sends one call after the other; an event occupies the connection until it has ended.
  * Frames are replies to PDK calls as long as replies are owed, and calls otherwise.
  */
-export class Connection implements EventConnection {
+export class Connection implements EventConnection, FrameSink {
+  readonly out: FrameWriter;
   readonly #socket: Socket;
-  readonly #host: PluginHost;
+  readonly #host: ConnectionHost;
   readonly #frames: FrameReader;
-  readonly #outbox: Outbox;
   #event: RunningEvent | undefined;
   /** A call is being worked on; Kong waits for its answer and must not send another one. */
   #busy = false;
@@ -32,24 +49,17 @@ export class Connection implements EventConnection {
   #closing = false;
   #closed = false;
 
-  constructor(socket: Socket, host: PluginHost) {
+  constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
-    this.#outbox = new Outbox(socket);
-    this.#frames = new FrameReader(host.maxFrameBytes, {
-      onFrame: (payload) => this.#onFrame(payload),
-      onOversize: (announced) => this.#onOversize(announced),
-    });
+    this.out = new Outbox(socket);
+    this.#frames = new FrameReader(host.maxFrameBytes, this);
     socket.on('data', (chunk: Buffer) => this.#frames.push(chunk));
     socket.on('end', () => this.#onEnd());
     socket.on('error', (err) =>
       host.logger.debug({ event: 'connection_error', err }, 'connection to Kong broke'),
     );
     socket.on('close', () => this.#onClose());
-  }
-
-  send(pieces: readonly Uint8Array[]): void {
-    this.#outbox.add(pieces);
   }
 
   eventReturned(): void {
@@ -79,77 +89,105 @@ export class Connection implements EventConnection {
     this.#socket.destroy();
   }
 
-  #onFrame(payload: Buffer): void {
-    if (this.#closing && (this.#event?.owed ?? 0) === 0) return;
-    if (this.#event?.onReply(payload) === true) {
-      if (this.#closing && this.#event.owed === 0) this.#end();
+  /** Looks whether the event's time is up; false when nothing here has a deadline. */
+  tick(now: number): boolean {
+    return this.#event?.tick(now) ?? false;
+  }
+
+  onFrame(frame: WireReader): void {
+    const event = this.#event;
+    if (event !== undefined && event.owed > 0) {
+      event.onReply(frame);
+      if (this.#closing && event.owed === 0) this.#end();
       return;
     }
+    if (this.#closing) return;
     if (this.#busy) {
       this.#garbage('Kong sent a frame although no reply was due');
       return;
     }
     let call: RpcCall;
     try {
-      call = readRpcCall(payload);
+      call = readRpcCall(frame);
     } catch (error) {
       this.#garbage(`unreadable call: ${error instanceof Error ? error.message : String(error)}`);
       return;
     }
-    this.#event = undefined;
     this.#busy = true;
-    this.#handle(call).catch((err) => {
-      this.#host.logger.error({ event: 'call_failed', call: call.command.kind, err }, 'call of Kong failed');
-      this.#end();
-    });
+    this.#event = undefined;
+    if (call.command === 'handle_event') this.#handleEvent(call);
+    else this.#handle(call).catch((err) => this.#callFailed(call, err));
   }
 
-  async #handle({ sequence, command }: RpcCall): Promise<void> {
+  onOversize(announced: number): boolean {
+    // Kong cannot be told; but closing would make it repeat the event for ever. So the reply passes by unread.
+    if (this.#event !== undefined && this.#event.owed > 0) {
+      this.#event.onOversizeReply(announced);
+      return true;
+    }
+    this.#garbage(`a frame of ${announced} bytes was announced, ${this.#host.maxFrameBytes} are allowed`);
+    return false;
+  }
+
+  #handleEvent(call: RpcCall): void {
+    const host = this.#host;
+    const event = new RunningEvent(call.sequence, call.text, host, this);
+    this.#event = event;
+    if (!host.eventBegins()) {
+      event.refuse(503);
+      return;
+    }
+    this.#counted = true;
+    const instance = host.instances.get(call.instanceId);
+    if (instance !== undefined) event.run(instance);
+    else this.#findInstance(call.instanceId, event).catch((err) => this.#callFailed(call, err));
+  }
+
+  /** The parent of this process may know the instance. */
+  async #findInstance(id: number, event: RunningEvent): Promise<void> {
+    const instance = await this.#host.instances.find(id);
+    if (this.#closed) return;
+    if (instance !== undefined) return event.run(instance);
+    if (this.#host.mayCloseFor(id)) return this.#closeForUnknown(id);
+    this.#host.logger.error({ event: 'unknown_instance', instance: id }, 'unknown instance: refused');
+    event.refuse(500);
+  }
+
+  #callFailed(call: RpcCall, err: unknown): void {
+    this.#host.logger.error({ event: 'call_failed', call: call.command, err }, 'call of Kong failed');
+    this.#end();
+  }
+
+  async #handle({ sequence, command, instanceId, name, text }: RpcCall): Promise<void> {
     const { instances } = this.#host;
-    switch (command.kind) {
+    switch (command) {
       case 'get_plugin_names':
         return this.#answer(pluginNamesFrame(sequence, this.#host.pluginNames()));
       case 'get_plugin_info': {
-        const info = this.#host.pluginInfo(command.name);
-        if (info === undefined) return this.#garbage(`there is no plugin ${JSON.stringify(command.name)}`);
+        const info = this.#host.pluginInfo(name);
+        if (info === undefined) return this.#garbage(`there is no plugin ${JSON.stringify(name)}`);
         return this.#answer(pluginInfoFrame(sequence, info));
       }
       case 'start_instance': {
-        const { id: instanceId, name, startedAt } = await instances.start(command.name, command.config);
-        return this.#answer(instanceStatusFrame(sequence, { name, instanceId, startedAt }));
+        const { id, startedAt } = await instances.start(name, text);
+        return this.#answer(instanceStatusFrame(sequence, { name, instanceId: id, startedAt }));
       }
       case 'get_instance_status':
       case 'close_instance': {
-        const { instanceId } = command;
         const instance = instances.get(instanceId) ?? (await instances.find(instanceId));
         // Kong does not look at the answer to a close; one for an id of an earlier life is nothing to complain about.
-        if (command.kind === 'close_instance') instances.close(instanceId);
+        if (command === 'close_instance') instances.close(instanceId);
         else if (instance === undefined) return this.#closeForUnknown(instanceId);
-        const { name = '', startedAt = 0 } = instance?.record ?? {};
-        return this.#answer(instanceStatusFrame(sequence, { name, instanceId, startedAt }));
-      }
-      case 'handle_event': {
-        const event = new RunningEvent({ sequence, phase: command.phase }, this.#host, this);
-        this.#event = event;
-        if (!this.#host.eventBegins()) return event.refuse(503);
-        this.#counted = true;
-        const { instanceId } = command;
-        const instance = instances.get(instanceId) ?? (await instances.find(instanceId));
-        if (this.#closed) return;
-        if (instance !== undefined) return event.run(instance);
-        if (this.#host.unknownInstances.mayClose(instanceId)) return this.#closeForUnknown(instanceId);
-        this.#host.logger.error(
-          { event: 'unknown_instance', instance: instanceId },
-          'unknown instance: refused',
-        );
-        return event.refuse(500);
+        const { name: plugin = '', startedAt = 0 } = instance?.record ?? {};
+        return this.#answer(instanceStatusFrame(sequence, { name: plugin, instanceId, startedAt }));
       }
     }
   }
 
   #answer(frame: Uint8Array): void {
     this.#busy = false;
-    this.send([frame]);
+    this.out.add(frame);
+    this.out.flush();
     if (this.#host.draining) this.#end();
   }
 
@@ -159,13 +197,6 @@ export class Connection implements EventConnection {
     const fields = { event: 'unknown_instance', instance: instanceId };
     this.#host.logger.info(fields, 'Kong named an instance of another server: it is asked to start it anew');
     this.#end();
-  }
-
-  #onOversize(announced: number): boolean {
-    // Kong cannot be told; but closing would make it repeat the event for ever. So the reply passes by unread.
-    if (this.#event?.onOversizeReply(announced) === true) return true;
-    this.#garbage(`a frame of ${announced} bytes was announced, ${this.#host.maxFrameBytes} are allowed`);
-    return false;
   }
 
   #onEnd(): void {
@@ -197,7 +228,7 @@ export class Connection implements EventConnection {
 
   #end(): void {
     this.#closing = true;
-    this.#outbox.flush();
+    this.out.flush();
     this.#socket.end();
     setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
   }

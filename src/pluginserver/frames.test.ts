@@ -12,7 +12,7 @@ function read(chunks: Iterable<Buffer>, passOversize = false): Read & { readonly
   const frames: string[] = [];
   const oversize: number[] = [];
   const reader = new FrameReader(LIMIT, {
-    onFrame: (payload) => frames.push(payload.toString('latin1')),
+    onFrame: (frame) => frames.push(frame.rest().toString('latin1')),
     onOversize: (announced) => {
       oversize.push(announced);
       return passOversize;
@@ -83,8 +83,8 @@ test('an oversize frame can pass by unread, however it is cut', () => {
 test('after stop() nothing is handed out, not even from the chunk in work', () => {
   const frames: string[] = [];
   const reader = new FrameReader(LIMIT, {
-    onFrame: (payload) => {
-      frames.push(payload.toString());
+    onFrame: (frame) => {
+      frames.push(frame.rest().toString());
       reader.stop();
     },
     onOversize: () => false,

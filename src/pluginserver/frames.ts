@@ -1,9 +1,12 @@
+import type { Socket } from 'node:net';
+import { COPIED_BYTES, type PieceSink, WireReader } from './wire.js';
+
 /** Length of a frame's header: uint32, little-endian. */
 export const HEADER_BYTES = 4;
 
 export interface FrameSink {
-  /** One whole payload. It may be a view into the chunk that came from the socket: valid as long as it is referenced. */
-  onFrame(payload: Buffer): void;
+  /** One whole payload, to be read during the call: the reader goes on to the next frame then. */
+  onFrame(frame: WireReader): void;
   /**
    * A frame of more bytes than allowed was announced; nothing was allocated. Return true to let its bytes pass unread
    * (`onFrame` is not called for it), false to stop reading.
@@ -12,12 +15,13 @@ export interface FrameSink {
 }
 
 /**
- * Cuts a byte stream into frames. Linear in the number of bytes: a payload is a view when it lies in one chunk, and is
- * copied once into a buffer of its announced size when it spans several.
+ * Cuts a byte stream into frames. Linear in the number of bytes: a payload is read where it lies when it lies in one chunk,
+ * and is copied once into a buffer of its announced size when it spans several.
  */
 export class FrameReader {
   readonly #sink: FrameSink;
   readonly #maxFrameBytes: number;
+  readonly #frame = new WireReader();
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
   #payload: Buffer | undefined;
@@ -46,7 +50,7 @@ export class FrameReader {
     while (at < chunk.length && !this.#stopped) {
       if (this.#bytesToSkip > 0) at += this.#skip(chunk.length - at);
       else if (this.#payload !== undefined) at += this.#fill(this.#payload, chunk, at);
-      else at += this.#startFrame(chunk, at);
+      else at = this.#startFrame(chunk, at);
     }
   }
 
@@ -61,36 +65,112 @@ export class FrameReader {
     this.#payloadBytes += count;
     if (this.#payloadBytes === payload.length) {
       this.#payload = undefined;
-      this.#sink.onFrame(payload);
+      this.#sink.onFrame(this.#frame.open(payload, 0, payload.length));
     }
     return count;
   }
 
+  /** Returns where the next frame begins, or the end of the chunk. */
   #startFrame(chunk: Buffer, at: number): number {
     let length: number;
-    let used: number;
-    if (this.#headerBytes === 0 && chunk.length - at >= HEADER_BYTES) {
-      length = chunk.readUInt32LE(at);
-      used = HEADER_BYTES;
-    } else {
-      used = chunk.copy(this.#header, this.#headerBytes, at);
+    let start = at + HEADER_BYTES;
+    if (this.#headerBytes === 0 && chunk.length >= start) length = chunk.readUInt32LE(at);
+    else {
+      const used = chunk.copy(this.#header, this.#headerBytes, at);
       this.#headerBytes += used;
-      if (this.#headerBytes < HEADER_BYTES) return used;
+      start = at + used;
+      if (this.#headerBytes < HEADER_BYTES) return start;
       this.#headerBytes = 0;
       length = this.#header.readUInt32LE(0);
     }
     if (length > this.#maxFrameBytes) {
       if (this.#sink.onOversize(length)) this.#bytesToSkip = length;
       else this.stop();
-      return used;
+      return start;
     }
-    const start = at + used;
-    if (chunk.length - start >= length) {
-      this.#sink.onFrame(chunk.subarray(start, start + length));
-      return used + length;
+    const end = start + length;
+    if (chunk.length >= end) {
+      this.#sink.onFrame(this.#frame.open(chunk, start, end));
+      return end;
     }
     this.#payload = Buffer.allocUnsafeSlow(length);
     this.#payloadBytes = 0;
-    return used;
+    return start;
+  }
+}
+
+/** Where frames go on their way to Kong. */
+export interface FrameWriter extends PieceSink {
+  /** Sends what there is, without waiting for more. */
+  flush(): void;
+}
+
+const MOST_SPARE_BUFFERS = 16;
+/** Buffers that nobody writes to; connections share them, since most are idle most of the time. */
+const spareBuffers: Buffer[] = [];
+const settled = Promise.resolve();
+
+/**
+ * Collects what is sent during one turn of the event loop and writes it with one system call: calls that a plugin makes
+ * together cost Kong one wake-up.
+ */
+export class Outbox implements FrameWriter {
+  readonly #socket: Socket;
+  #buffer: Buffer | undefined;
+  #used = 0;
+  /** What comes before the bytes in the buffer. */
+  #pieces: Uint8Array[] = [];
+  #scheduled = false;
+  readonly #flush = (): void => this.flush();
+  readonly #afterPromises = (): void => process.nextTick(this.#flush);
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  add(piece: Uint8Array): void {
+    const { length } = piece;
+    if (length > COPIED_BYTES) {
+      this.#closeBuffer();
+      this.#pieces.push(piece);
+    } else {
+      if (this.#used + length > COPIED_BYTES) this.#closeBuffer();
+      this.#buffer ??= spareBuffers.pop() ?? Buffer.allocUnsafeSlow(COPIED_BYTES);
+      this.#buffer.set(piece, this.#used);
+      this.#used += length;
+    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // The tick runs when no promise callback is left, so calls made by later callbacks of this turn join in.
+    void settled.then(this.#afterPromises);
+  }
+
+  flush(): void {
+    this.#scheduled = false;
+    const socket = this.#socket;
+    if (this.#pieces.length > 0) {
+      this.#closeBuffer();
+      const pieces = this.#pieces;
+      this.#pieces = [];
+      if (!socket.writable) return;
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+      return;
+    }
+    const buffer = this.#buffer;
+    if (buffer === undefined) return;
+    this.#buffer = undefined;
+    if (socket.writable) socket.write(buffer.subarray(0, this.#used));
+    this.#used = 0;
+    // Nothing waits in the stream: the kernel has a copy of all bytes.
+    if (socket.writableLength === 0 && spareBuffers.length < MOST_SPARE_BUFFERS) spareBuffers.push(buffer);
+  }
+
+  #closeBuffer(): void {
+    if (this.#buffer === undefined) return;
+    this.#pieces.push(this.#buffer.subarray(0, this.#used));
+    this.#buffer = undefined;
+    this.#used = 0;
   }
 }

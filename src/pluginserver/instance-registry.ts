@@ -1,5 +1,15 @@
 import { randomInt } from 'node:crypto';
-import type { InstanceRecord } from './instance.js';
+
+/** A plugin configuration that Kong started, as all processes know it. */
+export interface InstanceRecord {
+  readonly id: number;
+  /** The plugin's name. */
+  readonly name: string;
+  /** JSON text as Kong sent it: may hold secrets, never logged. */
+  readonly config: string;
+  /** Seconds since 1970. */
+  readonly startedAt: number;
+}
 
 export interface RegistryOptions {
   /** An instance that no event used for so long is dropped, milliseconds. */
@@ -128,4 +138,34 @@ function configurationKey(name: string, config: string): string {
     // An unreadable configuration is refused when the plugin is built; here it only needs a key.
   }
   return `${name}:${config}`;
+}
+
+/** Kong drops the id of a closed connection at once; what is still on its way with that id arrives within this time. */
+const WINDOW_MS = 10_000;
+const MAX_IDS = 10_000;
+
+/**
+ * Whether a connection may be closed because Kong named an instance that is unknown here. Kong answers a close by starting
+ * the instance anew and repeating the event, at once and without limit; so an id earns closes only for a short while after
+ * it was first seen. After that it is refused like any other failure.
+ */
+export class UnknownInstances {
+  readonly #firstSeen = new Map<number, number>();
+  readonly #now: () => number;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  mayClose(id: number): boolean {
+    const now = this.#now();
+    const first = this.#firstSeen.get(id);
+    if (first !== undefined) return now - first < WINDOW_MS;
+    if (this.#firstSeen.size >= MAX_IDS) {
+      const [oldest] = this.#firstSeen.keys();
+      if (oldest !== undefined) this.#firstSeen.delete(oldest);
+    }
+    this.#firstSeen.set(id, now);
+    return true;
+  }
 }

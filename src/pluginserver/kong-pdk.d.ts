@@ -7,6 +7,10 @@ declare module 'kong-pdk/pdk.js' {
   }
   export default class Kong {
     constructor(pipe: RpcPipe);
+    /** What a call rejects with when Kong reports an error. */
+    static readonly Error: new (
+      message: string,
+    ) => Error;
     readonly kong: unknown;
   }
 }

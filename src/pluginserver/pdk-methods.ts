@@ -1,61 +1,56 @@
 import {
   type ArgumentWriter,
+  AUTHENTICATE_ARGS,
+  bool,
   boolArgument,
+  bytes,
   bytesArgument,
+  CONSUMER,
+  CONSUMER_SPEC,
+  CREDENTIAL,
   exitArguments,
+  integer,
   integerArgument,
   keyValueArguments,
   listArguments,
   maximumArgument,
   noArguments,
-  recordArguments,
-  structArgument,
-  textArgument,
-} from './pdk-arguments.js';
-import {
-  AUTHENTICATE_ARGS,
-  CONSUMER,
-  CONSUMER_SPEC,
-  CREDENTIAL,
-  ROUTE,
-  SERVICE,
-  TARGET,
-  URI_CAPTURES,
-} from './pdk-records.js';
-import {
-  bool,
-  bytes,
-  integer,
   nothing,
   number,
   type ReplyReader,
+  ROUTE,
   rawBody,
   record,
+  recordArguments,
+  SERVICE,
   struct,
+  structArgument,
+  TARGET,
   text,
+  textArgument,
+  URI_CAPTURES,
   value,
-} from './pdk-replies.js';
-import { WireWriter } from './wire-writer.js';
+} from './pdk-messages.js';
+import { type PieceSink, WireWriter } from './wire.js';
 
+/** A method of Kong's PDK. */
 export interface PdkMethod {
   readonly name: string;
   readonly writeArguments: ArgumentWriter;
   readonly readReply: ReplyReader;
+  /** Frames of calls that were made before, by their only argument: most plugins ask the same in each event. */
+  readonly frames: Map<unknown, Uint8Array>;
 }
 
 export const RAW_BODY_METHOD = 'kong.request.get_raw_body';
 export const EXIT_METHOD = 'kong.response.exit';
 
 const methods = new Map<string, PdkMethod>();
-/** Frames of calls whose message is always empty, ready to send. */
-const readyFrames = new Map<string, Uint8Array>();
 
 function define(prefix: string, names: string, writeArguments: ArgumentWriter, readReply: ReplyReader): void {
   for (const short of names.split(' ')) {
     const name = `${prefix}.${short}`;
-    const method = { name, writeArguments, readReply };
-    methods.set(name, method);
-    if (writeArguments === noArguments) readyFrames.set(name, Buffer.concat(buildFrames(method, [])));
+    methods.set(name, { name, writeArguments, readReply, frames: new Map() });
   }
 }
 
@@ -119,22 +114,47 @@ export function pdkMethod(name: string): PdkMethod | undefined {
   return methods.get(name);
 }
 
-/**
- * The two frames of a call: the method's name, then its message.
- *
- * @throws TypeError when the arguments do not fit the method.
- */
-export function callFrames(method: PdkMethod, args: readonly unknown[]): Uint8Array[] {
-  const ready = readyFrames.get(method.name);
-  return ready === undefined ? buildFrames(method, args) : [ready];
+export function pdkMethods(): Iterable<PdkMethod> {
+  return methods.values();
 }
 
-function buildFrames(method: PdkMethod, args: readonly unknown[]): Uint8Array[] {
-  const writer = new WireWriter();
-  method.writeArguments(writer, args);
-  writer.closeFrame(0);
-  const before = writer.length;
-  writer.text(method.name);
-  writer.closeFrame(before);
-  return writer.finish();
+const MOST_KEPT_FRAMES = 32;
+const MOST_KEPT_BYTES = 256;
+let spareWriter: WireWriter | undefined;
+
+/**
+ * Sends the two frames of a call: the method's name, then its message.
+ *
+ * @throws TypeError when the arguments do not fit the method; nothing is sent then.
+ */
+export function sendCall(method: PdkMethod, args: readonly unknown[], out: PieceSink): void {
+  const kept = args.length < 2 ? method.frames.get(args[0]) : undefined;
+  if (kept !== undefined) {
+    out.add(kept);
+    return;
+  }
+  // An object among the arguments may run code of the plugin's while it is read, and that may make a call of its own.
+  const writer = spareWriter ?? new WireWriter();
+  spareWriter = undefined;
+  try {
+    method.writeArguments(writer, args);
+    writer.closeFrame(0);
+    const before = writer.length;
+    writer.text(method.name);
+    writer.closeFrame(before);
+    if (mayKeep(method, args) && writer.length <= MOST_KEPT_BYTES) {
+      method.frames.set(args[0], Buffer.concat(writer.finish()));
+    }
+    writer.sendTo(out);
+  } finally {
+    writer.clear();
+    spareWriter = writer;
+  }
+}
+
+/** Only of calls that read: what they ask for is of the plugin's choosing, what others write is of one request. */
+function mayKeep({ readReply, frames }: PdkMethod, args: readonly unknown[]): boolean {
+  if (readReply === nothing || frames.size >= MOST_KEPT_FRAMES) return false;
+  const [only] = args;
+  return args.length < 2 && (only === undefined || typeof only === 'string' || typeof only === 'number');
 }

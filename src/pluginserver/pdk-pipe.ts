@@ -1,42 +1,37 @@
-import type { RpcPipe } from 'kong-pdk/pdk.js';
+import PDK from 'kong-pdk/pdk.js';
 import { readBodyFile, tooLarge } from './body-file.js';
-import { EventOverError, PdkCallError } from './errors.js';
-import { callFrames, EXIT_METHOD, type PdkMethod, pdkMethod, RAW_BODY_METHOD } from './pdk-methods.js';
-import { nothing, type RawBody } from './pdk-replies.js';
-
-type Result = readonly [unknown, unknown?];
+import type { FrameWriter } from './frames.js';
+import type { PdkCalls } from './kong-object.js';
+import type { BodyLimits } from './options.js';
+import { nothing, type RawBody } from './pdk-messages.js';
+import { EXIT_METHOD, type PdkMethod, RAW_BODY_METHOD, sendCall } from './pdk-methods.js';
+import { EventOverError, PdkCallError } from './plugin-module.js';
+import type { WireReader } from './wire.js';
 
 interface PendingCall {
   readonly method: PdkMethod;
   readonly args: readonly unknown[];
-  /** Without effect when nobody asked for the result, or when there is one already. */
-  resolve: (result: Result) => void;
-  reject: (error: Error) => void;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
 }
 
-const NOTHING: Result = [undefined];
-
-export interface BodyLimits {
-  /** For a plugin that asks for no limit of its own. */
-  readonly maxBodyBytes: number;
-  readonly bodyDirs: readonly string[];
-}
+/** In the place of a call whose reply nobody waits for. */
+const NOBODY = undefined;
+const DONE = Promise.resolve(undefined);
 
 /**
- * The pipe under kong-pdk's `kong` object for one event: calls go out in the order in which they were made, Kong's replies
- * come back in that order. `send` is expected to collect what one turn of the event loop brings.
+ * The calls of one event: they go out in the order in which they were made, Kong's replies come back in that order. Each
+ * event has a pipe of its own, and what its `kong` object sends goes through this one or nowhere.
  */
-export class PdkPipe implements RpcPipe {
-  readonly #send: (pieces: readonly Uint8Array[]) => void;
+export class PdkPipe implements PdkCalls {
+  readonly #out: FrameWriter;
   readonly #limits: BodyLimits;
-  readonly #pending: PendingCall[] = [];
+  #pending: (PendingCall | typeof NOBODY)[] = [];
   #firstPending = 0;
-  #last: PendingCall | undefined;
-  #state: 'open' | 'exited' | 'over' = 'open';
-  #sealed = false;
+  #state: 'open' | 'sealed' | 'exited' | 'over' = 'open';
 
-  constructor(send: (pieces: readonly Uint8Array[]) => void, limits: BodyLimits) {
-    this.#send = send;
+  constructor(out: FrameWriter, limits: BodyLimits) {
+    this.#out = out;
     this.#limits = limits;
   }
 
@@ -47,7 +42,7 @@ export class PdkPipe implements RpcPipe {
 
   /** The phase returned and asked for no exit. */
   get sealed(): boolean {
-    return this.#sealed;
+    return this.#state === 'sealed';
   }
 
   /** How many replies Kong still owes. */
@@ -56,84 +51,85 @@ export class PdkPipe implements RpcPipe {
   }
 
   /**
-   * Sends a call.
+   * A call of the plugin's. One that brings nothing back is done as soon as it is sent: Kong carries calls out in their
+   * order, and has no way to say that one failed but to end the whole request with a 500. So an event can end without
+   * waiting for the replies to its last writes.
    *
-   * @throws EventOverError after the end, PdkCallError when Kong has no such method or the arguments do not fit.
+   * @throws (by rejecting) EventOverError after the end, PdkCallError when the arguments do not fit or the reply is no good.
    */
-  put(call: { readonly Method: string; readonly Args: readonly unknown[] }): void {
-    if (this.#state !== 'open' || this.#sealed)
-      throw new EventOverError(`${call.Method} was called after the event was over`);
-    const method = pdkMethod(call.Method);
-    if (method === undefined) {
-      throw new PdkCallError('ERR_PDK_METHOD', `Kong offers no ${call.Method} to external plugins`);
-    }
-    this.#send(framesOf(method, call.Args));
-    if (call.Method === EXIT_METHOD) {
-      this.#state = 'exited';
-      return;
-    }
-    this.#last = { method, args: call.Args, resolve: ignore, reject: ignore };
-    this.#pending.push(this.#last);
+  call(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
+    if (this.#state !== 'open')
+      return Promise.reject(new EventOverError(`${method.name} was called after the event was over`));
+    return this.#send(method, args);
   }
 
-  /**
-   * The result of the call just put: kong-pdk asks for it in the same breath. A call that brings nothing back is done as
-   * soon as it is sent: Kong carries calls out in their order, and has no way to say that one failed but to end the whole
-   * request with a 500. So an event can end without waiting for the replies to its last writes.
-   */
-  get(): Promise<Result> {
-    const call = this.#last;
-    if (call === undefined || call.method.readReply === nothing) return Promise.resolve(NOTHING);
+  /** A call of the server's own, for an event that the plugin does not end. */
+  ownCall(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
+    return this.#send(method, args);
+  }
+
+  #send(method: PdkMethod, args: readonly unknown[]): Promise<unknown> {
+    try {
+      sendCall(method, args, this.#out);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return Promise.reject(new PdkCallError('ERR_PDK_ARGUMENTS', `${method.name}: ${reason}`, { cause }));
+    }
+    if (method.name === EXIT_METHOD) {
+      if (this.#state === 'open') this.#state = 'exited';
+      this.#out.flush();
+      return DONE;
+    }
+    if (method.readReply === nothing) {
+      this.#pending.push(NOBODY);
+      return DONE;
+    }
     return new Promise((resolve, reject) => {
-      call.resolve = resolve;
-      call.reject = reject;
+      this.#pending.push({ method, args, resolve, reject });
     });
   }
 
   /** Hands Kong's reply to the oldest call without one. */
-  onReply(payload: Buffer): void {
+  onReply(reply: WireReader): void {
     const call = this.#shift();
-    if (call === undefined || this.#state === 'over') return;
-    let value: unknown;
+    if (call === NOBODY) return;
+    const { method } = call;
     try {
-      value = call.method.readReply(payload);
+      const value = method.readReply(reply);
+      if (method.name === RAW_BODY_METHOD) this.#resolveBody(call, value as RawBody);
+      else call.resolve(value);
     } catch (cause) {
-      call.reject(
-        new PdkCallError('ERR_PDK_REPLY', `Kong's reply to ${call.method.name} is unreadable`, { cause }),
-      );
-      return;
+      const message = `Kong's reply to ${method.name} is unreadable`;
+      call.reject(new PdkCallError('ERR_PDK_REPLY', message, { cause }));
     }
-    if (call.method.name === RAW_BODY_METHOD) this.#resolveBody(call, value as RawBody);
-    else call.resolve([value]);
   }
 
   /** Kong's reply to the oldest call is too large to be taken in. */
   onOversizeReply(announced: number): void {
     const call = this.#shift();
-    call?.reject(
-      new PdkCallError('ERR_REPLY_TOO_LARGE', `Kong's reply to ${call.method.name} has ${announced} bytes`),
-    );
+    const message = `Kong's reply to ${call?.method.name} has ${announced} bytes`;
+    call?.reject(new PdkCallError('ERR_REPLY_TOO_LARGE', message));
   }
 
-  /** Nothing goes out any more and no reply comes to the plugin; replies that Kong owes are still taken in and dropped. */
+  /** No call goes out any more and no reply comes to the plugin; replies that Kong owes are still taken in and dropped. */
   end(reason: string): void {
-    if (this.#state === 'open') this.#state = 'over';
-    for (const call of this.#pending.slice(this.#firstPending)) {
-      call.reject(new EventOverError(`no reply to ${call.method.name}: ${reason}`));
+    if (this.#state !== 'exited') this.#state = 'over';
+    for (let i = this.#firstPending; i < this.#pending.length; i++) {
+      const call = this.#pending[i];
+      call?.reject(new EventOverError(`no reply to ${call.method.name}: ${reason}`));
+      this.#pending[i] = NOBODY;
     }
   }
 
   /** The phase is over and asked for no exit: replies still reach those who wait for them, but no call goes out. */
   seal(): void {
-    this.#sealed = true;
+    this.#state = 'sealed';
   }
 
-  #shift(): PendingCall | undefined {
-    const call = this.#pending[this.#firstPending];
-    if (call === undefined) return undefined;
-    this.#firstPending++;
+  #shift(): PendingCall | typeof NOBODY {
+    const call = this.#pending[this.#firstPending++];
     if (this.#firstPending === this.#pending.length) {
-      this.#pending.length = 0;
+      this.#pending = [];
       this.#firstPending = 0;
     }
     return call;
@@ -142,24 +138,10 @@ export class PdkPipe implements RpcPipe {
   #resolveBody(call: PendingCall, body: RawBody): void {
     const asked = Number(call.args[0] ?? 0);
     const maxBytes = asked > 0 ? asked : this.#limits.maxBodyBytes;
-    if ('error' in body) call.resolve([undefined, body.error]);
-    else if ('file' in body) {
-      readBodyFile(body.file, maxBytes, this.#limits.bodyDirs).then(
-        (content) => call.resolve([content]),
-        call.reject,
-      );
-    } else if (body.content.length > maxBytes) call.reject(tooLarge(body.content.length, maxBytes));
-    else call.resolve([body.content]);
-  }
-}
-
-function ignore(): void {}
-
-function framesOf(method: PdkMethod, args: readonly unknown[]): Uint8Array[] {
-  try {
-    return callFrames(method, args);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new PdkCallError('ERR_PDK_ARGUMENTS', `${method.name}: ${reason}`, { cause });
+    if ('error' in body) call.reject(new PDK.Error(`PDK method ${call.method.name} failed:  ${body.error}`));
+    else if ('file' in body)
+      readBodyFile(body.file, maxBytes, this.#limits.bodyDirs).then(call.resolve, call.reject);
+    else if (body.content.length > maxBytes) call.reject(tooLarge(body.content.length, maxBytes));
+    else call.resolve(body.content);
   }
 }

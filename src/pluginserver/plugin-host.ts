@@ -1,45 +1,37 @@
 import type { Socket } from 'node:net';
-import { Connection } from './connection.js';
+import { Connection, type ConnectionHost } from './connection.js';
 import { kongSchemaOf } from './dump.js';
+import { UnknownInstances } from './instance-registry.js';
 import type { InstanceDirectory } from './instances.js';
-import { rarely } from './log-rarely.js';
-import type { ServerLogger } from './logger.js';
-import type { BodyLimits } from './pdk-pipe.js';
+import { type BodyLimits, type HostLimits, rarely, ServerCounts, type ServerLogger } from './options.js';
 import { type PluginModule, phasesOf } from './plugin-module.js';
 import type { PluginInfo } from './rpc-messages.js';
-import type { EventHost } from './running-event.js';
-import { ServerCounts } from './server-counts.js';
-import { UnknownInstances } from './unknown-instances.js';
-
-export interface HostLimits extends BodyLimits {
-  /** A frame that announces more is not read, bytes. */
-  readonly maxFrameBytes: number;
-  /** Events beyond are refused with 503. */
-  readonly maxEvents: number;
-  /** Events on connections beyond are refused with 503. */
-  readonly maxConnections: number;
-  /** Milliseconds. */
-  readonly eventTimeoutMs: number;
-}
 
 export interface HostOptions extends HostLimits {
   readonly plugins: readonly PluginModule[];
   readonly instances: InstanceDirectory;
   readonly logger: ServerLogger;
+  /** Milliseconds of a clock that never jumps. For tests. */
+  readonly now?: () => number;
 }
 
 /** How often the log says that events are refused because there are too many. */
 const OVERLOAD_LOG_MS = 10_000;
 const DRAIN_POLL_MS = 20;
+/** How exact deadlines of events are. */
+const CLOCK_MS = 100;
 
 /** Serves Kong's connections with a set of plugins: the server without its socket and its process. */
-export class PluginHost implements EventHost {
+export class PluginHost implements ConnectionHost {
   readonly #options: HostOptions;
   readonly #connections = new Set<Connection>();
-  readonly unknownInstances = new UnknownInstances();
+  readonly #unknownInstances = new UnknownInstances();
   readonly counts = new ServerCounts();
   #events = 0;
   #draining = false;
+  /** Runs while an event has a deadline: one timer for all of them. */
+  #clock: NodeJS.Timeout | undefined;
+  readonly #now: () => number;
 
   readonly #logOverload = rarely(OVERLOAD_LOG_MS, (times) => {
     const fields = { event: 'overload', times, events: this.#events, connections: this.#connections.size };
@@ -48,6 +40,7 @@ export class PluginHost implements EventHost {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   get logger(): ServerLogger {
@@ -107,6 +100,10 @@ export class PluginHost implements EventHost {
     };
   }
 
+  mayCloseFor(instanceId: number): boolean {
+    return this.#unknownInstances.mayClose(instanceId);
+  }
+
   mayRestart(instanceId: number): boolean {
     return this.instances.mayRestart(instanceId);
   }
@@ -131,6 +128,11 @@ export class PluginHost implements EventHost {
     this.#events--;
   }
 
+  startClock(): number {
+    this.#clock ??= setInterval(() => this.#tick(), CLOCK_MS);
+    return this.#now();
+  }
+
   /**
    * Closes idle connections at once and busy ones when their event is over, and waits for these.
    *
@@ -148,5 +150,14 @@ export class PluginHost implements EventHost {
     const cutOff = this.#events;
     for (const connection of this.#connections) connection.destroy();
     return cutOff;
+  }
+
+  #tick(): void {
+    const now = this.#now();
+    let waiting = false;
+    for (const connection of this.#connections) if (connection.tick(now)) waiting = true;
+    if (waiting) return;
+    clearInterval(this.#clock);
+    this.#clock = undefined;
   }
 }

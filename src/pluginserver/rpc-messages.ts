@@ -1,19 +1,28 @@
-import { DELIMITED, VARINT, WireError, WireReader } from './wire-reader.js';
-import { WireWriter } from './wire-writer.js';
+import { DELIMITED, type PieceSink, VARINT, WireError, type WireReader, WireWriter } from './wire.js';
 
-/** What Kong asks a plugin server to do. */
-export type RpcCommand =
-  | { readonly kind: 'get_plugin_names' }
-  | { readonly kind: 'get_plugin_info'; readonly name: string }
-  | { readonly kind: 'start_instance'; readonly name: string; readonly config: string }
-  | { readonly kind: 'get_instance_status'; readonly instanceId: number }
-  | { readonly kind: 'close_instance'; readonly instanceId: number }
-  | { readonly kind: 'handle_event'; readonly instanceId: number; readonly phase: string };
+/** What Kong asks a plugin server to do: fields 31 to 36 of RpcCall. */
+const COMMANDS = [
+  'get_plugin_names',
+  'get_plugin_info',
+  'start_instance',
+  'get_instance_status',
+  'close_instance',
+  'handle_event',
+] as const;
+const FIRST_COMMAND = 31;
+
+export type RpcCommand = (typeof COMMANDS)[number];
 
 export interface RpcCall {
   /** Comes back in the answer. */
-  readonly sequence: number;
-  readonly command: RpcCommand;
+  sequence: number;
+  command: RpcCommand;
+  /** Of the commands about an instance. */
+  instanceId: number;
+  /** The plugin's, where the command names one. */
+  name: string;
+  /** The configuration of an instance that starts, or the phase of an event. */
+  text: string;
 }
 
 export interface PluginInfo {
@@ -37,58 +46,48 @@ const FIRST_DELIMITED = (1 << 3) | DELIMITED;
 const SECOND_VARINT = (2 << 3) | VARINT;
 const SECOND_DELIMITED = (2 << 3) | DELIMITED;
 
-/** Fields 31 to 36 of RpcCall, by their tags. */
-const COMMANDS = new Map<number, (reader: WireReader) => RpcCommand>([
-  [(31 << 3) | DELIMITED, () => ({ kind: 'get_plugin_names' })],
-  [(32 << 3) | DELIMITED, (r) => ({ kind: 'get_plugin_info', name: fields(r).first })],
-  [
-    (33 << 3) | DELIMITED,
-    (reader) => {
-      const { first: name, second: config } = fields(reader);
-      return { kind: 'start_instance', name, config };
-    },
-  ],
-  [(34 << 3) | DELIMITED, (r) => ({ kind: 'get_instance_status', instanceId: fields(r).id })],
-  [(35 << 3) | DELIMITED, (r) => ({ kind: 'close_instance', instanceId: fields(r).id })],
-  [
-    (36 << 3) | DELIMITED,
-    (reader) => {
-      const { id: instanceId, second: phase } = fields(reader);
-      return { kind: 'handle_event', instanceId, phase };
-    },
-  ],
-]);
-
 /** @throws WireError for anything that is not a call of this protocol. */
-export function readRpcCall(payload: Buffer): RpcCall {
-  const reader = new WireReader(payload);
-  let sequence = 0;
+export function readRpcCall(frame: WireReader): RpcCall {
+  const call: RpcCall = { sequence: 0, command: 'get_plugin_names', instanceId: 0, name: '', text: '' };
   let command: RpcCommand | undefined;
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    const read = COMMANDS.get(tag);
-    if (tag === FIRST_VARINT) sequence = reader.varint();
-    else if (read !== undefined) command = read(reader.message());
-    else reader.skip(tag);
+  for (let tag = frame.tag(); tag !== 0; tag = frame.tag()) {
+    const named = (tag & 7) === DELIMITED ? COMMANDS[(tag >>> 3) - FIRST_COMMAND] : undefined;
+    if (tag === FIRST_VARINT) call.sequence = frame.varint();
+    else if (named === undefined) frame.skip(tag);
+    else {
+      command = named;
+      readCommand(frame, call);
+    }
   }
   if (command === undefined) throw new WireError('a call without a command');
-  return { sequence, command };
+  call.command = command;
+  return call;
 }
 
 /** The command messages have a number or a string as field 1 and a string as field 2. */
-function fields(reader: WireReader): { id: number; first: string; second: string } {
-  const result = { id: 0, first: '', second: '' };
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === FIRST_VARINT) result.id = reader.varint();
-    else if (tag === FIRST_DELIMITED) result.first = reader.text();
-    else if (tag === SECOND_DELIMITED) result.second = reader.text();
-    else reader.skip(tag);
+function readCommand(frame: WireReader, call: RpcCall): void {
+  call.instanceId = 0;
+  call.name = '';
+  call.text = '';
+  const outer = frame.enter();
+  for (let tag = frame.tag(); tag !== 0; tag = frame.tag()) {
+    if (tag === FIRST_VARINT) call.instanceId = frame.varint();
+    else if (tag === FIRST_DELIMITED) call.name = frame.text();
+    else if (tag === SECOND_DELIMITED) call.text = frame.text();
+    else frame.skip(tag);
   }
-  return result;
+  frame.leave(outer);
 }
 
-/** A frame with RpcReturn{sequence}; behind an empty frame it ends an event. */
-export function returnFrame(sequence: number): Uint8Array {
-  return rpcReturn(sequence, () => {});
+const ends = new WireWriter();
+
+/** What ends an event: an empty frame, and one with RpcReturn{sequence}. */
+export function sendEventEnd(sequence: number, out: PieceSink): void {
+  ends.varint(sequence);
+  ends.varint(FIRST_VARINT);
+  ends.closeFrame(0);
+  ends.closeFrame(ends.length);
+  ends.sendTo(out);
 }
 
 export function pluginNamesFrame(sequence: number, names: readonly string[]): Uint8Array {

@@ -1,10 +1,59 @@
-import { checkFileLimit } from './file-limit.js';
-import type { PluginHost } from './plugin-host.js';
-import { PluginServer, type PluginServerOptions } from './plugin-server.js';
-import { catchStrays } from './stray-errors.js';
-import { runWorker } from './workers/run-worker.js';
+import { InstanceRegistry } from './instance-registry.js';
+import { InstanceTable, LocalInstances } from './instances.js';
+import type { PluginServerOptions, ServerLogger } from './options.js';
+import { PluginHost } from './plugin-host.js';
+import { EventOverError } from './plugin-module.js';
+import { acceptErrorLog, checkFileLimit, SocketListener } from './socket-listener.js';
 import { Supervisor } from './workers/supervisor.js';
-import { isWorkerProcess } from './workers/worker-process.js';
+import { runWorker } from './workers/worker.js';
+import { isWorkerProcess } from './workers/worker-pool.js';
+
+const EXPIRY_INTERVAL_MS = 60_000;
+
+/** A plugin server in one process. */
+export class PluginServer {
+  readonly host: PluginHost;
+  readonly #listener: SocketListener;
+  readonly #expiry: NodeJS.Timeout;
+
+  private constructor(host: PluginHost, listener: SocketListener, expire: () => void) {
+    this.host = host;
+    this.#listener = listener;
+    this.#expiry = setInterval(expire, EXPIRY_INTERVAL_MS);
+    this.#expiry.unref();
+  }
+
+  /** @throws ListenError when the socket cannot be opened. */
+  static async start(options: PluginServerOptions): Promise<PluginServer> {
+    const { plugins, logger } = options;
+    const registry = new InstanceRegistry({ idleMs: options.instanceIdleMs });
+    const instances = new LocalInstances(new InstanceTable(plugins, logger), registry);
+    const host = new PluginHost({ ...options, instances });
+    const listener = await SocketListener.listen({
+      path: options.socketPath,
+      takeover: options.takeover,
+      mode: options.socketMode,
+      onError: acceptErrorLog(logger),
+      onConnection: (socket) => host.accept(socket),
+    });
+    return new PluginServer(host, listener, () => {
+      const count = instances.expire();
+      if (count > 0) logger.info({ event: 'instances_expired', count }, 'instances without use were dropped');
+    });
+  }
+
+  /**
+   * Stops accepting, waits for the events in flight and closes all connections. Leaves the socket alone when another
+   * server has taken it over.
+   *
+   * @returns how many events were cut off because they took longer than `graceMs`.
+   */
+  async stop(graceMs: number): Promise<number> {
+    clearInterval(this.#expiry);
+    await this.#listener.close();
+    return this.host.drain(graceMs);
+  }
+}
 
 export interface RunOptions extends PluginServerOptions {
   /** How long events in flight may take after a signal to end, milliseconds. */
@@ -25,9 +74,9 @@ export interface RunOptions extends PluginServerOptions {
  * @throws ListenError when the socket cannot be opened.
  */
 export async function runServer(options: RunOptions): Promise<number> {
-  if (isWorkerProcess()) return runWorker(options);
   const { logger, workers } = options;
   catchStrays(logger);
+  if (isWorkerProcess()) return runWorker(options);
   checkFileLimit(options.maxConnections, logger);
   const signal = nextSignal();
   const server = workers > 1 ? await Supervisor.start(options) : await PluginServer.start(options);
@@ -44,5 +93,21 @@ function nextSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     process.on('SIGTERM', resolve);
     process.on('SIGINT', resolve);
+  });
+}
+
+/**
+ * A promise that a plugin left to itself must not take the other requests down: its own request ends only by its phase.
+ * An exception outside of any promise leaves the process in an unknown state: it ends, and Kong starts it anew.
+ */
+function catchStrays(logger: ServerLogger): void {
+  process.on('unhandledRejection', (err) => {
+    // A call that nobody waited for, such as a log line, when the request was over.
+    if (err instanceof EventOverError) return;
+    logger.error({ event: 'unhandled_rejection', err }, 'a promise of the plugin failed and nobody noticed');
+  });
+  process.on('uncaughtException', (err) => {
+    logger.error({ event: 'uncaught_exception', err }, 'unexpected exception: the process ends');
+    process.exit(1);
   });
 }

@@ -1,9 +1,8 @@
-import { expect, test } from 'vitest';
-import { Instance } from './instance.js';
-import type { ServerLogger } from './logger.js';
+import { expect, test, vi } from 'vitest';
+import { Instance } from './instances.js';
+import { ServerCounts, type ServerLogger } from './options.js';
 import type { PhaseEvent, PluginModule } from './plugin-module.js';
 import { RunningEvent } from './running-event.js';
-import { ServerCounts } from './server-counts.js';
 
 const silent = () => {};
 const logger: ServerLogger = { debug: silent, info: silent, warn: silent, error: silent };
@@ -21,23 +20,26 @@ test('a restart that was promised and then not granted: the plugin ends the even
   const module: PluginModule = { Name: 'p', Version: '1.0.0', Priority: 1, Schema: [], Plugin };
   const ends: string[] = [];
   const event = new RunningEvent(
-    { sequence: 1, phase: 'access' },
+    1,
+    'access',
     {
       counts: new ServerCounts(),
       logger,
       bodyLimits: { maxBodyBytes: 1, bodyDirs: [] },
       eventTimeoutMs: 10_000,
+      startClock: () => 0,
       mayRestart: () => true,
       claimRestart: async () => false,
     },
     {
-      send: silent,
+      out: { add: silent, flush: silent },
       eventReturned: () => ends.push('returned'),
       eventDecided: () => ends.push('refused'),
       closeForRestart: () => ends.push('closed'),
     },
   );
-  await event.run(new Instance({ id: 1, name: 'p', config: '{}', startedAt: 0 }, module, logger));
+  event.run(new Instance({ id: 1, name: 'p', config: '{}', startedAt: 0 }, module, logger));
+  await vi.waitFor(() => expect(ends).toHaveLength(1));
   expect(told).toEqual([true, false]);
   expect(ends).toEqual(['returned']);
 });

@@ -1,12 +1,12 @@
-import PDK from 'kong-pdk/pdk.js';
-import { EventOverError } from './errors.js';
-import type { Instance } from './instance.js';
-import type { ServerLogger } from './logger.js';
-import { type BodyLimits, PdkPipe } from './pdk-pipe.js';
-import type { PhaseEvent } from './plugin-module.js';
-import { exit, type RefusalStatus, refuse } from './refusal.js';
-import { returnFrame } from './rpc-messages.js';
-import type { ServerCounts } from './server-counts.js';
+import type { FrameWriter } from './frames.js';
+import type { Instance } from './instances.js';
+import { kongObject } from './kong-object.js';
+import type { BodyLimits, ServerCounts, ServerLogger } from './options.js';
+import { type PdkMethod, pdkMethod } from './pdk-methods.js';
+import { PdkPipe } from './pdk-pipe.js';
+import { EventOverError, type PhaseEvent } from './plugin-module.js';
+import { sendEventEnd } from './rpc-messages.js';
+import type { WireReader } from './wire.js';
 
 export interface EventHost {
   readonly counts: ServerCounts;
@@ -14,12 +14,14 @@ export interface EventHost {
   readonly bodyLimits: BodyLimits;
   /** A phase that takes longer is refused, milliseconds. Kong itself waits 60 s. */
   readonly eventTimeoutMs: number;
+  /** Milliseconds of the clock that {@link RunningEvent.tick} is called with from now on. */
+  startClock(): number;
   mayRestart(instanceId: number): boolean;
   claimRestart(instanceId: number): Promise<boolean>;
 }
 
 export interface EventConnection {
-  send(pieces: readonly Uint8Array[]): void;
+  readonly out: FrameWriter;
   /** The event has ended in the protocol: Kong can send the next call. */
   eventReturned(): void;
   /** The event is decided: an exit is on its way, or the connection is about to close. */
@@ -28,43 +30,49 @@ export interface EventConnection {
   closeForRestart(): void;
 }
 
-export interface EventCall {
-  readonly sequence: number;
-  readonly phase: string;
-}
+export type RefusalStatus = 500 | 503;
 
-/** How long Kong may take to name the upstream's headers before an event is refused without clearing them. */
-const REFUSAL_TIMEOUT_MS = 5_000;
-const EMPTY_FRAME = Buffer.alloc(4);
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** One event: runs the plugin's phase and sees to it that the event ends in the right way, whatever the plugin does. */
 export class RunningEvent implements PhaseEvent {
-  readonly #call: EventCall;
+  readonly #sequence: number;
+  readonly #phase: string;
   readonly #host: EventHost;
   readonly #connection: EventConnection;
   readonly #pipe: PdkPipe;
-  /** For the server's own calls, when the plugin failed. */
-  #rescue: PdkPipe | undefined;
-  #abort: AbortController | undefined;
-  #timer: NodeJS.Timeout | undefined;
   #instance: Instance | undefined;
   /** The plugin was told that a restart would be granted. */
   #restartPromised = false;
   #restartDenied = false;
-  #over = false;
+  /** The plugin has no more say in how the event ends. */
+  #decided = false;
+  #deadline = NEVER;
+  /** Why the event was over before its phase was. */
+  #overBecause: string | undefined;
+  #onOver: (() => void) | undefined;
+  #abort: AbortController | undefined;
 
-  constructor(call: EventCall, host: EventHost, connection: EventConnection) {
-    this.#call = call;
+  constructor(sequence: number, phase: string, host: EventHost, connection: EventConnection) {
+    this.#sequence = sequence;
+    this.#phase = phase;
     this.#host = host;
     this.#connection = connection;
-    this.#pipe = new PdkPipe((pieces) => connection.send(pieces), host.bodyLimits);
+    this.#pipe = new PdkPipe(connection.out, host.bodyLimits);
+  }
+
+  get over(): boolean {
+    return this.#overBecause !== undefined;
+  }
+
+  onOver(listener: (() => void) | undefined): void {
+    if (this.over) listener?.();
+    else this.#onOver = listener;
   }
 
   get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      this.#abort = new AbortController();
-      if (this.#over) this.#abort.abort(new EventOverError('the event is over'));
-    }
+    this.#abort ??= new AbortController();
+    if (this.#overBecause !== undefined) this.#abort.abort(new EventOverError(this.#overBecause));
     return this.#abort.signal;
   }
 
@@ -77,60 +85,62 @@ export class RunningEvent implements PhaseEvent {
 
   /** How many replies Kong still owes. */
   get owed(): number {
-    return this.#pipe.owed + (this.#rescue?.owed ?? 0);
+    return this.#pipe.owed;
   }
 
-  /** Runs the phase; never rejects. */
-  async run(instance: Instance): Promise<void> {
+  /** Runs the phase. */
+  run(instance: Instance): void {
     this.#instance = instance;
-    const phase = instance.phase(this.#call.phase);
-    if (phase === undefined) {
+    if (!instance.hasPhase(this.#phase)) {
       if (!instance.failed)
         this.#log('error', 'phase_missing', 'Kong asked for a phase that the plugin does not have');
-      return this.refuse(500);
+      this.refuse(500);
+      return;
     }
-    this.#timer = setTimeout(() => this.#timeIsUp(), this.#host.eventTimeoutMs);
     instance.eventBegins();
-    const { kong } = new PDK(this.#pipe);
-    try {
-      await this.#attempt(async () => phase(kong, this));
-    } finally {
-      clearTimeout(this.#timer);
-      instance.eventEnds();
-    }
+    this.#deadline = this.#host.startClock() + this.#host.eventTimeoutMs;
+    this.#attempt(instance);
   }
 
-  /** Ends the event with an error answer instead of the plugin's. Never rejects. */
-  async refuse(status: RefusalStatus): Promise<void> {
+  /**
+   * Ends the event with an error answer instead of the plugin's: the client gets a plain error and nothing of the upstream's
+   * answer. In the response phase an exit keeps the upstream's headers (cookies, for example), so they are cleared first.
+   */
+  refuse(status: RefusalStatus): void {
     this.#finish('the event was refused');
     if (status === 503) this.#host.counts.eventsRefused++;
     else this.#host.counts.eventsFailed++;
-    if (this.#pipe.exited) return this.#connection.eventDecided();
-    const rescue = new PdkPipe((pieces) => this.#connection.send(pieces), this.#host.bodyLimits);
-    this.#rescue = rescue;
-    const timer = setTimeout(() => rescue.end('Kong did not answer in time'), REFUSAL_TIMEOUT_MS);
-    try {
-      await refuse(rescue, this.#call.phase, status);
-    } catch {
-      const last = new PdkPipe((pieces) => this.#connection.send(pieces), this.#host.bodyLimits);
-      exit(last, status);
-    } finally {
-      clearTimeout(timer);
-      this.#connection.eventDecided();
+    if (this.#pipe.exited) this.#connection.eventDecided();
+    else if (this.#phase !== 'response') this.#exit(status);
+    else {
+      this.#deadline = this.#host.startClock() + CLEARING_TIMEOUT_MS;
+      const exit = (): void => this.#exit(status);
+      // When the connection is gone, or Kong does not name the headers: an exit is the last that can be done.
+      clearUpstreamHeaders(this.#pipe).then(exit, exit);
     }
   }
 
-  /** False when no call waits for a reply. */
-  onReply(payload: Buffer): boolean {
-    const pipe = this.#pipeInTurn();
-    pipe?.onReply(payload);
-    return pipe !== undefined;
+  onReply(reply: WireReader): void {
+    this.#pipe.onReply(reply);
   }
 
-  onOversizeReply(announced: number): boolean {
-    const pipe = this.#pipeInTurn();
-    pipe?.onOversizeReply(announced);
-    return pipe !== undefined;
+  onOversizeReply(announced: number): void {
+    this.#pipe.onOversizeReply(announced);
+  }
+
+  /** Looks whether the time is up; false when the event has no deadline any more. */
+  tick(now: number): boolean {
+    if (now < this.#deadline) return this.#deadline !== NEVER;
+    this.#deadline = NEVER;
+    if (this.#decided) this.#pipe.end('Kong did not answer in time');
+    else if (this.#pipe.exited) {
+      this.#finish('the time for the event is up');
+      this.#connection.eventDecided();
+    } else {
+      this.#log('error', 'event_timeout', 'phase took too long: the request is refused');
+      this.refuse(500);
+    }
+    return this.#deadline !== NEVER;
   }
 
   /** Kong closed the connection, or it broke. */
@@ -140,63 +150,65 @@ export class RunningEvent implements PhaseEvent {
     }
     this.#finish('the connection was closed');
     this.#pipe.end('the connection was closed');
-    this.#rescue?.end('the connection was closed');
   }
 
-  #pipeInTurn(): PdkPipe | undefined {
-    if (this.#pipe.owed > 0) return this.#pipe;
-    return this.#rescue !== undefined && this.#rescue.owed > 0 ? this.#rescue : undefined;
-  }
-
-  async #attempt(phase: () => Promise<unknown>): Promise<void> {
+  #attempt(instance: Instance): void {
+    let result: unknown;
     try {
-      await phase();
-      this.#phaseReturned();
+      result = instance.run(this.#phase, kongObject(this.#pipe), this);
     } catch (error) {
-      await this.#phaseFailed(error, phase);
+      void this.#phaseFailed(error, instance);
+      return;
     }
+    Promise.resolve(result).then(
+      () => this.#phaseReturned(instance),
+      (error) => this.#phaseFailed(error, instance),
+    );
   }
 
-  #phaseReturned(): void {
-    if (this.#over) return;
+  #phaseReturned(instance: Instance): void {
+    instance.eventEnds();
+    if (this.#decided) return;
+    this.#decided = true;
+    this.#deadline = NEVER;
     if (this.#pipe.exited) {
-      this.#over = true;
       this.#connection.eventDecided();
       return;
     }
-    this.#over = true;
     this.#pipe.seal();
-    this.#connection.send([EMPTY_FRAME, returnFrame(this.#call.sequence)]);
+    const { out } = this.#connection;
+    sendEventEnd(this.#sequence, out);
+    out.flush();
     this.#connection.eventReturned();
   }
 
-  async #phaseFailed(error: unknown, phase: () => Promise<unknown>): Promise<void> {
-    if (this.#over) return;
-    if (this.#pipe.exited) {
-      // The client has its answer already. kong-pdk's exit returns, so plugins run on after it.
-      if (!(error instanceof EventOverError))
-        this.#log('warn', 'phase_failed_after_exit', 'phase failed after its exit', error);
-      this.#over = true;
-      this.#connection.eventDecided();
-      return;
+  async #phaseFailed(error: unknown, instance: Instance): Promise<void> {
+    if (!this.#decided && !this.#pipe.exited && wantsRestart(error)) {
+      const wasPromised = this.#restartPromised;
+      const granted = await this.#restart(instance);
+      if (!granted && !this.#decided && wasPromised) {
+        // Another request or worker process was faster. The plugin was told otherwise, so it has to end the event itself now.
+        this.#restartDenied = true;
+        return this.#attempt(instance);
+      }
     }
-    const wasPromised = this.#restartPromised;
-    if (wantsRestart(error) && (await this.#restart())) return;
-    if (this.#over) return;
-    if (wantsRestart(error) && wasPromised) {
-      // Another request or worker process was faster. The plugin was told otherwise, so it has to end the event itself now.
-      this.#restartDenied = true;
-      return this.#attempt(phase);
+    instance.eventEnds();
+    if (this.#decided) return;
+    if (!this.#pipe.exited) {
+      this.#log('error', 'phase_failed', 'phase failed: the request is refused', error);
+      return this.refuse(500);
     }
-    this.#log('error', 'phase_failed', 'phase failed: the request is refused', error);
-    await this.refuse(500);
+    // The client has its answer already. kong-pdk's exit returns, so plugins run on after it.
+    if (!(error instanceof EventOverError))
+      this.#log('warn', 'phase_failed_after_exit', 'phase failed after its exit', error);
+    this.#decided = true;
+    this.#deadline = NEVER;
+    this.#connection.eventDecided();
   }
 
-  async #restart(): Promise<boolean> {
-    const id = this.#instance?.record.id;
-    if (id === undefined) return false;
+  async #restart(instance: Instance): Promise<boolean> {
     // The parent process of a worker may be gone: no restart then.
-    const granted = await this.#host.claimRestart(id).catch(() => false);
+    const granted = await this.#host.claimRestart(instance.record.id).catch(() => false);
     if (!granted) return false;
     this.#log('info', 'instance_restarts', 'the plugin asked for a new start of its instance');
     this.#finish('the instance starts anew');
@@ -204,32 +216,68 @@ export class RunningEvent implements PhaseEvent {
     return true;
   }
 
-  #timeIsUp(): void {
-    if (this.#over) return;
-    if (this.#pipe.exited) {
-      this.#finish('the time for the event is up');
-      this.#connection.eventDecided();
-      return;
-    }
-    this.#log('error', 'event_timeout', 'phase took too long: the request is refused');
-    void this.refuse(500);
+  #exit(status: RefusalStatus): void {
+    this.#deadline = NEVER;
+    const body = JSON.stringify({ message: MESSAGES[status] });
+    void this.#pipe.ownCall(EXIT, [status, body, { 'Content-Type': 'application/json; charset=utf-8' }]);
+    this.#connection.eventDecided();
   }
 
   #finish(reason: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    clearTimeout(this.#timer);
+    if (this.#decided) return;
+    this.#decided = true;
+    this.#deadline = NEVER;
     this.#pipe.end(reason);
+    this.#overBecause = reason;
     this.#abort?.abort(new EventOverError(reason));
+    const listener = this.#onOver;
+    this.#onOver = undefined;
+    try {
+      listener?.();
+    } catch (err) {
+      this.#log('error', 'listener_failed', 'the plugin failed when it was told that its event is over', err);
+    }
   }
 
   #log(level: 'info' | 'warn' | 'error', event: string, message: string, err?: unknown): void {
     const { name: plugin, id: instance } = this.#instance?.record ?? {};
-    const fields = { event, plugin, instance, phase: this.#call.phase };
+    const fields = { event, plugin, instance, phase: this.#phase };
     this.#host.logger[level](err === undefined ? fields : { ...fields, err }, message);
   }
 }
 
 function wantsRestart(error: unknown): boolean {
   return typeof error === 'object' && error !== null && Reflect.get(error, 'restartInstance') === true;
+}
+
+const MESSAGES = { 500: 'An unexpected error occurred', 503: 'Service unavailable' } as const;
+/** How long Kong may take to name the upstream's headers before an event is refused without clearing them. */
+const CLEARING_TIMEOUT_MS = 5_000;
+/** Kong's reading of "all headers", and its maximum. */
+const MAX_HEADERS = 1000;
+/** An upstream may send more than Kong shows at once. */
+const MAX_ROUNDS = 20;
+/** Kong frames the answer itself; clearing these could break it. */
+const FRAMING_HEADERS = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding']);
+
+const EXIT = known('kong.response.exit');
+const GET_HEADERS = known('kong.response.get_headers');
+const CLEAR_HEADER = known('kong.response.clear_header');
+
+function known(name: string): PdkMethod {
+  const method = pdkMethod(name);
+  if (method === undefined) throw new Error(`${name} is missing among the methods`);
+  return method;
+}
+
+async function clearUpstreamHeaders(pipe: PdkPipe): Promise<void> {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const headers = (await pipe.ownCall(GET_HEADERS, [MAX_HEADERS])) as Record<string, string | string[]>;
+    let values = 0;
+    for (const [name, value] of Object.entries(headers)) {
+      values += Array.isArray(value) ? value.length : 1;
+      if (!FRAMING_HEADERS.has(name.toLowerCase())) void pipe.ownCall(CLEAR_HEADER, [name]);
+    }
+    if (values < MAX_HEADERS) return;
+  }
 }

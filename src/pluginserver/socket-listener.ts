@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, readFileSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
-import { rarely } from './log-rarely.js';
-import type { ServerLogger } from './logger.js';
+import { rarely, type ServerLogger } from './options.js';
 
 export interface ListenOptions {
   readonly path: string;
@@ -131,5 +130,32 @@ async function answers(path: string): Promise<boolean> {
     return error instanceof Error && error.name === 'AbortError';
   } finally {
     socket.destroy();
+  }
+}
+
+/** Log, standard streams, the plugin's own connections. */
+const RESERVE = 256;
+
+/**
+ * Warns when the process may not open as many files as it takes connections. Without a descriptor the kernel's queue can only
+ * be emptied by closing, and Kong answers a close by trying again at once, without limit.
+ */
+export function checkFileLimit(maxConnections: number, logger: ServerLogger): void {
+  const limit = fileLimit();
+  if (limit === undefined || limit >= maxConnections + RESERVE) return;
+  const remedy = `raise the limit of open files to ${maxConnections + RESERVE}, or lower --max-connections`;
+  logger.warn(
+    { event: 'file_limit', limit, maxConnections, remedy },
+    'fewer files than connections are allowed',
+  );
+}
+
+/** The soft limit of open files, where the kernel tells (Linux); Node raises it to the hard limit by itself. */
+function fileLimit(): number | undefined {
+  try {
+    const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return limit === undefined ? undefined : Number(limit);
+  } catch {
+    return undefined;
   }
 }

@@ -1,5 +1,4 @@
-import { DELIMITED, FIXED64, VARINT, WireError, type WireReader } from './wire-reader.js';
-import type { WireWriter } from './wire-writer.js';
+import { DELIMITED, FIXED64, VARINT, WireError, type WireReader, type WireWriter } from './wire.js';
 
 /** What a google.protobuf.Value can hold. Bytes are written as a string of exactly these bytes, as Lua sees strings. */
 export type PdkValue =
@@ -34,8 +33,8 @@ export function readValue(reader: WireReader, depth = 0): PdkValue {
     if (tag === STRING_TAG) value = reader.text();
     else if (tag === NUMBER_TAG) value = reader.double();
     else if (tag === BOOL_TAG) value = reader.varint() !== 0;
-    else if (tag === STRUCT_TAG) value = readStruct(reader.message(), depth + 1);
-    else if (tag === LIST_TAG) value = readList(reader.message(), depth + 1);
+    else if (tag === STRUCT_TAG) value = reader.message(readStruct, depth + 1);
+    else if (tag === LIST_TAG) value = reader.message(readList, depth + 1);
     else if (tag === NULL_TAG) {
       // Kong writes 1 here for what it does not have.
       reader.varint();
@@ -52,14 +51,15 @@ export function readStruct(reader: WireReader, depth = 0): Record<string, PdkVal
       reader.skip(tag);
       continue;
     }
-    const entry = reader.message();
     let key = '';
     let value: PdkValue;
-    for (let part = entry.tag(); part !== 0; part = entry.tag()) {
-      if (part === KEY_TAG) key = entry.text();
-      else if (part === VALUE_TAG) value = readValue(entry.message(), depth + 1);
-      else entry.skip(part);
+    const outer = reader.enter();
+    for (let part = reader.tag(); part !== 0; part = reader.tag()) {
+      if (part === KEY_TAG) key = reader.text();
+      else if (part === VALUE_TAG) value = reader.message(readValue, depth + 1);
+      else reader.skip(part);
     }
+    reader.leave(outer);
     // A header may be called __proto__; an assignment would set the prototype.
     if (key === '__proto__') {
       Object.defineProperty(struct, key, { value, enumerable: true, configurable: true, writable: true });
@@ -71,7 +71,7 @@ export function readStruct(reader: WireReader, depth = 0): Record<string, PdkVal
 export function readList(reader: WireReader, depth = 0): PdkValue[] {
   const list: PdkValue[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === ENTRY_TAG) list.push(readValue(reader.message(), depth + 1));
+    if (tag === ENTRY_TAG) list.push(reader.message(readValue, depth + 1));
     else reader.skip(tag);
   }
   return list;
@@ -127,4 +127,91 @@ export function writeList(writer: WireWriter, list: readonly unknown[], depth = 
     writeValue(writer, list[i], depth + 1);
     writer.close(ENTRY_TAG, before);
   }
+}
+
+/** Kinds of fields that Kong's record messages have. A nested record is given by its own description. */
+export type FieldKind = 'text' | 'texts' | 'textMap' | 'integer' | 'bool' | RecordType;
+
+/** A message as a list of its fields; keys are Kong's (snake case). */
+export interface RecordType {
+  readonly fields: readonly { readonly tag: number; readonly key: string; readonly kind: FieldKind }[];
+}
+
+/** Describes a record by its fields 1, 2, 3 …: `name` for a text, `name:kind` for others; nested records by name. */
+export function recordType(fields: string, nested: Readonly<Record<string, RecordType>> = {}): RecordType {
+  return {
+    fields: fields.split(/\s+/).map((field, index) => {
+      const [key = '', simple = 'text'] = field.split(':');
+      const kind = nested[key] ?? (simple as Exclude<FieldKind, RecordType>);
+      const wireType = kind === 'integer' || kind === 'bool' ? VARINT : DELIMITED;
+      return { tag: (index + 1) * 8 + wireType, key, kind };
+    }),
+  };
+}
+
+export type RecordValue = Record<string, unknown>;
+
+/** Reads a record. A field that is absent is absent in the result too. */
+export function readRecord(type: RecordType, reader: WireReader): RecordValue {
+  const record: RecordValue = {};
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    const field = type.fields.find((candidate) => candidate.tag === tag);
+    if (field === undefined) {
+      reader.skip(tag);
+      continue;
+    }
+    const { key, kind } = field;
+    if (kind === 'text') record[key] = reader.text();
+    else if (kind === 'integer') record[key] = reader.varint();
+    else if (kind === 'bool') record[key] = reader.varint() !== 0;
+    else if (kind === 'texts') append(record, key, reader.text());
+    else if (kind === 'textMap') addMapEntry(record, key, reader.message(readMapEntry));
+    else record[key] = reader.message((nested) => readRecord(kind, nested));
+  }
+  return record;
+}
+
+/**
+ * Writes a record back to front. Absent, undefined and null fields are left out.
+ *
+ * @throws TypeError when a field is not of its kind.
+ */
+export function writeRecord(type: RecordType, writer: WireWriter, record: unknown): void {
+  if (typeof record !== 'object' || record === null) throw new TypeError('an object was expected');
+  const values = record as RecordValue;
+  for (const { tag, key, kind } of [...type.fields].reverse()) {
+    const value = values[key];
+    if (value === undefined || value === null) continue;
+    if (kind === 'text' && typeof value === 'string') writer.textField(tag, value);
+    else if (kind === 'integer' && Number.isSafeInteger(value)) writeNumber(writer, tag, Number(value));
+    else if (kind === 'bool' && typeof value === 'boolean') writeNumber(writer, tag, value ? 1 : 0);
+    else if (kind === 'texts' && Array.isArray(value)) {
+      for (const item of [...value].reverse()) writer.textField(tag, String(item));
+    } else if (typeof kind === 'object') {
+      const before = writer.length;
+      writeRecord(kind, writer, value);
+      writer.close(tag, before);
+    } else throw new TypeError(`${key}: a value of kind ${String(kind)} was expected`);
+  }
+}
+
+function writeNumber(writer: WireWriter, tag: number, value: number): void {
+  writer.varint(value);
+  writer.varint(tag);
+}
+
+function append(record: RecordValue, key: string, item: unknown): void {
+  const list = record[key];
+  if (Array.isArray(list)) list.push(item);
+  else record[key] = [item];
+}
+
+const MAP_ENTRY = recordType('key value');
+
+const readMapEntry = (reader: WireReader): RecordValue => readRecord(MAP_ENTRY, reader);
+
+function addMapEntry(record: RecordValue, key: string, entry: RecordValue): void {
+  const { key: name = '', value = '' } = entry;
+  const known = record[key];
+  record[key] = { ...(typeof known === 'object' ? known : {}), [String(name)]: value };
 }

@@ -1,5 +1,6 @@
 import type { Note } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import type { DecisionLines } from './decision-lines.js';
 import { redactText } from './redaction.js';
 
 export const PHASES = ['access', 'response'] as const;
@@ -33,6 +34,10 @@ export interface DecisionRecord {
   /** Id of Kong's route, as it stands in the instance's configuration. */
   readonly routeId?: string | undefined;
   readonly serviceId?: string | undefined;
+  /** Of the request. */
+  readonly method?: string | undefined;
+  /** Of the request, escaped, without the query; in the access phase. */
+  readonly path?: string | undefined;
   /** Status the client gets, where ping-auth knows it. */
   readonly status?: number | undefined;
   /** Origin of the policy provider that was asked; undefined when none was. */
@@ -52,6 +57,23 @@ export interface DecisionRecord {
   readonly providerErrorId?: string | undefined;
 }
 
+/** Whether the line is written to standard output; a log file gets all of them. */
+export function isWorthALine(outcome: Outcome, lines: DecisionLines): boolean {
+  if (lines === 'all') return true;
+  switch (outcome) {
+    case 'permit':
+    case 'pass':
+    case 'monitor_permit':
+    case 'monitor_pass':
+      return false;
+    case 'change':
+    case 'monitor_change':
+      return lines === 'changes';
+    default:
+      return true;
+  }
+}
+
 /** The level of the line: that of the error if there is one; a fail-open is never quieter than a warning. */
 export function decisionLevel(record: DecisionRecord): 'info' | 'warn' | 'error' {
   const level = record.code === undefined ? 'info' : ERRORS[record.code].level;
@@ -66,6 +88,8 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     phase: record.phase,
     decision: record.outcome,
     request_id: text(record.requestId),
+    method: text(record.method),
+    path: record.path === undefined ? undefined : redactText(record.path, 300),
     route: record.routeId,
     service: record.serviceId,
     status: record.status,

@@ -1,9 +1,16 @@
 import { asPingAuthError } from '../errors/ping-auth-error.js';
 import type { SidebandObserver } from '../sideband/observer.js';
-import { type DecisionRecord, decisionFields, decisionLevel, type Phase } from './decision-log.js';
+import type { DecisionLines } from './decision-lines.js';
+import {
+  type DecisionRecord,
+  decisionFields,
+  decisionLevel,
+  isWorthALine,
+  type Phase,
+} from './decision-log.js';
 import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
-import { redactHeaders, redactMessage, redactText } from './redaction.js';
+import { redactMessage, redactText } from './redaction.js';
 import { createSidebandObserver } from './sideband-observer.js';
 
 /** One sideband call with both its messages, for `enable_debug_logging`. */
@@ -13,12 +20,10 @@ export interface SidebandExchange {
   readonly provider: string;
   /** So that a header of that name inside the messages is blanked, too. */
   readonly secretHeaderName: string;
-  readonly payload: unknown;
-  /** Undefined when no answer came. */
-  readonly status?: number | undefined;
-  readonly answerHeaders?: Iterable<readonly [string, string]> | undefined;
-  /** The parsed answer, or its text when it is not JSON. */
-  readonly answer?: unknown;
+  /** JSON text. */
+  readonly payload: string;
+  /** As it came; when none did, a text that says why. */
+  readonly answer: Uint8Array | string;
   readonly ms?: number | undefined;
 }
 
@@ -42,8 +47,13 @@ export interface Telemetry {
   hideSecret(secret: string): void;
 }
 
-export function createTelemetry(log: Log, metrics?: Metrics): Telemetry {
-  const { logger } = log;
+/** @param decisions which decisions get a line on standard output */
+export function createTelemetry(
+  log: Log,
+  metrics?: Metrics,
+  decisions: DecisionLines = 'changes',
+): Telemetry {
+  const { logger, fileLogger } = log;
   const notice: Telemetry['notice'] = (level, text, fields = {}) => {
     logger[level]({ event: 'notice', ...fields }, text);
   };
@@ -52,8 +62,10 @@ export function createTelemetry(log: Log, metrics?: Metrics): Telemetry {
     sideband: createSidebandObserver(notice, metrics),
     decision(record) {
       metrics?.decision(record);
+      const target = isWorthALine(record.outcome, decisions) ? logger : fileLogger;
+      if (target === undefined) return;
       const level = decisionLevel(record);
-      if (logger.isLevelEnabled(level)) logger[level](decisionFields(record), message(record));
+      if (target.isLevelEnabled(level)) target[level](decisionFields(record), message(record));
     },
     sidebandExchange(exchange) {
       // At info: enable_debug_logging itself is the switch, an admin must not have to find a second one.
@@ -90,12 +102,20 @@ function exchangeFields(exchange: SidebandExchange): Record<string, unknown> {
     phase: exchange.phase,
     request_id: exchange.requestId,
     provider: exchange.provider,
-    status: exchange.status,
     ms: exchange.ms === undefined ? undefined : Math.round(exchange.ms * 10) / 10,
-    payload: redactMessage(exchange.payload, secret),
-    answer_headers: exchange.answerHeaders && redactHeaders(exchange.answerHeaders, secret),
-    answer: redactMessage(exchange.answer, secret),
+    payload: redactMessage(parsed(exchange.payload), secret),
+    answer: redactMessage(parsed(exchange.answer), secret),
   };
+}
+
+/** The message, or its text when it is not JSON. */
+function parsed(message: Uint8Array | string): unknown {
+  const text = typeof message === 'string' ? message : Buffer.from(message).toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function causeOf(error: Error): string | undefined {

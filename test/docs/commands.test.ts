@@ -231,7 +231,12 @@ async function phasesAsked(kong: RunningKong, path: string): Promise<unknown[]> 
 
 /** The double of Kong with a block for kong.conf; it is stopped at the end. */
 async function start(conf: KongConf, config: string, more = ''): Promise<RunningKong> {
-  const own = Object.entries(conf).map(([name, value]) => [name, here(String(value))]);
+  // Kong gives the plugin server no environment, as the double does; but here it must trust the provider's authority.
+  const trusting = `env NODE_EXTRA_CA_CERTS=${join(folder, 'ca.pem')} PATH=${process.env.PATH}`;
+  const own = Object.entries(conf).map(([name, value]) => [
+    name,
+    here(name.endsWith('_start_cmd') ? `${trusting} ${value}` : String(value)),
+  ]);
   const settings: KongConf = { proxy_listen: '127.0.0.1:0', prefix: folder, ...Object.fromEntries(own) };
   const kong = await startKong({
     conf: {

@@ -6,8 +6,7 @@ import { pdkMethod } from '../../src/pluginserver/pdk-methods.js';
 import { readRpcCall } from '../../src/pluginserver/rpc-messages.js';
 import { textFromBytes, textLength, writeText } from '../../src/pluginserver/text.js';
 import { readStruct, writeStruct } from '../../src/pluginserver/values.js';
-import { WireError, WireReader } from '../../src/pluginserver/wire-reader.js';
-import { WireWriter } from '../../src/pluginserver/wire-writer.js';
+import { WireError, WireReader, WireWriter } from '../../src/pluginserver/wire.js';
 import {
   eventCall,
   frame,
@@ -26,7 +25,7 @@ function read(chunks: readonly Buffer[], passOversize: boolean): Seen {
   const frames: string[] = [];
   const oversize: number[] = [];
   const reader = new FrameReader(MAX_FRAME, {
-    onFrame: (payload) => frames.push(payload.toString('hex')),
+    onFrame: (frame) => frames.push(frame.rest().toString('hex')),
     onOversize: (announced) => {
       oversize.push(announced);
       return passOversize;
@@ -123,7 +122,7 @@ describe('messages from Kong', () => {
     fc.assert(
       fc.property(method, reply, ({ readReply }, bytes) => {
         try {
-          readReply(bytes);
+          readReply(new WireReader(bytes));
         } catch (error) {
           expect(error).toBeInstanceOf(WireError);
         }
@@ -136,9 +135,9 @@ describe('messages from Kong', () => {
     fc.assert(
       fc.property(call, damages, (message, plan) => {
         try {
-          const { sequence, command } = readRpcCall(damaged(message, plan));
+          const { sequence, instanceId } = readRpcCall(new WireReader(damaged(message, plan)));
           expect(Number.isSafeInteger(sequence)).toBe(true);
-          if ('instanceId' in command) expect(Number.isSafeInteger(command.instanceId)).toBe(true);
+          expect(Number.isSafeInteger(instanceId)).toBe(true);
         } catch (error) {
           expect(error).toBeInstanceOf(WireError);
         }

@@ -7,14 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuthority, type KeyPair } from '../../dev/certificates.js';
 import { Closing } from '../../dev/closing.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
-import { readHeadByCalls } from '../../src/gateway/head-by-calls.js';
 import type { KongPdk } from '../../src/gateway/kong-pdk.js';
-import type { RequestHead } from '../../src/gateway/request-head.js';
-import { RequestHeadReader } from '../../src/gateway/request-head-reader.js';
-import { DEFAULTS } from '../../src/pluginserver/defaults.js';
+import { type RequestHead, RequestHeadReader, readHeadByCalls } from '../../src/gateway/request-head.js';
 import { dumpOf } from '../../src/pluginserver/dump.js';
+import { DEFAULTS } from '../../src/pluginserver/options.js';
 import type { PluginModule } from '../../src/pluginserver/plugin-module.js';
-import { PluginServer } from '../../src/pluginserver/plugin-server.js';
+import { PluginServer } from '../../src/pluginserver/run-server.js';
 import { HTTP_INCLUDE } from '../support/request-variable.js';
 
 /** Answers every request with what each of the two ways saw of it. */

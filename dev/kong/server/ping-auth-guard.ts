@@ -1,8 +1,21 @@
-import type { PluginConfig } from '../config/entities.js';
-import { ExitSignal } from '../pdk/pdk-error.js';
+import type { PluginConfig } from '../config/declarative-config.js';
+import { ExitSignal } from '../pdk/lua-values.js';
 import { setResponseHeader } from '../pdk/response-methods.js';
 import type { RequestContext } from '../request-context.js';
-import type { BuiltInPlugin } from './built-in-plugins.js';
+
+/** One of Kong's own plugins, as far as the stand-in plays it. */
+export interface BuiltInPlugin {
+  readonly priority: number;
+  /** @throws ExitSignal */
+  access(ctx: RequestContext): void;
+  /** False when it replaced the answer in `ctx.response` and `ctx.bufferedBody`. */
+  headerFilter(ctx: RequestContext): boolean;
+}
+
+/** Undefined for what the stand-in does not have. */
+export function builtInPlugin(plugin: PluginConfig): BuiltInPlugin | undefined {
+  return plugin.name === 'post-function' ? pingAuthGuard(plugin) : undefined;
+}
 
 /** The comments by which kong/guard/kong.yml is recognised; its Lua is not run but played. */
 const ACCESS = '-- ping-auth guard: access';

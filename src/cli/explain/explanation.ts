@@ -1,13 +1,11 @@
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
-import { describeChanges } from '../../directives/describe-changes.js';
+import { describeChanges } from '../../directives/decision.js';
 import { decideRequest } from '../../directives/request-decision.js';
 import { decideResponse } from '../../directives/response-decision.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { HeaderList } from '../../exchange/header-list.js';
 import type { HttpRequest, HttpResponse, ShownBody } from '../../exchange/http-message.js';
 import { defaultPort, parseAnsweredUrl } from '../../exchange/request-url.js';
-import type { RequestPayload } from '../../exchange/sideband-message.js';
-import { toWireHeaders } from '../../exchange/wire-headers.js';
 import { readRequestAnswer, readResponseAnswer } from '../../sideband/wire-answers.js';
 import { requestAsText, responseAsText } from './message-text.js';
 import type { RecordedRequest, RecordedResponse, Recording } from './recording.js';
@@ -48,9 +46,10 @@ export function explain(recording: Recording): Explanation {
 function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Explanation {
   const request = toRequest(shown);
   const decision = decideRequest(readRequestAnswer(bytes(answer)), request, {
+    url: shown.url,
     headers: request.headers,
     body: shownBody(shown.body),
-    payload: toPayload(shown, request),
+    certificate: undefined,
   });
   const ignored = decision.notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`);
   if (decision.kind === 'deny') {
@@ -82,10 +81,12 @@ function explainResponse(shown: RecordedResponse, answer: unknown, id: string): 
     headers: toHeaders(shown.headers),
     body: Buffer.from(shown.body ?? ''),
   };
-  const decision = decideResponse(readResponseAnswer(bytes(answer)), response, {
-    body: shownBody(shown.body),
-    method: shown.method,
-  });
+  const decision = decideResponse(
+    readResponseAnswer(bytes(answer)),
+    response,
+    shownBody(shown.body),
+    shown.method,
+  );
   const after = applyResponseChanges(response, decision.changes, shown.method);
   return {
     title: `response: ${changesText(describeChanges(decision.changes))}${id}`,
@@ -121,10 +122,6 @@ function toRequest(shown: RecordedRequest): HttpRequest {
     sourcePort: shown.source_port,
     clientCertificatePem: undefined,
   };
-}
-
-function toPayload({ body, ...rest }: RecordedRequest, { headers }: HttpRequest): RequestPayload {
-  return { ...rest, headers: toWireHeaders(headers), ...(body !== undefined && { body }) };
 }
 
 function toHeaders(recorded: RecordedRequest['headers']): HeaderList {

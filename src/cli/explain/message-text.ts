@@ -1,7 +1,7 @@
 import type { HeaderList } from '../../exchange/header-list.js';
 import type { HttpRequest, HttpResponse } from '../../exchange/http-message.js';
+import { reasonPhrase } from '../../exchange/http-message.js';
 import { composeUrl } from '../../exchange/request-url.js';
-import { reasonPhrase } from '../../exchange/status.js';
 import { printable } from '../../telemetry/redaction.js';
 
 /** A message as lines that can be compared: start line, headers, body; JSON bodies laid out, one member a line. */

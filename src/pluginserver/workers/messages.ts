@@ -1,4 +1,4 @@
-import type { InstanceRecord } from '../instance.js';
+import type { InstanceRecord } from '../instance-registry.js';
 
 /** What the parent tells a worker. A connection travels as the handle of a `connection` message. */
 export type ToWorker =

@@ -1,14 +1,11 @@
 import type { Socket } from 'node:net';
-import type { Instance, InstanceRecord } from '../instance.js';
-import { InstanceRegistry } from '../instance-registry.js';
-import type { InstanceDirectory } from '../instances.js';
+import { type InstanceRecord, InstanceRegistry } from '../instance-registry.js';
+import type { Instance, InstanceDirectory } from '../instances.js';
+import type { PluginServerOptions } from '../options.js';
 import { PluginHost } from '../plugin-host.js';
-import type { PluginServerOptions } from '../plugin-server.js';
 import { acceptErrorLog, assertSocketFree, SocketListener } from '../socket-listener.js';
-import { Acknowledgements } from './acknowledgements.js';
 import type { Answer, ToParent } from './messages.js';
-import { WorkerPool } from './worker-pool.js';
-import type { WorkerProcess } from './worker-process.js';
+import { WorkerPool, type WorkerProcess } from './worker-pool.js';
 
 export interface SupervisorOptions extends PluginServerOptions {
   readonly workers: number;
@@ -189,5 +186,36 @@ export class Supervisor {
       mayRestart: () => false,
       claimRestart: async () => false,
     };
+  }
+}
+
+/** Waits until every worker has said that it knows an instance. */
+class Acknowledgements {
+  readonly #waiting = new Map<number, { readonly workers: Set<WorkerProcess>; readonly done: () => void }>();
+
+  /** Resolves when all of `workers` have acknowledged `id`, and after `timeoutMs` at the latest. */
+  wait(id: number, workers: readonly WorkerProcess[], timeoutMs: number): Promise<void> {
+    const missing = new Set(workers.filter((worker) => worker.ready));
+    if (missing.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => done(), timeoutMs);
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+        resolve();
+      };
+      this.#waiting.set(id, { workers: missing, done });
+    });
+  }
+
+  acknowledge(worker: WorkerProcess, id: number): void {
+    const waiting = this.#waiting.get(id);
+    waiting?.workers.delete(worker);
+    if (waiting?.workers.size === 0) waiting.done();
+  }
+
+  /** A worker has ended: nothing waits for it any more. */
+  forget(worker: WorkerProcess): void {
+    for (const id of [...this.#waiting.keys()]) this.acknowledge(worker, id);
   }
 }

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
-import { describeTlsFailure, isTlsFailure } from '../../../sideband/tls-failure.js';
+import { describeTlsFailure, isTlsFailure } from '../../../sideband/network-error.js';
 
 /** How Kong's Admin API is reached. */
 export interface AdminAccess {

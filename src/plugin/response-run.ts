@@ -1,0 +1,72 @@
+import { describeChanges, NO_RESPONSE_CHANGES, type ResponseChanges } from '../directives/decision.js';
+import { decideResponse } from '../directives/response-decision.js';
+import type { PingAuthError } from '../errors/ping-auth-error.js';
+import { admitResponse } from '../exchange/admission.js';
+import type { HttpResponse, ResponseToSend } from '../exchange/http-message.js';
+import { readMemo, UNASKED } from '../exchange/memo.js';
+import { composeResponsePayload } from '../exchange/payloads.js';
+import { showBody } from '../exchange/shown-body.js';
+import type { LogValues } from '../gateway/gateway.js';
+import type { Phase } from '../telemetry/decision-log.js';
+import type { Setup } from './instance.js';
+import { PhaseRun } from './phase-run.js';
+
+/** The response phase of one request: the upstream's response goes out filtered, or an answer of ours in its place. */
+export class ResponseRun extends PhaseRun {
+  override readonly phase: Phase = 'response';
+  #response: HttpResponse | undefined;
+  #changes: ResponseChanges = NO_RESPONSE_CHANGES;
+
+  protected override async judge(setup: Setup): Promise<void> {
+    const { config } = setup;
+    const { response, memo: text } = await this.gateway.readResponse();
+    this.#response = response;
+    const monitor = config.mode === 'monitor';
+    if (monitor && text === UNASKED) {
+      this.outcome = 'monitor_pass';
+      return;
+    }
+    const memo = readMemo(text);
+    this.requestId = memo.requestId;
+    this.traceparent = memo.traceparent;
+    this.tracestate = memo.tracestate;
+    this.method = memo.method;
+    this.status = response.status;
+    admitResponse(response);
+
+    const body = showBody(response.body, response.headers, setup.responseBodyRules);
+    const payload = composeResponsePayload(response, memo, body);
+
+    const answer = await this.ask(setup, payload, setup.client.askAboutResponse);
+
+    const { changes, notes } = decideResponse(answer, response, body, memo.method);
+    this.notes = notes;
+    this.changed = describeChanges(changes);
+    this.status = changes.status ?? response.status;
+    const outcome = this.changed.length > 0 ? 'change' : 'pass';
+    this.outcome = monitor ? `monitor_${outcome}` : outcome;
+    if (!monitor) this.#changes = changes;
+  }
+
+  protected override passesWithout(error: PingAuthError, { config }: Setup): boolean {
+    this.#changes = NO_RESPONSE_CHANGES;
+    if (this.#response === undefined) return false;
+    if (config.mode === 'monitor') {
+      this.outcome = 'monitor_refuse';
+      return true;
+    }
+    if (!config.fail_open_response || !error.entry.failOpen) return false;
+    this.outcome = 'fail_open';
+    return true;
+  }
+
+  protected override passOn(log: LogValues): Promise<void> {
+    // Whoever gets here has read it.
+    if (this.#response === undefined) throw new Error('there is no response to pass on');
+    return this.gateway.filter(this.#response, this.#changes, log);
+  }
+
+  protected override answerWith(response: ResponseToSend, log?: LogValues): Promise<void> {
+    return this.gateway.withhold(response, log);
+  }
+}

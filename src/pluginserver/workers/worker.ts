@@ -1,0 +1,186 @@
+import { Socket } from 'node:net';
+import { type InstanceRecord, RESTART_INTERVAL_MS } from '../instance-registry.js';
+import { type Instance, type InstanceDirectory, InstanceTable } from '../instances.js';
+import { type HostOptions, PluginHost } from '../plugin-host.js';
+import type { Answer, ToParent, ToWorker } from './messages.js';
+
+type Question =
+  | Omit<Extract<ToParent, { type: 'start' }>, 'request'>
+  | Omit<Extract<ToParent, { type: 'find' }>, 'request'>
+  | Omit<Extract<ToParent, { type: 'restart' }>, 'request'>;
+
+/** A worker's end of the channel to its parent. */
+class ParentLink {
+  readonly #pending = new Map<
+    number,
+    { resolve: (answer: Answer) => void; reject: (error: Error) => void }
+  >();
+  #requests = 0;
+  #gone = false;
+
+  /** Starts to listen. `onMessage` gets what is not an answer; `onGone` is called once when the parent has ended. */
+  constructor(onMessage: (message: ToWorker, handle: unknown) => void, onGone: () => void) {
+    process.on('message', (message: ToWorker, handle: unknown) => {
+      if (message.type === 'answer') this.#answer(message.request, message.result);
+      else onMessage(message, handle);
+    });
+    process.on('disconnect', () => {
+      this.#gone = true;
+      for (const { reject } of this.#pending.values()) reject(new Error('the parent process has ended'));
+      this.#pending.clear();
+      onGone();
+    });
+  }
+
+  tell(message: ToParent): void {
+    // A send error means that the parent is gone, which `disconnect` reports.
+    if (!this.#gone) process.send?.(message, undefined, {}, () => {});
+  }
+
+  /** @throws Error when the parent has ended. */
+  ask(question: Question): Promise<Answer> {
+    if (this.#gone) return Promise.reject(new Error('the parent process has ended'));
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(request, { resolve, reject });
+      this.tell({ ...question, request });
+    });
+  }
+
+  #answer(request: number, answer: Answer): void {
+    const pending = this.#pending.get(request);
+    this.#pending.delete(request);
+    pending?.resolve(answer);
+  }
+}
+
+/** Instances as a worker sees them: the parent decides which there are, the worker holds their plugin objects. */
+class WorkerInstances implements InstanceDirectory {
+  readonly #table: InstanceTable;
+  readonly #link: ParentLink;
+  readonly #used = new Set<number>();
+  /** When the parent last said no to a restart. */
+  readonly #deniedAt = new Map<number, number>();
+
+  constructor(table: InstanceTable, link: ParentLink) {
+    this.#table = table;
+    this.#link = link;
+  }
+
+  async start(name: string, config: string): Promise<InstanceRecord> {
+    if (!this.#table.has(name)) throw new Error(`there is no plugin ${JSON.stringify(name)} here`);
+    const { record } = await this.#link.ask({ type: 'start', name, config });
+    if (record === undefined) throw new Error('the parent process started no instance');
+    this.#table.add(record);
+    return record;
+  }
+
+  get(id: number): Instance | undefined {
+    this.#used.add(id);
+    return this.#table.get(id);
+  }
+
+  async find(id: number): Promise<Instance | undefined> {
+    const { record } = await this.#link.ask({ type: 'find', id });
+    return record === undefined ? undefined : this.#table.add(record);
+  }
+
+  close(id: number): void {
+    this.#deniedAt.delete(id);
+    this.#table.remove(id);
+    this.#link.tell({ type: 'close', id });
+  }
+
+  /** A guess: the parent has the last word. */
+  mayRestart(id: number): boolean {
+    const denied = this.#deniedAt.get(id) ?? Number.NEGATIVE_INFINITY;
+    return this.#table.get(id) !== undefined && performance.now() - denied >= RESTART_INTERVAL_MS;
+  }
+
+  async claimRestart(id: number): Promise<boolean> {
+    const { granted = false } = await this.#link.ask({ type: 'restart', id });
+    if (!granted) this.#deniedAt.set(id, performance.now());
+    return granted;
+  }
+
+  /** Ids that events named since the last call. */
+  takeUsed(): number[] {
+    const ids = [...this.#used];
+    this.#used.clear();
+    return ids;
+  }
+}
+
+export interface WorkerOptions extends Omit<HostOptions, 'instances'> {
+  /** Time for events in flight when the parent has ended without a word, milliseconds. */
+  readonly graceMs: number;
+  /** What the parent collects from its workers, for example metrics. */
+  readonly report?: (host: PluginHost) => unknown;
+}
+
+const USE_REPORT_MS = 60_000;
+
+/** Serves the connections that the parent passes on, until it says that this is enough. @returns the exit code. */
+export async function runWorker(options: WorkerOptions): Promise<number> {
+  const { logger, plugins } = options;
+  let end: (code: number) => void = () => {};
+  const ended = new Promise<number>((resolve) => {
+    end = resolve;
+  });
+  const table = new InstanceTable(plugins, logger);
+  const link = new ParentLink(onMessage, () => drain(options.graceMs));
+  const instances = new WorkerInstances(table, link);
+  const host = new PluginHost({ ...options, instances });
+  let draining = false;
+
+  function onMessage(message: ToWorker, handle: unknown): void {
+    switch (message.type) {
+      case 'instances':
+        for (const record of message.records) table.add(record);
+        link.tell({ type: 'ready' });
+        return;
+      case 'instance':
+        table.add(message.record);
+        link.tell({ type: 'has_instance', id: message.record.id });
+        return;
+      case 'drop':
+        table.remove(message.id);
+        return;
+      case 'connection':
+        // Missing when Kong closed it on the way.
+        if (handle instanceof Socket) host.accept(handle);
+        return;
+      case 'ping':
+        link.tell({ type: 'alive', connections: host.connections });
+        return;
+      case 'drain':
+        drain(message.graceMs);
+        return;
+      case 'report':
+        report(message.request);
+        return;
+    }
+  }
+
+  function report(request: number): void {
+    const send = (value: unknown): void => link.tell({ type: 'report', request, report: value });
+    Promise.resolve(options.report?.(host)).then(send, () => send(undefined));
+  }
+
+  function drain(graceMs: number): void {
+    if (draining) return;
+    draining = true;
+    void host.drain(graceMs).then(() => end(0));
+  }
+
+  // Signals to a whole process group reach the parent, too: it ends its workers in order.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => drain(options.graceMs));
+  const timer = setInterval(() => link.tell({ type: 'used', ids: instances.takeUsed() }), USE_REPORT_MS);
+  try {
+    return await ended;
+  } finally {
+    clearInterval(timer);
+    if (process.connected) process.disconnect();
+  }
+}
