@@ -105,7 +105,8 @@ const documented = new Set([
   ...inlineCode.map(({ text }) => text).filter((text) => COMMAND.test(text)),
 ]);
 /** The name of a command, without arguments, is a mention. */
-for (const mention of ['ping-auth check', 'ping-auth check --admin-url', 'ping-auth explain']) documented.delete(mention);
+for (const mention of ['ping-auth check', 'ping-auth check --admin-url', 'ping-auth explain'])
+  documented.delete(mention);
 
 const SECRET = 'secret-of-the-documentation';
 let folder: string;
