@@ -1,7 +1,5 @@
 import type { HeaderField, HeaderList } from '../exchange/header-list.js';
-import { canonicalName } from '../exchange/header-rules.js';
 import { toWireText } from '../exchange/text.js';
-import type { HeaderChanges } from './decision.js';
 import { checkHeaderName, checkHeaderValue, trimBlanks } from './validation.js';
 
 /** What an answer's headers say, compared with the ones that were shown. */
@@ -65,16 +63,4 @@ function withOriginalBytes(name: string, values: readonly string[], originals: r
     const [match] = at < 0 ? [] : unused.splice(at, 1);
     return match === undefined ? checkHeaderValue(name, value) : match.original;
   });
-}
-
-/**
- * The changes with which Content-Encoding goes, also one that the answer keeps or sets: a body from the policy is plain
- * text, and read as gzip it would be an error at best.
- * @param names all header names of the message
- */
-export function withoutContentEncoding(changes: HeaderChanges, names: readonly string[]): HeaderChanges {
-  const isIt = (name: string) => canonicalName(name) === 'content-encoding';
-  const set = new Map([...changes.set].filter(([name]) => !isIt(name)));
-  const remove = changes.remove.filter((name) => !isIt(name));
-  return { set, remove: [...remove, ...names.filter(isIt)] };
 }

@@ -12,11 +12,11 @@ import {
   parseAuthority,
 } from '../exchange/request-url.js';
 import type { CertificateJwk, RequestAnswer } from '../exchange/sideband-message.js';
+import { changedBody } from './changed-body.js';
 import type { Note, RequestDecision } from './decision.js';
-import { withoutContentEncoding } from './header-diff.js';
 import { requestHeaderChanges } from './request-headers.js';
 import { denialToSend } from './response-decision.js';
-import { checkBody, checkNewMethod, trimBlanks } from './validation.js';
+import { checkNewMethod, trimBlanks } from './validation.js';
 
 /** What the policy was shown of a request, where that differs from the request. */
 export interface ShownRequest {
@@ -49,7 +49,8 @@ export function decideRequest(
   const method = answer.method === request.method ? undefined : checkNewMethod(answer.method, request.method);
   const host = newUpstreamHost(url, answer.headers, request);
   const headers = requestHeaderChanges(request.headers, shown.headers, answer.headers);
-  const body = newRequestBody(answer.body, shown.body);
+  const text = newRequestBody(answer.body, shown.body);
+  const changed = text === undefined ? undefined : changedBody(text, headers.changes, request.headers);
   return {
     kind: 'permit',
     state: answer.state,
@@ -59,11 +60,8 @@ export function decideRequest(
       path: url && newPath(url.path, request.url.path),
       query: url && newQuery(url.query, request.url.query ?? ''),
       host,
-      headers:
-        body === undefined
-          ? headers.changes
-          : withoutContentEncoding(headers.changes, request.headers.names()),
-      body,
+      headers: changed?.headers ?? headers.changes,
+      body: changed?.bytes,
     },
   };
 }
@@ -81,9 +79,9 @@ function newQuery(answered: string, raw: string): string | undefined {
 }
 
 /** A text that was shown and does not come back was removed; what was not shown cannot be, but it can be replaced. */
-function newRequestBody(answered = '', shown: ShownBody): Uint8Array | undefined {
-  if (shown.kind === 'text') return answered === shown.text ? undefined : checkBody(answered);
-  return answered === '' ? undefined : checkBody(answered);
+function newRequestBody(answered = '', shown: ShownBody): string | undefined {
+  if (shown.kind === 'text') return answered === shown.text ? undefined : answered;
+  return answered === '' ? undefined : answered;
 }
 
 /** What the policy changed although nothing can come of it; a member that it left out is not a change. */

@@ -7,8 +7,9 @@ import {
   type ShownBody,
 } from '../exchange/http-message.js';
 import type { AnsweredResponse, ResponseAnswer } from '../exchange/sideband-message.js';
+import { changedBody } from './changed-body.js';
 import type { HeaderChanges, Note, ResponseDecision } from './decision.js';
-import { diffHeaders, withoutContentEncoding } from './header-diff.js';
+import { diffHeaders } from './header-diff.js';
 import { checkBody, checkHeaderName, checkHeaderValue, checkStatus } from './validation.js';
 
 const NOTHING = new Uint8Array();
@@ -38,26 +39,20 @@ export function decideResponse(
   const headers = responseHeaderChanges(response.headers, answer.headers);
   let { notes } = headers;
   const after = status ?? response.status;
-  let body: Uint8Array | undefined;
+  let text: string | undefined;
   if (allowsBody(after, method)) {
-    body = newResponseBody(answer.body, shownBody, response.status, after);
+    text = newResponseBody(answer.body, shownBody, response.status, after);
   } else {
     if (answer.body !== undefined && answer.body !== '')
       notes = [...notes, { what: 'unchangeable_field', name: 'body' }];
-    if (response.body.length > 0 && method !== 'HEAD') body = NOTHING;
+    if (response.body.length > 0 && method !== 'HEAD') text = '';
   }
   // Recorded: 204 made into another status without writing a body leaves the client waiting, after HEAD too.
-  if (body === undefined && status !== undefined && response.status === 204) body = NOTHING;
+  if (text === undefined && status !== undefined && response.status === 204) text = '';
+  const changed = text === undefined ? undefined : changedBody(text, headers.changes, response.headers);
   return {
     notes,
-    changes: {
-      status,
-      headers:
-        body === undefined
-          ? headers.changes
-          : withoutContentEncoding(headers.changes, response.headers.names()),
-      body,
-    },
+    changes: { status, headers: changed?.headers ?? headers.changes, body: changed?.bytes },
   };
 }
 
@@ -105,18 +100,13 @@ function responseHeaderChanges(
   return { changes: { set, remove: missing.filter((name) => !KEPT.has(name)) }, notes };
 }
 
-function newResponseBody(
-  answered = '',
-  shown: ShownBody,
-  before: number,
-  after: number,
-): Uint8Array | undefined {
-  if (shown.kind === 'text') return answered === shown.text ? undefined : checkBody(answered);
-  if (answered !== '') return checkBody(answered);
+function newResponseBody(answered = '', shown: ShownBody, before: number, after: number): string | undefined {
+  if (shown.kind === 'text') return answered === shown.text ? undefined : answered;
+  if (answered !== '') return answered;
   if (shown.kind === 'absent') return undefined;
   // Not shown, so "empty" does not mean "erase it". But a policy that makes a 200 into a 403 withholds the response:
   // the upstream's bytes would be the very thing that the client must not have.
-  return statusClass(before) === statusClass(after) ? undefined : NOTHING;
+  return statusClass(before) === statusClass(after) ? undefined : '';
 }
 
 function statusClass(status: number): number {

@@ -55,7 +55,13 @@ export type ShownBody =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'omitted'; readonly reason: OmissionReason };
 
-export type OmissionReason = 'disabled' | 'too_large' | 'content_type' | 'content_encoding' | 'not_utf8';
+export type OmissionReason =
+  | 'disabled'
+  | 'too_large'
+  | 'content_type'
+  | 'content_encoding'
+  | 'not_utf8'
+  | 'unreadable';
 
 /** Statuses whose responses have no body, whatever their headers say. */
 const BODYLESS = new Set([204, 304]);

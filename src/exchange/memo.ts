@@ -16,6 +16,8 @@ const OUTCOMES: readonly string[] = ['permit', 'fail_open', 'monitor'] satisfies
 export interface Memo {
   readonly outcome: AccessOutcome;
   readonly method: string;
+  /** Of the MCP message that the request carried, with the id that its response has to have; undefined without one. */
+  readonly mcp?: MemoMessage | undefined;
   /** Kong's request id, and the W3C trace context of the client: they tie everybody's log lines together. */
   readonly requestId: string | undefined;
   readonly traceparent: string | undefined;
@@ -26,6 +28,15 @@ export interface Memo {
   readonly kept: string;
 }
 
+/** A message of the Model Context Protocol, as far as its response has to know it. */
+export interface MemoMessage {
+  /** undefined: a notification, which has no response. */
+  readonly id?: string | number | undefined;
+  readonly method: string;
+  /** The tool, prompt or resource. */
+  readonly name?: string | undefined;
+}
+
 /** The member of the second payload that says what the policy knew: its own state, or all that it was shown. */
 export function keptPart(payload: string, state: string | undefined): string {
   return state === undefined ? `"request":${payload}` : `"state":${state}`;
@@ -33,9 +44,9 @@ export function keptPart(payload: string, state: string | undefined): string {
 
 /** Holds tokens: never log it. */
 export function writeMemo(memo: Memo): string {
-  const { outcome, method, requestId, traceparent, tracestate } = memo;
+  const { outcome, method, requestId, traceparent, tracestate, mcp } = memo;
   // JSON has no line feeds in it unless somebody formats it, and only the last part is not written by us.
-  const line = JSON.stringify([outcome, method, requestId, traceparent, tracestate]);
+  const line = JSON.stringify([outcome, method, requestId, traceparent, tracestate, mcp]);
   const text = `${line}\n${memo.target}\n${memo.kept}`;
   return `${MEMO_VERSION} ${crc32(text)}\n${text}`;
 }
@@ -54,7 +65,7 @@ export function readMemo(text: string | undefined): Memo {
     throw missing('what was kept is damaged');
   }
   const line = parseLine(text.slice(headEnd + 1, lineEnd));
-  const [outcome, method, requestId, traceparent, tracestate] = line;
+  const [outcome, method, requestId, traceparent, tracestate, mcp] = line;
   const target = text.slice(lineEnd + 1, targetEnd);
   const kept = text.slice(targetEnd + 1);
   if (!isOutcome(outcome) || typeof method !== 'string' || !target.startsWith('"method":')) {
@@ -69,9 +80,15 @@ export function readMemo(text: string | undefined): Memo {
     requestId: textOrNone(requestId),
     traceparent: textOrNone(traceparent),
     tracestate: textOrNone(tracestate),
+    ...(isMessage(mcp) && { mcp }),
     target,
     kept,
   };
+}
+
+/** Written by ourselves, and the checksum fits. */
+function isMessage(value: unknown): value is MemoMessage {
+  return typeof value === 'object' && value !== null && 'method' in value;
 }
 
 function parseLine(line: string): readonly unknown[] {

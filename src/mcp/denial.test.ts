@@ -7,7 +7,7 @@ import { denialForAgent, refusalForAgent } from './denial.js';
 import type { McpMessage } from './message.js';
 import { McpRefusal } from './refusal.js';
 
-const ABOUT = { method: 'tools/call', name: 'x', protocolVersion: undefined };
+const ABOUT = { method: 'tools/call', name: 'x', protocolVersion: undefined, params: undefined };
 const REQUEST: McpMessage = { kind: 'request', id: 'a1', ...ABOUT };
 const JSON_TYPE: HeaderField = ['content-type', 'application/json'];
 

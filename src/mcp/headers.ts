@@ -83,7 +83,8 @@ function repeatedHeader(headers: HeaderList): string | undefined {
   return undefined;
 }
 
-function requiresHeaders(version: string | undefined): boolean {
+/** Whether a revision has clients repeat the message in headers. */
+export function requiresHeaders(version: string | undefined): boolean {
   return version !== undefined && version >= HEADERS_REQUIRED_SINCE;
 }
 

@@ -16,6 +16,7 @@ describe('a request', () => {
       method: 'tools/call',
       name: 'echo',
       protocolVersion: undefined,
+      params: CALL.params,
     });
     const uri = { ...CALL, id: 'a', method: 'resources/read', params: { uri: 'file:///é' } };
     expect(read(uri)).toMatchObject({ id: 'a', name: 'file:///é' });
@@ -136,8 +137,7 @@ describe('a response', () => {
 });
 
 it('a metric has labels for known methods only', () => {
-  const label = (method: string) =>
-    methodLabel({ kind: 'notification', method, name: undefined, protocolVersion: undefined });
+  const label = (method: string) => methodLabel({ method });
   expect(label('tools/call')).toBe('tools/call');
   expect(label('tools/call2')).toBe('other');
 });

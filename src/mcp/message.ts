@@ -11,6 +11,7 @@ export interface McpRequestMessage {
   readonly name: string | undefined;
   /** The revision that the message says it is of, in `_meta`; from 2026-07-28 on each request does. */
   readonly protocolVersion: string | undefined;
+  readonly params: JsonObject | undefined;
 }
 
 export type McpNotification = Omit<McpRequestMessage, 'kind' | 'id'> & {
@@ -115,7 +116,7 @@ function readRequest(value: JsonObject, id: MessageId | undefined): McpMessage |
   if (protocolVersion !== undefined && typeof protocolVersion !== 'string') {
     return invalid(`${PROTOCOL_VERSION} is not a string`, id);
   }
-  const about = { method, name: name as string | undefined, protocolVersion };
+  const about = { method, name: name as string | undefined, protocolVersion, params };
   return id === undefined ? { kind: 'notification', ...about } : { kind: 'request', id, ...about };
 }
 
@@ -189,6 +190,6 @@ const KNOWN_METHODS = new Set(
 );
 
 /** The method as the label of a metric: clients must not be able to make new series. */
-export function methodLabel({ method }: McpMessage): string {
+export function methodLabel({ method }: { readonly method: string }): string {
   return KNOWN_METHODS.has(method) ? method : 'other';
 }

@@ -3,6 +3,7 @@ import { bytes } from '../../test/model/messages.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { type HeaderField, HeaderList } from '../exchange/header-list.js';
 import { encodeValue } from './headers.js';
+import { KnownParamHeaders } from './param-headers.js';
 import { McpRefusal } from './refusal.js';
 import { mcpHeaderChanges, readMcpRequest } from './request.js';
 
@@ -185,6 +186,17 @@ describe('the headers', () => {
     const headers: HeaderField[] = [['mcp-protocol-version', '2025-11-25']];
     expect(read({ http: 'DELETE', text: '', headers })).toBeUndefined();
   });
+});
+
+it('headers that repeat arguments are checked for tools that are known', () => {
+  const known = new KnownParamHeaders();
+  const inputSchema = { properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } };
+  known.learn('s', JSON.stringify({ result: { tools: [{ name: 'echo', inputSchema }] } }));
+  const headers = HeaderList.from([JSON_TYPE, ['mcp-param-region', 'eu']]);
+  const readFor = (server: string) =>
+    readMcpRequest({ method: 'POST', headers }, body({}), true, { known, server });
+  expect(() => readFor('s')).toThrow(expect.objectContaining({ rpcCode: -32020, id: 7 }) as McpRefusal);
+  expect(readFor('other')).toBeDefined();
 });
 
 describe('the policy is shown', () => {

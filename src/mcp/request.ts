@@ -13,12 +13,19 @@ import {
   strayHeader,
 } from './headers.js';
 import { type McpMessage, readMessage } from './message.js';
+import type { KnownParamHeaders } from './param-headers.js';
 import { McpRefusal } from './refusal.js';
 
 /** A request that carries a message, and the headers with which the policy is shown it. */
 export interface McpRequest {
   readonly message: McpMessage;
   readonly headers: HeaderList;
+}
+
+/** What is known of tools whose arguments stand in headers as well, and under which name this server is known there. */
+export interface ParamHeaderCheck {
+  readonly known: KnownParamHeaders;
+  readonly server: string;
 }
 
 /** What the policy changed in a request; `body` undefined when it stays. */
@@ -36,6 +43,7 @@ interface ChangedRequest {
  *
  * @param text the body as the policy is shown it, `''` without one; undefined when it is no text or too large to be shown
  * @param heldBack whether responses are held back till their end, so that an endless one would never reach the client
+ * @param paramHeaders without it `Mcp-Param-*` is not looked at
  * @returns undefined for a request without a message, which is one like any other: DELETE (ends a session) and OPTIONS,
  *   and GET (a stream) where responses are not held back
  * @throws McpRefusal
@@ -44,6 +52,7 @@ export function readMcpRequest(
   request: Pick<HttpRequest, 'method' | 'headers'>,
   text: string | undefined,
   heldBack: boolean,
+  paramHeaders?: ParamHeaderCheck,
 ): McpRequest | undefined {
   const { method, headers } = request;
   if (method !== 'POST') {
@@ -62,7 +71,8 @@ export function readMcpRequest(
   if (text === undefined)
     throw new McpRefusal('mcp_message_invalid', -32700, 'the body is not text in UTF-8');
   const message = messageOf(text);
-  const complaint = disagreement(message, headers);
+  const complaint =
+    disagreement(message, headers) ?? paramHeaders?.known.disagreement(paramHeaders.server, message, headers);
   if (complaint !== undefined) throw new McpRefusal('mcp_headers_disagree', -32020, complaint, message.id);
   if (heldBack && message.method === 'subscriptions/listen') {
     const words = 'Method not found: this gateway holds responses back and offers no streams';

@@ -5,14 +5,16 @@ import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../exchange/admission.js';
 import { certificateToJwk } from '../exchange/client-certificate.js';
 import type { HeaderList } from '../exchange/header-list.js';
-import type { HttpRequest, ResponseToSend } from '../exchange/http-message.js';
+import type { HttpRequest, ResponseToSend, ShownBody } from '../exchange/http-message.js';
 import { type AccessOutcome, keptPart, UNASKED, writeMemo } from '../exchange/memo.js';
 import { composeRequestPayload, describeTarget } from '../exchange/payloads.js';
 import { composeUrl } from '../exchange/request-url.js';
 import { showBody } from '../exchange/shown-body.js';
 import type { LogValues } from '../gateway/gateway.js';
+import { denialForAgent } from '../mcp/denial.js';
+import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
 import type { Phase } from '../telemetry/decision-log.js';
-import type { Setup } from './instance.js';
+import type { McpSetup, Setup } from './instance.js';
 import { PhaseRun } from './phase-run.js';
 
 /** The access phase of one request: it ends with a permit for Kong to carry out, or with an answer to the client. */
@@ -37,12 +39,17 @@ export class AccessRun extends PhaseRun {
     admitRequest(request, config);
 
     const { excluded } = setup;
+    const shownBody = showBody(request.body, headers, setup.requestBodyRules, unreadBody);
+    const body = shownBody instanceof Promise ? await shownBody : shownBody;
+    const message = setup.mcp && this.#readMessage(request, body, setup.mcp);
+    const seen = message?.headers ?? headers;
     const shown = {
       url: composeUrl(request.url),
-      headers: excluded.size === 0 ? headers : headers.filter((name) => !excluded.has(name)),
-      body: showBody(request.body, headers, setup.requestBodyRules, unreadBody),
+      headers: excluded.size === 0 ? seen : seen.filter((name) => !excluded.has(name)),
+      body,
       certificate: pem === undefined ? undefined : certificateToJwk(pem),
     };
+    if (shown.body.kind === 'omitted') this.bodyNotShown = shown.body.reason;
     this.#target = describeTarget(request, shown.url);
     this.#payload = composeRequestPayload(
       request,
@@ -58,15 +65,23 @@ export class AccessRun extends PhaseRun {
     this.notes = decision.notes;
     const monitor = config.mode === 'monitor';
     if (decision.kind === 'deny') {
-      this.status = decision.response.status;
       this.outcome = monitor ? 'monitor_deny' : 'deny';
-      if (!monitor) this.answer = decision.response;
+      const answer =
+        setup.mcp?.denials === 'json_rpc'
+          ? denialForAgent(decision.response, message?.message)
+          : decision.response;
+      this.status = answer.status;
+      if (!monitor) this.answer = answer;
       return;
     }
-    this.changed = describeChanges(decision.changes);
+    const changes =
+      message === undefined
+        ? decision.changes
+        : { ...decision.changes, headers: mcpHeaderChanges(message, headers, decision.changes) };
+    this.changed = describeChanges(changes);
     const outcome = this.changed.length > 0 ? 'change' : 'permit';
     this.outcome = monitor ? `monitor_${outcome}` : outcome;
-    if (!monitor) this.#changes = decision.changes;
+    if (!monitor) this.#changes = changes;
     this.#keep(monitor ? 'monitor' : 'permit', request.method, decision.state);
   }
 
@@ -94,17 +109,21 @@ export class AccessRun extends PhaseRun {
   }
 
   #keep(outcome: AccessOutcome, method: string, state: string | undefined): void {
-    const { requestId, traceparent, tracestate } = this;
+    const { requestId, traceparent, tracestate, mcp } = this;
+    const target = this.#target;
     const kept = keptPart(this.#payload, state);
-    this.#memo = writeMemo({
-      outcome,
-      method,
-      requestId,
-      traceparent,
-      tracestate,
-      target: this.#target,
-      kept,
-    });
+    this.#memo = writeMemo({ outcome, method, requestId, traceparent, tracestate, mcp, target, kept });
+  }
+
+  #readMessage(request: HttpRequest, body: ShownBody, setup: McpSetup): McpRequest | undefined {
+    const text = body.kind === 'text' ? body.text : body.kind === 'absent' ? '' : undefined;
+    const server = request.url.host + request.url.path;
+    const read = readMcpRequest(request, text, setup.heldBack, { known: setup.paramHeaders, server });
+    if (read !== undefined) {
+      const { id, method, name } = read.message;
+      this.mcp = { id, method, name };
+    }
+    return read;
   }
 
   /** The client's W3C trace context. Its header goes into our own call, so it has to be what it claims to be. */

@@ -1,6 +1,8 @@
 /** What the process that runs the plugin can do. A host that passes nothing is the stock kong-js-pluginserver. */
 export interface PluginHost {
   readonly kind: string;
+  /** The phases that it runs; undefined: all. Without the response phase Kong passes responses on as they come. */
+  readonly phases?: readonly string[];
 }
 
 export const STOCK_HOST: PluginHost = { kind: 'kong-js-pluginserver' };

@@ -4,6 +4,7 @@ import type { PluginConfig } from '../config/plugin-config.js';
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
 import { type BodyRules, requestBodyRules, responseBodyRules } from '../exchange/shown-body.js';
 import type { ReadLimits } from '../gateway/gateway.js';
+import { KnownParamHeaders } from '../mcp/param-headers.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { Alarms } from './alarms.js';
@@ -28,10 +29,20 @@ export interface Setup {
   readonly responseBodyRules: BodyRules;
   /** `excluded_request_headers` in lower case. */
   readonly excluded: ReadonlySet<string>;
+  /** undefined: the route does not lead to an MCP server. */
+  readonly mcp: McpSetup | undefined;
   /** Whether somebody wants both messages of every call. */
   readonly isRecorded: boolean;
   /** Of the first policy provider; for spans. */
   readonly address: { readonly host: string; readonly port: number };
+}
+
+export interface McpSetup {
+  /** Whether Kong holds responses back until they are complete, so that endless ones are refused. */
+  readonly heldBack: boolean;
+  readonly denials: 'json_rpc' | 'http';
+  /** What `tools/list` of this route's servers told. */
+  readonly paramHeaders: KnownParamHeaders;
 }
 
 /**
@@ -72,6 +83,13 @@ export function createSetup(config: PluginConfig, client: SidebandClient, host: 
     requestBodyRules: requestBodyRules(config),
     responseBodyRules: responseBodyRules(config),
     excluded: new Set(config.excluded_request_headers.map((name) => name.toLowerCase())),
+    mcp: config.mcp
+      ? {
+          heldBack: host.phases?.includes('response') ?? true,
+          denials: config.mcp_denials,
+          paramHeaders: new KnownParamHeaders(),
+        }
+      : undefined,
     isRecorded: config.enable_debug_logging,
     address: addressOf(config.service_url),
   };

@@ -1,8 +1,10 @@
 import type { Note } from '../directives/decision.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
-import type { ResponseToSend } from '../exchange/http-message.js';
+import type { OmissionReason, ResponseToSend } from '../exchange/http-message.js';
+import type { MemoMessage } from '../exchange/memo.js';
 import type { Gateway, LogValues } from '../gateway/gateway.js';
+import { refusalForAgent } from '../mcp/denial.js';
 import type { Asked, CallContext } from '../sideband/sideband-client.js';
 import type { DecisionRecord, Outcome, Phase } from '../telemetry/decision-log.js';
 import { isTracing, startSidebandSpan } from '../telemetry/tracing.js';
@@ -38,10 +40,13 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
   ms: number | undefined = undefined;
   changed: readonly string[] | undefined = undefined;
   notes: readonly Note[] | undefined = undefined;
+  bodyNotShown: OmissionReason | undefined = undefined;
   code: ErrorCode | undefined = undefined;
   detail: string | undefined = undefined;
   correlationId: string | undefined = undefined;
   providerErrorId: string | undefined = undefined;
+  /** The MCP message, where there is one; with the id that an error of ours carries. */
+  mcp: MemoMessage | undefined = undefined;
   /** What the client gets in the place of the message. */
   protected answer: ResponseToSend | undefined = undefined;
 
@@ -127,7 +132,9 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     this.answer = undefined;
     if (isReady && this.passesWithout(error, setup)) return;
     this.outcome = 'refuse';
-    this.answer = refusal(error, isReady ? setup.config.error_status : undefined, this.requestId);
+    const answer = refusal(error, isReady ? setup.config.error_status : undefined, this.requestId);
+    const isForAgent = isReady && setup.mcp !== undefined;
+    this.answer = isForAgent ? refusalForAgent(answer, error, this.mcp?.id) : answer;
     this.status = this.answer.status;
   }
 
@@ -165,6 +172,10 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     const values: Record<string, string | number> = { decision: outcome };
     if (providerMs !== undefined) values.provider_ms = Math.round(providerMs * 10) / 10;
     if (code !== undefined) values.error = code;
+    if (this.mcp !== undefined) {
+      values.mcp_method = this.mcp.method;
+      if (this.mcp.name !== undefined) values.mcp_name = this.mcp.name;
+    }
     const line =
       code !== undefined && outcome === 'refuse'
         ? this.#instance.alarms.line(code, this.requestId)

@@ -1,5 +1,6 @@
 import type { Note } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import type { OmissionReason } from '../exchange/http-message.js';
 import type { DecisionLines } from './decision-lines.js';
 import { redactText } from './redaction.js';
 
@@ -38,6 +39,8 @@ export interface DecisionRecord {
   readonly method?: string | undefined;
   /** Of the request, escaped, without the query; in the access phase. */
   readonly path?: string | undefined;
+  /** The MCP message of the request. */
+  readonly mcp?: { readonly method: string; readonly name?: string | undefined } | undefined;
   /** Status the client gets, where ping-auth knows it. */
   readonly status?: number | undefined;
   /** Origin of the policy provider that was asked; undefined when none was. */
@@ -49,6 +52,8 @@ export interface DecisionRecord {
   /** Names only: see describeChanges in directives/. */
   readonly changed?: readonly string[] | undefined;
   readonly notes?: readonly Note[] | undefined;
+  /** Why the policy decided without the body although there is one. */
+  readonly bodyNotShown?: OmissionReason | undefined;
   readonly code?: ErrorCode | undefined;
   readonly detail?: string | undefined;
   /** The provider's `Correlation-Id`. */
@@ -92,6 +97,7 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     path: record.path === undefined ? undefined : redactText(record.path, 300),
     route: record.routeId,
     service: record.serviceId,
+    mcp: record.mcp && { method: text(record.mcp.method), name: text(record.mcp.name) },
     status: record.status,
     code: record.code,
     detail: text(record.detail),
@@ -100,6 +106,7 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     ms: rounded(record.ms),
     changed: changed?.length ? changed.map((name) => redactText(name, 100)) : undefined,
     ignored: notes?.length ? notes.map((note) => redactText(`${note.what}:${note.name}`, 100)) : undefined,
+    body_not_shown: record.bodyNotShown,
     correlation_id: text(record.correlationId),
     provider_error_id: text(record.providerErrorId),
   };

@@ -1,5 +1,6 @@
 import type prom from 'prom-client';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import { methodLabel } from '../mcp/message.js';
 import type { CircuitState } from '../sideband/circuit.js';
 import { type DecisionRecord, OUTCOMES, type Outcome, type Phase } from './decision-log.js';
 
@@ -80,6 +81,8 @@ class PhaseCounts {
   readonly phase: Phase;
   readonly outcomes: Partial<Record<Outcome, number>> = {};
   readonly codes: Partial<Record<ErrorCode, number>> = {};
+  /** MCP messages by method; known ones only, so that clients cannot make new series. */
+  readonly methods: Record<string, number> = {};
   /** Calls that took at most so long, by the place of their bucket; the last for all longer ones. */
   readonly durations: number[] = Array.from({ length: DURATION_BUCKETS.length + 1 }, () => 0);
   durationSum = 0;
@@ -93,11 +96,15 @@ class PhaseCounts {
     }
   }
 
-  count({ outcome, code, providerMs }: DecisionRecord): void {
+  count({ outcome, code, providerMs, mcp }: DecisionRecord): void {
     this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
     if (code !== undefined) {
       const known = knownCode(code);
       this.codes[known] = (this.codes[known] ?? 0) + 1;
+    }
+    if (mcp !== undefined) {
+      const method = methodLabel(mcp);
+      this.methods[method] = (this.methods[method] ?? 0) + 1;
     }
     if (providerMs === undefined) return;
     const seconds = providerMs / 1000;
@@ -146,6 +153,18 @@ function defineCounters(
       this.reset();
       for (const { phase, codes } of phases) {
         for (const [code, count] of Object.entries(codes)) this.inc({ phase, code }, count);
+      }
+    },
+  });
+  new client.Counter({
+    name: 'ping_auth_mcp_messages_total',
+    help: 'MCP messages by phase and method; methods that are not in the specification count as other',
+    labelNames: ['phase', 'method'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { phase, methods } of phases) {
+        for (const [method, count] of Object.entries(methods)) this.inc({ phase, method }, count);
       }
     },
   });

@@ -119,7 +119,7 @@ export function showRequest(
   const excluded = new Set(settings.excluded_request_headers.map((name) => name.toLowerCase()));
   const url = composeUrl(request.url);
   const headers = request.headers.filter((name) => !excluded.has(name));
-  const body = showBody(request.body, request.headers, requestBodyRules(settings));
+  const body = atOnce(showBody(request.body, request.headers, requestBodyRules(settings)));
   const pem = request.clientCertificatePem;
   const certificate = pem === undefined ? undefined : certificateToJwk(pem);
   const text = composeRequestPayload(request, describeTarget(request, url), headers, body, certificate);
@@ -139,8 +139,14 @@ export function showResponse(
   memo: Memo,
   settings: ResponseBodySettings,
 ): { readonly body: ShownBody; readonly payload: ResponsePayload & { readonly state?: Json } } {
-  const body = showBody(response.body, response.headers, responseBodyRules(settings));
+  const body = atOnce(showBody(response.body, response.headers, responseBodyRules(settings)));
   return { body, payload: JSON.parse(composeResponsePayload(response, memo, body)) };
+}
+
+/** Only what is compressed and large has to be waited for. */
+function atOnce<T extends object>(value: T | Promise<T>): T {
+  if (value instanceof Promise) throw new Error('a body was not shown at once');
+  return value;
 }
 
 /** @param state undefined: the answer had none */
