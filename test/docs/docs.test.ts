@@ -1,6 +1,7 @@
 // The documentation promises nothing that the code does not have: options, fields, codes, metrics, links, snippets.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/check/command.js';
@@ -107,6 +108,10 @@ describe('commands in the documentation', () => {
 
   beforeAll(async () => {
     const pluginServer = await builtPluginServer();
+    help['kong-js-pluginserver'] = run(
+      createRequire(import.meta.url).resolve('kong-pdk/bin/kong-js-pluginserver'),
+      '--help',
+    );
     const pingAuth = join(dirname(pluginServer), 'ping-auth.mjs');
     help['ping-auth-pluginserver'] = run(pluginServer, '--help');
     for (const name of ['check', 'explain']) help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
@@ -131,7 +136,7 @@ describe('commands in the documentation', () => {
     const known = Object.values(help).join('\n');
     for (const { path, text } of pages) {
       for (const [, option = ''] of text.matchAll(/`(--[a-z-]+)[^`]*`/g)) {
-        if (option !== '--once') expect(known, path).toMatch(new RegExp(`^ +(?:-V, )?${option}\\b`, 'm'));
+        if (option !== '--once') expect(known, path).toMatch(new RegExp(`^ +(?:-\\w, )?${option}\\b`, 'm'));
       }
     }
   });
