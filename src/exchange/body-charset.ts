@@ -18,6 +18,7 @@ const XML_ENCODING = /^(\ufeff?<\?xml(?=\s)[^>]*?\sencoding\s*=\s*["'])([^"']*)/
 /** ICU makes these of bytes that a charset does not have, where other readers see an error or another text. */
 const PRIVATE_USE = /[\ue000-\uf8ff]/;
 /** And of IBM's charsets it swaps three control characters. ISO 8859 has all of them where everybody expects them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const INVENTED = /[\u001a\u001c\u007f-\u009f\ue000-\uf8ff]/;
 
 /**
