@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { diffLines } from 'diff';
 import { EXIT, type Terminal } from '../check/command.js';
+import { diffInWords } from '../message-diff.js';
 import { type Paint, paintFor } from '../paint.js';
 import { type Explanation, explain } from './explanation.js';
 import { readRecordings } from './recording.js';
@@ -55,18 +55,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
 
 function inWords({ title, isUsable, diff, ignored }: Explanation, paint: Paint): string {
   const output = [paint.bold(isUsable ? title : paint.red(title))];
-  if (diff !== undefined) {
-    const { before, after } = diff;
-    output.push(paint.red(`--- ${before.label}`), paint.green(`+++ ${after.label}`));
-    for (const part of diffLines(before.text, after.text)) {
-      const [sign, colour] = part.added
-        ? (['+', paint.green] as const)
-        : part.removed
-          ? (['-', paint.red] as const)
-          : ([' ', (text: string) => text] as const);
-      for (const line of part.value.replace(/\n$/, '').split('\n')) output.push(colour(`${sign} ${line}`));
-    }
-  }
+  if (diff !== undefined) output.push(...diffInWords(diff, paint));
   for (const text of ignored) output.push(paint.yellow(`! ignored, ${text}`));
   return `${output.join('\n')}\n\n`;
 }

@@ -5,11 +5,11 @@ import { decideResponse } from '../../directives/response-decision.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { HeaderList } from '../../exchange/header-list.js';
 import type { HttpRequest, HttpResponse, ShownBody } from '../../exchange/http-message.js';
-import { defaultPort, parseAnsweredUrl } from '../../exchange/request-url.js';
+import { composeUrl, defaultPort, parseAnsweredUrl } from '../../exchange/request-url.js';
 import type { RequestPayload } from '../../exchange/sideband-message.js';
 import { toWireHeaders } from '../../exchange/wire-headers.js';
 import { readRequestAnswer, readResponseAnswer } from '../../sideband/wire-answers.js';
-import { requestAsText, responseAsText } from './message-text.js';
+import { type MessageDiff, requestAsText, responseAsText } from '../message-diff.js';
 import type { RecordedRequest, RecordedResponse, Recording } from './recording.js';
 
 /** What would become of a recorded message. */
@@ -18,14 +18,9 @@ export interface Explanation {
   /** False when the plugin would refuse because of the answer. */
   readonly isUsable: boolean;
   /** The message before and after; undefined when nothing goes on. */
-  readonly diff?: { readonly before: Side; readonly after: Side };
+  readonly diff?: MessageDiff;
   /** What the policy asked for that is ignored. */
   readonly ignored: readonly string[];
-}
-
-interface Side {
-  readonly label: string;
-  readonly text: string;
 }
 
 /** With the plugin's own rules. Never throws for what is wrong with the answer. */
@@ -70,8 +65,14 @@ function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Ex
     isUsable: true,
     ignored,
     diff: {
-      before: { label: 'what the client sent', text: requestAsText(request) },
-      after: { label: 'what the upstream gets', text: requestAsText(after) },
+      before: {
+        label: 'what the client sent',
+        text: requestAsText({ ...request, url: composeUrl(request.url) }),
+      },
+      after: {
+        label: 'what the upstream gets',
+        text: requestAsText({ ...after, url: composeUrl(after.url) }),
+      },
     },
   };
 }
