@@ -1,0 +1,224 @@
+// The one place where `test`, `replay` and `explain` meet the plugin's own rooms: a message that somebody has described goes the
+// way of a real one, from the model over the policy provider to what would be sent on.
+import type { PluginConfig } from '../../config/plugin-config.js';
+import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
+import type { Note } from '../../directives/decision.js';
+import { describeChanges } from '../../directives/describe-changes.js';
+import { decideRequest } from '../../directives/request-decision.js';
+import { decideResponse } from '../../directives/response-decision.js';
+import { asPingAuthError } from '../../errors/ping-auth-error.js';
+import { admitRequest, admitResponse } from '../../exchange/admission.js';
+import { type HeaderField, HeaderList } from '../../exchange/header-list.js';
+import type { HttpRequest, HttpResponse, ShownBody } from '../../exchange/http-message.js';
+import { createMemo } from '../../exchange/memo.js';
+import { type ShownRequest, showRequest } from '../../exchange/request-payload.js';
+import { composeUrl, defaultPort, parseAnsweredUrl } from '../../exchange/request-url.js';
+import { showResponse } from '../../exchange/response-payload.js';
+import type {
+  Json,
+  RequestAnswer,
+  RequestPayload,
+  ResponseAnswer,
+  ResponsePayload,
+} from '../../exchange/sideband-message.js';
+import { normalisePath } from '../../exchange/url-escaping.js';
+import { toWireHeaders } from '../../exchange/wire-headers.js';
+import { createSidebandClient } from '../../sideband/sideband-client.js';
+import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
+import { readRequestAnswer, readResponseAnswer } from '../../sideband/wire-answers.js';
+
+/** A client's request as an author describes it. */
+export interface DescribedRequest {
+  readonly method: string;
+  /** Absolute, http or https. */
+  readonly url: string;
+  readonly httpVersion: '1.0' | '1.1' | '2';
+  readonly headers: readonly HeaderField[];
+  readonly body: Uint8Array;
+  readonly sourceIp: string;
+  readonly sourcePort: number;
+  /** PEM, leaf first. */
+  readonly clientCertificatePem: string | undefined;
+}
+
+/** An upstream's response as an author describes it. */
+export interface DescribedResponse {
+  readonly status: number;
+  readonly headers: readonly HeaderField[];
+  readonly body: Uint8Array;
+}
+
+/** A request on one side of the policy. */
+export interface RequestMessage {
+  readonly method: string;
+  /** As the policy is shown it, the port always written. */
+  readonly url: string;
+  /** Names in lower case. */
+  readonly headers: readonly HeaderField[];
+  readonly body: Uint8Array;
+}
+
+export interface ResponseMessage {
+  readonly status: number;
+  readonly headers: readonly HeaderField[];
+  readonly body: Uint8Array;
+}
+
+/** What the plugin itself refuses, or why there is no decision. */
+export interface Refusal {
+  readonly kind: 'refuse';
+  /** Of docs/errors.md. */
+  readonly code: string;
+  /** What the client would get. */
+  readonly status: number;
+  /** Never a secret. */
+  readonly message: string;
+}
+
+export type RequestOutcome =
+  | {
+      readonly kind: 'permit';
+      readonly before: RequestMessage;
+      readonly after: RequestMessage;
+      /** In the words of a decision line: `query`, `header:x-a`, `-header:x-b`, `body`. */
+      readonly changed: readonly string[];
+      readonly ignored: readonly string[];
+      /** undefined when the policy gave none. */
+      readonly state: Json | undefined;
+      /** What the policy was shown. */
+      readonly payload: RequestPayload;
+    }
+  | { readonly kind: 'deny'; readonly response: ResponseMessage; readonly ignored: readonly string[] }
+  | Refusal;
+
+export type ResponseOutcome =
+  | {
+      readonly kind: 'pass';
+      readonly before: ResponseMessage;
+      readonly after: ResponseMessage;
+      readonly changed: readonly string[];
+      readonly ignored: readonly string[];
+    }
+  | Refusal;
+
+type Permitted = Extract<RequestOutcome, { kind: 'permit' }>;
+
+/** A policy provider behind the plugin's own client and rules. No method throws for what is wrong with an answer. */
+export interface Policy {
+  askAboutRequest(request: DescribedRequest, requestId: string): Promise<RequestOutcome>;
+  /** @param permitted what `askAboutRequest` gave for its request */
+  askAboutResponse(
+    response: DescribedResponse,
+    permitted: Permitted,
+    requestId: string,
+  ): Promise<ResponseOutcome>;
+  close(): Promise<void>;
+}
+
+export function createPolicy(config: PluginConfig): Policy {
+  const runtime = new SidebandRuntime();
+  // A circuit would answer for the provider; here every call has to reach it.
+  const client = createSidebandClient({ ...config, circuit_failures: 0 }, {}, runtime);
+  return {
+    askAboutRequest: (described, requestId) =>
+      orRefusal(async () => {
+        const request = toHttpRequest(described);
+        admitRequest(request, config);
+        const shown = showRequest(request, config);
+        const { answer } = await client.askAboutRequest(shown.payload, { requestId });
+        return requestOutcome(answer, request, shown);
+      }),
+    askAboutResponse: (described, { payload, state }, requestId) =>
+      orRefusal(async () => {
+        const response = { ...described, headers: HeaderList.from(described.headers) };
+        admitResponse(response);
+        const shown = showResponse(response, createMemo('permit', payload, state), config);
+        const { answer } = await client.askAboutResponse(shown.payload, { requestId });
+        return responseOutcome(answer, response, shown);
+      }),
+    async close() {
+      client.release();
+      await runtime.close();
+    },
+  };
+}
+
+/** A URL as the policy is shown it, with its port, or why no request can have it. */
+export function shownUrl(text: string): { readonly url: string } | { readonly problem: string } {
+  try {
+    return { url: composeUrl(toRequestUrl(text)) };
+  } catch (thrown) {
+    return { problem: asPingAuthError(thrown).detail ?? 'cannot be understood' };
+  }
+}
+
+async function orRefusal<O>(ask: () => Promise<O>): Promise<O | Refusal> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    return toRefusal(thrown);
+  }
+}
+
+function toRefusal(thrown: unknown): Refusal {
+  const error = asPingAuthError(thrown);
+  return { kind: 'refuse', code: error.code, status: error.entry.status, message: error.message };
+}
+
+function requestOutcome(answer: RequestAnswer, request: HttpRequest, shown: ShownRequest): RequestOutcome {
+  const decision = decideRequest(answer, request, shown);
+  const ignored = inWords(decision.notes);
+  if (decision.kind === 'deny') return { kind: 'deny', response: toMessage(decision.response), ignored };
+  return {
+    kind: 'permit',
+    before: toRequestMessage(request),
+    after: toRequestMessage(applyRequestChanges(request, decision.changes)),
+    changed: describeChanges(decision.changes),
+    ignored,
+    state: decision.state,
+    payload: shown.payload,
+  };
+}
+
+function responseOutcome(
+  answer: ResponseAnswer,
+  response: HttpResponse,
+  shown: { readonly body: ShownBody; readonly method: string },
+): ResponseOutcome {
+  const { changes, notes } = decideResponse(answer, response, shown);
+  return {
+    kind: 'pass',
+    before: toMessage(response),
+    after: toMessage(applyResponseChanges(response, changes, shown.method)),
+    changed: describeChanges(changes),
+    ignored: inWords(notes),
+  };
+}
+
+function toHttpRequest({ url, headers, ...rest }: DescribedRequest): HttpRequest {
+  return { ...rest, url: toRequestUrl(url), headers: HeaderList.from(headers) };
+}
+
+/** With the path that Kong would make of it. @throws PingAuthError */
+function toRequestUrl(text: string): HttpRequest['url'] {
+  const { scheme, host, port, path, query } = parseAnsweredUrl(text);
+  return {
+    scheme,
+    host: host.toLowerCase(),
+    port: port ?? defaultPort(scheme) ?? 0,
+    path: normalisePath(path) ?? path,
+    query: query === '' ? undefined : query,
+  };
+}
+
+function toRequestMessage({ method, url, headers, body }: HttpRequest): RequestMessage {
+  return { method, url: composeUrl(url), headers: [...headers], body };
+}
+
+function toMessage({ status, headers, body }: HttpResponse): ResponseMessage {
+  return { status, headers: [...headers], body };
+}
+
+function inWords(notes: readonly Note[]): string[] {
+  return notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`);
+}
