@@ -14,18 +14,11 @@ import { createMemo } from '../../exchange/memo.js';
 import { type ShownRequest, showRequest } from '../../exchange/request-payload.js';
 import { composeUrl, defaultPort, parseAnsweredUrl } from '../../exchange/request-url.js';
 import { showResponse } from '../../exchange/response-payload.js';
-import type {
-  Json,
-  RequestAnswer,
-  RequestPayload,
-  ResponseAnswer,
-  ResponsePayload,
-} from '../../exchange/sideband-message.js';
+import type { Json, RequestAnswer, RequestPayload, ResponseAnswer } from '../../exchange/sideband-message.js';
 import { normalisePath } from '../../exchange/url-escaping.js';
-import { toWireHeaders } from '../../exchange/wire-headers.js';
+import { asLines, requestText, responseText } from '../../recordings/message-text.js';
 import { createSidebandClient } from '../../sideband/sideband-client.js';
 import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
-import { readRequestAnswer, readResponseAnswer } from '../../sideband/wire-answers.js';
 
 /** A client's request as an author describes it. */
 export interface DescribedRequest {
@@ -56,12 +49,15 @@ export interface RequestMessage {
   /** Names in lower case. */
   readonly headers: readonly HeaderField[];
   readonly body: Uint8Array;
+  /** All of it as lines for people. */
+  readonly lines: string;
 }
 
 export interface ResponseMessage {
   readonly status: number;
   readonly headers: readonly HeaderField[];
   readonly body: Uint8Array;
+  readonly lines: string;
 }
 
 /** What the plugin itself refuses, or why there is no decision. */
@@ -211,12 +207,14 @@ function toRequestUrl(text: string): HttpRequest['url'] {
   };
 }
 
-function toRequestMessage({ method, url, headers, body }: HttpRequest): RequestMessage {
-  return { method, url: composeUrl(url), headers: [...headers], body };
+function toRequestMessage(request: HttpRequest): RequestMessage {
+  const { method, url, headers, body } = request;
+  return { method, url: composeUrl(url), headers: [...headers], body, lines: asLines(requestText(request)) };
 }
 
-function toMessage({ status, headers, body }: HttpResponse): ResponseMessage {
-  return { status, headers: [...headers], body };
+function toMessage(response: HttpResponse): ResponseMessage {
+  const { status, headers, body } = response;
+  return { status, headers: [...headers], body, lines: asLines(responseText(response)) };
 }
 
 function inWords(notes: readonly Note[]): string[] {
