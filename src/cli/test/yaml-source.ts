@@ -111,11 +111,12 @@ function inWords(issue: Issue, prefix: Path): Problem[] {
     case 'invalid_union': {
       const meant = issue.errors.find((issues) => issues.length > 0 && !issues.some(isOtherKind));
       if (meant) return meant.flatMap((one) => inWords(one, path));
+      if (isMissing(issue)) return [{ path, message: 'is missing' }];
       const kinds = [...new Set(issue.errors.flat().flatMap(wanted))];
       return [{ path, message: `expected ${kinds.join(' or ')}` }];
     }
     case 'invalid_type':
-      if (issue.message.endsWith('received undefined')) return [{ path, message: 'is missing' }];
+      if (isMissing(issue)) return [{ path, message: 'is missing' }];
       return [{ path, message: `expected ${wanted(issue).join(' or ')}` }];
     case 'invalid_value':
       return [{ path, message: `expected ${wanted(issue).join(' or ')}` }];
@@ -124,15 +125,27 @@ function inWords(issue: Issue, prefix: Path): Problem[] {
   }
 }
 
+function isMissing(issue: Issue): boolean {
+  if (issue.code === 'invalid_union')
+    return issue.errors.flat().some((one) => one.path.length === 0 && isMissing(one));
+  return issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+}
+
 /** The value is no attempt at this alternative. */
 function isOtherKind(issue: Issue): boolean {
   if (issue.code === 'invalid_union')
     return issue.path.length === 0 && issue.errors.flat().every(isOtherKind);
-  return issue.path.length === 0 && (issue.code === 'invalid_type' || issue.code === 'invalid_value');
+  if (issue.path.length > 0) return false;
+  return issue.code === 'invalid_type' || issue.code === 'invalid_value' || isNoVariable(issue);
+}
+
+function isNoVariable(issue: Issue): boolean {
+  return issue.code === 'invalid_format' && issue.format === 'template_literal';
 }
 
 function wanted(issue: Issue): string[] {
   if (issue.code === 'invalid_union') return issue.errors.flat().flatMap(wanted);
+  if (isNoVariable(issue)) return ['a variable'];
   if (issue.code === 'invalid_value') return issue.values.map((value) => JSON.stringify(value));
   if (issue.code !== 'invalid_type') return [issue.message.replace(/^expected /, '')];
   const names: Record<string, string> = { string: 'text', object: 'a mapping', record: 'a mapping' };
