@@ -9,6 +9,9 @@ const NAMES = z.array(z.string()).optional();
 const COMMON = {
   phase: z.enum(PHASES),
   request_id: TEXT,
+  /** Of a recording (--record-file) and of decisions. */
+  route: TEXT,
+  service: TEXT,
   provider: TEXT,
   pid: NUMBER,
   /** Standard output's lines are cut at 1800 bytes and say so; those of --log-file are whole. */
@@ -20,8 +23,6 @@ const DECISION = z.object({
   decision: z.enum(OUTCOMES),
   method: TEXT,
   path: TEXT,
-  route: TEXT,
-  service: TEXT,
   status: NUMBER,
   code: TEXT,
   detail: TEXT,
