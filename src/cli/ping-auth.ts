@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { checkCommand, EXIT, type Terminal } from './check/command.js';
 import { explainCommand } from './explain/command.js';
+import { replayCommand } from './replay/command.js';
 import { testCommand } from './test/command.js';
 
 const terminal: Terminal = {
@@ -22,7 +23,8 @@ const program = new Command('ping-auth')
   })
   .addCommand(checkCommand(terminal))
   .addCommand(explainCommand(terminal))
-  .addCommand(testCommand(terminal));
+  .addCommand(testCommand(terminal))
+  .addCommand(replayCommand(terminal));
 for (const command of program.commands) command.copyInheritedSettings(program);
 // No top-level await: the single executable (scripts/build-sea.mjs) is CommonJS, which has none.
 void program.parseAsync();

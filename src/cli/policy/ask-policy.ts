@@ -14,7 +14,13 @@ import { createMemo } from '../../exchange/memo.js';
 import { type ShownRequest, showRequest } from '../../exchange/request-payload.js';
 import { composeUrl, defaultPort, parseAnsweredUrl } from '../../exchange/request-url.js';
 import { showResponse } from '../../exchange/response-payload.js';
-import type { Json, RequestAnswer, RequestPayload, ResponseAnswer } from '../../exchange/sideband-message.js';
+import type {
+  Json,
+  RequestAnswer,
+  RequestPayload,
+  ResponseAnswer,
+  ResponsePayload,
+} from '../../exchange/sideband-message.js';
 import { normalisePath } from '../../exchange/url-escaping.js';
 import { asLines, requestText, responseText } from '../../recordings/message-text.js';
 import { createSidebandClient } from '../../sideband/sideband-client.js';
@@ -99,6 +105,16 @@ export type ResponseOutcome =
 
 type Permitted = Extract<RequestOutcome, { kind: 'permit' }>;
 
+/** What a policy provider said to a recorded question. */
+export type AnswerAgain =
+  | {
+      readonly kind: 'answer';
+      /** As it goes over the wire, without `state`. */
+      readonly answer: Readonly<Record<string, unknown>>;
+      readonly state: Json | undefined;
+    }
+  | Refusal;
+
 /** A policy provider behind the plugin's own client and rules. No method throws for what is wrong with an answer. */
 export interface Policy {
   askAboutRequest(request: DescribedRequest, requestId: string): Promise<RequestOutcome>;
@@ -108,6 +124,12 @@ export interface Policy {
     permitted: Permitted,
     requestId: string,
   ): Promise<ResponseOutcome>;
+  /** @param payload body of a call to /sideband/request or /sideband/response */
+  askAgain(
+    phase: 'access' | 'response',
+    payload: Readonly<Record<string, unknown>>,
+    requestId: string,
+  ): Promise<AnswerAgain>;
   close(): Promise<void>;
 }
 
@@ -131,6 +153,19 @@ export function createPolicy(config: PluginConfig): Policy {
         const shown = showResponse(response, createMemo('permit', payload, state), config);
         const { answer } = await client.askAboutResponse(shown.payload, { requestId });
         return responseOutcome(answer, response, shown);
+      }),
+    askAgain: (phase, payload, requestId) =>
+      orRefusal<AnswerAgain>(async () => {
+        if (phase === 'response') {
+          // Checked by whoever recorded it; the provider judges the rest.
+          const asked = await client.askAboutResponse(payload as unknown as ResponsePayload, { requestId });
+          return { kind: 'answer', answer: wireResponse(asked.answer), state: undefined };
+        }
+        const { answer } = await client.askAboutRequest(payload as unknown as RequestPayload, { requestId });
+        if (answer.kind === 'deny')
+          return { kind: 'answer', answer: { response: wireResponse(answer.response) }, state: undefined };
+        const { method, url, headers, body, state } = answer;
+        return { kind: 'answer', answer: { method, url, headers: wireFields(headers), body }, state };
       }),
     async close() {
       client.release();
@@ -189,6 +224,14 @@ function responseOutcome(
     changed: describeChanges(changes),
     ignored: inWords(notes),
   };
+}
+
+function wireResponse({ responseCode, headers, body }: ResponseAnswer): Record<string, unknown> {
+  return { response_code: responseCode, headers: wireFields(headers), body };
+}
+
+function wireFields(fields: readonly HeaderField[]): Record<string, string>[] {
+  return fields.map(([name, value]) => ({ [name]: value }));
 }
 
 function toHttpRequest({ url, headers, ...rest }: DescribedRequest): HttpRequest {
