@@ -57,7 +57,8 @@ export class SavedCases {
 
 function toCase({ question, now }: Saved): object {
   const { recording, incomplete } = question;
-  const { method, url, http_version: version } = recording.shown;
+  const { method, url } = recording.shown;
+  const version = 'http_version' in recording.shown ? recording.shown.http_version : '1.1';
   const id = recording.requestId === undefined ? `line ${question.line}` : `request ${recording.requestId}`;
   const isCut = recording.gaps.shown.cut.length > 0;
   return {
