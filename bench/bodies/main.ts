@@ -9,8 +9,7 @@ import {
 } from 'node:zlib';
 import { HeaderList } from '../../src/exchange/header-list.js';
 import { readableBody } from '../../src/exchange/readable-body.js';
-import { digits, median } from '../support/statistics.js';
-import { printTable } from '../support/table.js';
+import { digits, median, printTable } from '../support/report.js';
 
 /**
  * `npm run bench:bodies`: what it costs to read a compressed body, beside bare decompressing and reading the same body

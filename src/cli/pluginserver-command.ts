@@ -23,6 +23,8 @@ interface Arguments {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly decisions: DecisionLines;
   readonly logFile?: string;
+  readonly recordFile?: string;
+  readonly recordRate: number;
   readonly admin?: string;
   readonly name?: string;
   readonly phases: 'access' | 'access,response';
@@ -143,6 +145,18 @@ function defineCommand(): Command {
       '--log-file <path>',
       'full log lines go there as well (Kong cuts lines at 2048 bytes); opened anew on SIGHUP and SIGUSR1',
     )
+    .option(
+      '--record-file <path>',
+      'messages to and from the policy provider go there, redacted, for ping-auth replay; 64 MB, three older ones as <path>.1 to .3',
+    )
+    .addOption(
+      new Option(
+        '--record-rate <share>',
+        'with --record-file: the share of requests that is recorded, 0 to 1',
+      )
+        .default(1)
+        .argParser(share),
+    )
     .addOption(
       new Option(
         '--admin <host:port>',
@@ -194,6 +208,14 @@ function seconds(flags: string, description: string, fallback: number): Option {
     }
     return value;
   });
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError('a number from 0 to 1 is expected.');
+  }
+  return value;
 }
 
 function integer(least: number, most: number): (text: string) => number {

@@ -62,7 +62,7 @@ export function startInstance(raw: unknown, host: PluginHost, telemetry: Telemet
     if (config.client_key !== undefined) telemetry.hideSecret(config.client_key);
     for (const warning of configWarnings(config)) telemetry.notice('warn', warning, where);
     const client = createSidebandClient(config, telemetry.sideband);
-    return { ...identity, setup: createSetup(config, client, host) };
+    return { ...identity, setup: createSetup(config, client, host, telemetry) };
   } catch (thrown) {
     const error = asPingAuthError(thrown);
     telemetry.problem('every request of this configuration is refused', error, where);
@@ -70,7 +70,12 @@ export function startInstance(raw: unknown, host: PluginHost, telemetry: Telemet
   }
 }
 
-export function createSetup(config: PluginConfig, client: SidebandClient, host: PluginHost): Setup {
+export function createSetup(
+  config: PluginConfig,
+  client: SidebandClient,
+  host: PluginHost,
+  telemetry: Pick<Telemetry, 'record'>,
+): Setup {
   return {
     config,
     client,
@@ -90,7 +95,7 @@ export function createSetup(config: PluginConfig, client: SidebandClient, host: 
           paramHeaders: new KnownParamHeaders(),
         }
       : undefined,
-    isRecorded: config.enable_debug_logging,
+    isRecorded: config.enable_debug_logging || telemetry.record !== undefined,
     address: addressOf(config.service_url),
   };
 }

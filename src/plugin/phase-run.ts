@@ -184,15 +184,20 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
   }
 
   #record(setup: Setup, payload: string, answer: Uint8Array | string): void {
-    this.#instance.telemetry.sidebandExchange({
+    const { telemetry } = this.#instance;
+    const exchange = {
       phase: this.phase,
       requestId: this.requestId,
+      route: this.routeId,
+      service: this.serviceId,
       provider: this.provider ?? setup.config.service_url,
       ms: this.providerMs,
       secretHeaderName: setup.config.secret_header_name,
       payload,
       answer,
-    });
+    };
+    if (setup.config.enable_debug_logging) telemetry.sidebandExchange(exchange);
+    telemetry.record?.(exchange);
   }
 
   /** Writes the line. Called once, when what it says has been done. */

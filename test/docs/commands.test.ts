@@ -88,6 +88,9 @@ const RUN: Record<string, RegExp> = {
   'ping-auth check kong.yml --admin-url https://kong.internal:8444 --admin-ca admin-ca.pem --admin-token-env KONG_ADMIN_TOKEN':
     /Kong runs this plugin[\s\S]*service orders/,
   'ping-auth explain recording.json': /access: permitted, 2 changes: header:x-user, -header:x-debug/,
+  'ping-auth test cases.yaml --config kong.yml': /several configurations; choose one with --where/,
+  'ping-auth test cases.yaml --service-url https://pingaccess.example.com:3020 --secret-env PING_AUTH_SECRET':
+    /4 cases: 4 passed/,
 };
 const EXPLAIN_LOG = 'ping-auth explain /var/log/ping-auth/ping-auth.log --request-id 9c5c1b47';
 
@@ -105,7 +108,9 @@ const documented = new Set([
   ...inlineCode.map(({ text }) => text).filter((text) => COMMAND.test(text)),
 ]);
 /** The name of a command, without arguments, is a mention. */
-for (const mention of ['ping-auth check', 'ping-auth check --admin-url', 'ping-auth explain'])
+for (const mention of ['check', 'check --admin-url', 'explain', 'test', 'replay'].map(
+  (name) => `ping-auth ${name}`,
+))
   documented.delete(mention);
 
 const SECRET = 'secret-of-the-documentation';

@@ -114,7 +114,8 @@ describe('commands in the documentation', () => {
     );
     const pingAuth = join(dirname(pluginServer), 'ping-auth.mjs');
     help['ping-auth-pluginserver'] = run(pluginServer, '--help');
-    for (const name of ['check', 'explain']) help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
+    for (const name of ['check', 'explain', 'test', 'replay'])
+      help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
   });
 
   const uses = [
@@ -122,7 +123,9 @@ describe('commands in the documentation', () => {
     ...inlineCode,
   ].flatMap(({ path, text }) =>
     [
-      ...text.matchAll(/\b(ping-auth-pluginserver|ping-auth check|ping-auth explain)(?!\.)((?: [^\n`]*)?)/g),
+      ...text.matchAll(
+        /\b(ping-auth-pluginserver|ping-auth (?:check|explain|test|replay))(?!\.)((?: [^\n`]*)?)/g,
+      ),
     ].map(([, command = '', rest = '']) => ({ path, command, rest })),
   );
 
@@ -143,10 +146,12 @@ describe('commands in the documentation', () => {
 
   it('give the exit codes that the help gives', () => {
     const codes = Object.values(EXIT).join('');
-    for (const name of ['check', 'explain']) {
+    for (const name of ['check', 'explain', 'test', 'replay']) {
       const [line = ''] = /Exit codes:.*/.exec(help[`ping-auth ${name}`] ?? '') ?? [];
       expect([...line.matchAll(/\b\d\b/g)].join('')).toBe(codes);
     }
+    for (const page of ['policy-tests', 'replay'])
+      expect(read(`docs/${page}.md`)).toMatch(/Exit codes: 0[^.]* 1[^.]* 2[^.]* 3/);
     expect(read('docs/check.md').match(/Exit codes: 0[^.]* 1[^.]* 2[^.]* 3/g)).toHaveLength(2);
   });
 

@@ -67,6 +67,7 @@ export function fakeInstance(
         release() {},
       },
       options.host ?? HOST,
+      SILENT_TELEMETRY,
     ),
   };
 }
