@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { inspectorPage } from './inspector-page.mjs';
 import { keepLibraryTypes } from './library-types.mjs';
 import { thirdPartyLicenses } from './third-party-licenses.mjs';
 
@@ -14,7 +15,8 @@ const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);";
 
 rmSync(`${root}dist`, { recursive: true, force: true });
-const metafiles = [];
+const page = await inspectorPage(root);
+const metafiles = [page.metafile];
 
 const executables = {
   'ping-auth-pluginserver': 'src/cli/ping-auth-pluginserver.ts',
@@ -23,7 +25,9 @@ const executables = {
 for (const [name, entry] of Object.entries(executables)) {
   if (!existsSync(`${root}${entry}`)) continue;
   const outfile = `bin/${name}.mjs`;
-  await bundle(entry, outfile, { format: 'esm', banner: { js: `#!/usr/bin/env node\n${REQUIRE}` } });
+  // Only one of them names it; it is not looked at by the other.
+  const define = { INSPECTOR_PAGE: JSON.stringify(page.files) };
+  await bundle(entry, outfile, { format: 'esm', define, banner: { js: `#!/usr/bin/env node\n${REQUIRE}` } });
   chmodSync(`${root}dist/${outfile}`, 0o755);
 }
 // CommonJS, because kong-js-pluginserver loads plugins with require().

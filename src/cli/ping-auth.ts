@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { checkCommand, EXIT, type Terminal } from './check/command.js';
 import { explainCommand } from './explain/command.js';
+import { inspectCommand } from './inspect/command.js';
 
 const terminal: Terminal = {
   environment: process.env,
@@ -20,7 +21,8 @@ const program = new Command('ping-auth')
     process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage);
   })
   .addCommand(checkCommand(terminal))
-  .addCommand(explainCommand(terminal));
+  .addCommand(explainCommand(terminal))
+  .addCommand(inspectCommand(terminal));
 for (const command of program.commands) command.copyInheritedSettings(program);
 // No top-level await: the single executable (scripts/build-sea.mjs) is CommonJS, which has none.
 void program.parseAsync();
