@@ -18,7 +18,11 @@ const HEADERS = [{ host: 'api.example' }, { accept: 'application/json' }, { auth
 
 /** A request that goes through both phases, with its messages; the policy changes it on its way. */
 export function writeChanged(telemetry: Telemetry, id: string, path = '/orders/7', providerMs = 12.4): void {
-  const call = { requestId: id, provider: 'https://pingaccess.example:3020', secretHeaderName: 'CLIENT-TOKEN' };
+  const call = {
+    requestId: id,
+    provider: 'https://pingaccess.example:3020',
+    secretHeaderName: 'CLIENT-TOKEN',
+  };
   const request = {
     source_ip: '192.0.2.7',
     source_port: 40_000,
@@ -54,7 +58,14 @@ export function writeChanged(telemetry: Telemetry, id: string, path = '/orders/7
     correlationId: 'c-1',
   });
   const { method, url } = request;
-  const response = { method, url, response_code: '200', response_status: 'OK', headers: [{ 'x-internal': 'db-7' }], body: '{"ok":true}' };
+  const response = {
+    method,
+    url,
+    response_code: '200',
+    response_status: 'OK',
+    headers: [{ 'x-internal': 'db-7' }],
+    body: '{"ok":true}',
+  };
   telemetry.sidebandExchange({
     ...call,
     phase: 'response',
@@ -97,8 +108,22 @@ export function writeDenied(telemetry: Telemetry, id: string): void {
     provider: 'https://pingaccess.example:3020',
     secretHeaderName: 'CLIENT-TOKEN',
     ms: 8,
-    payload: { source_ip: '192.0.2.9', source_port: 1, method: 'DELETE', url: 'https://api.example:443/accounts/7', http_version: '1.1', headers: HEADERS },
-    answer: { kind: 'deny', response: { responseCode: 403, headers: [['content-type', 'application/json']], body: '{"error":"forbidden"}' } },
+    payload: {
+      source_ip: '192.0.2.9',
+      source_port: 1,
+      method: 'DELETE',
+      url: 'https://api.example:443/accounts/7',
+      http_version: '1.1',
+      headers: HEADERS,
+    },
+    answer: {
+      kind: 'deny',
+      response: {
+        responseCode: 403,
+        headers: [['content-type', 'application/json']],
+        body: '{"error":"forbidden"}',
+      },
+    },
   });
   telemetry.decision({ phase: 'access', outcome: 'deny', requestId: id, status: 403, providerMs: 8, ms: 9 });
 }

@@ -62,6 +62,12 @@ function HeaderTable({ rows, before, after }: Titles & { rows: MessageDifference
   if (rows.length === 0) return <p class="note">no headers</p>;
   return (
     <table class="headers">
+      <colgroup>
+        <col class="w-sign" />
+        <col class="w-name" />
+        <col />
+        <col class="w-after" />
+      </colgroup>
       <thead>
         <tr>
           <th scope="col" class="sign">
@@ -102,6 +108,10 @@ export function Message({ message, title }: { message: MessageText; title: strin
       </div>
       {message.headers.length > 0 && (
         <table class="headers" aria-label={`${title}: headers`}>
+          <colgroup>
+            <col class="w-single" />
+            <col />
+          </colgroup>
           <thead class="hidden">
             <tr>
               <th scope="col">Header</th>

@@ -1,4 +1,4 @@
-import { computed } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import { NO_FILTERS, writeFilters } from './filters.js';
 import { counted, filters, rows, setFilters } from './state.js';
 import { inputTime } from './time.js';
@@ -25,6 +25,9 @@ const codes = computed(() =>
   ),
 );
 
+/** Whether the less common ones are there: the times everywhere, on a narrow screen all but decision and text. */
+const isExpanded = signal(false);
+
 export function FilterBar() {
   const { decisions, route, code, text, slower, from, to } = filters.value;
   const toggle = (kind: Kind) =>
@@ -32,7 +35,11 @@ export function FilterBar() {
       decisions: decisions.includes(kind) ? decisions.filter((one) => one !== kind) : [...decisions, kind],
     });
   return (
-    <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
+    <form
+      class={isExpanded.value || from !== undefined || to !== undefined ? 'filters expanded' : 'filters'}
+      aria-label="Filters"
+      onSubmit={(event) => event.preventDefault()}
+    >
       <fieldset class="kinds">
         <legend>Decision</legend>
         {KINDS.map((kind) => (
@@ -64,7 +71,7 @@ export function FilterBar() {
         onChange={(route) => setFilters({ route })}
       />
       <Choice label="Code" value={code} options={codes.value} onChange={(code) => setFilters({ code })} />
-      <label>
+      <label class="extra">
         <span>Slower than</span>
         <input
           type="number"
@@ -75,7 +82,7 @@ export function FilterBar() {
           onInput={({ currentTarget }) => setFilters({ slower: Number(currentTarget.value) || undefined })}
         />
       </label>
-      <label>
+      <label class="time">
         <span>From</span>
         <input
           type="datetime-local"
@@ -84,7 +91,7 @@ export function FilterBar() {
           onChange={({ currentTarget }) => setFilters({ from: readInput(currentTarget.value) })}
         />
       </label>
-      <label>
+      <label class="time">
         <span>To</span>
         <input
           type="datetime-local"
@@ -93,6 +100,16 @@ export function FilterBar() {
           onChange={({ currentTarget }) => setFilters({ to: readInput(currentTarget.value) })}
         />
       </label>
+      <button
+        type="button"
+        class="more-button"
+        aria-expanded={isExpanded.value}
+        onClick={() => {
+          isExpanded.value = !isExpanded.value;
+        }}
+      >
+        {isExpanded.value ? 'Fewer filters' : 'More filters'}
+      </button>
       {writeFilters(filters.value) !== '' && (
         <button type="button" class="clear" onClick={() => setFilters(NO_FILTERS)}>
           Clear filters
@@ -111,7 +128,7 @@ interface ChoiceProps {
 
 function Choice({ label, value, options, onChange }: ChoiceProps) {
   return (
-    <label>
+    <label class="extra">
       <span>{label}</span>
       <select value={value} onChange={({ currentTarget }) => onChange(currentTarget.value)}>
         <option value="">any</option>

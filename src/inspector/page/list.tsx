@@ -8,25 +8,27 @@ import { providerMs, verdictOf } from './verdict.js';
 
 /** Pixels, as in page.css: every row has the same height, so that only those in sight have to be there. */
 const HEIGHT = { wide: 34, narrow: 62 };
-const NARROW_BELOW = 700;
+const NARROW_BELOW = 640;
+const MEDIUM_BELOW = 860;
 /** Rows above and below what is in sight. */
 const SPARE = 8;
 
 export function RequestList() {
   const box = useRef<HTMLDivElement>(null);
-  const size = useSignal({ height: 600, isNarrow: false });
+  const size = useSignal({ height: 600, width: 1000 });
   const scroll = useSignal(0);
   const active = useSignal<number | undefined>(undefined);
   const anchor = useRef<{ key: number; offset: number } | undefined>(undefined);
   const rows = listed.value;
-  const { isNarrow } = size.value;
+  const isNarrow = size.value.width < NARROW_BELOW;
+  const isMedium = !isNarrow && size.value.width < MEDIUM_BELOW;
   const height = isNarrow ? HEIGHT.narrow : HEIGHT.wide;
 
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
     const observer = new ResizeObserver(() => {
-      size.value = { height: element.clientHeight, isNarrow: element.clientWidth < NARROW_BELOW };
+      size.value = { height: element.clientHeight, width: element.clientWidth };
     });
     observer.observe(element);
     return () => observer.disconnect();
@@ -89,7 +91,7 @@ export function RequestList() {
   return (
     <div
       ref={box}
-      class={isNarrow ? 'grid narrow' : 'grid'}
+      class={isNarrow ? 'grid narrow' : isMedium ? 'grid medium' : 'grid'}
       role="grid"
       aria-label="Requests, newest first"
       aria-rowcount={rows.length + 1}

@@ -4,6 +4,7 @@ import './styles/overview.css';
 import './styles/list.css';
 import './styles/exchange.css';
 import './styles/difference.css';
+import './styles/narrow.css';
 import { render } from 'preact';
 import { App } from './app.js';
 import { connect } from './state.js';

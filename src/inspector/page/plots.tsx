@@ -56,7 +56,7 @@ export function Plots() {
           { label: 'p50', colour: '--p50', isBar: false },
           { label: 'p95', colour: '--p95', isBar: false },
         ]}
-        unit="ms"
+        isTime
         valueAt={(index) => {
           const [middle, high] = [p50[index], p95[index]];
           return middle == null || high == null
@@ -74,13 +74,14 @@ interface PlotProps {
   theme: string;
   data: uPlot.AlignedData;
   series: readonly { label: string; colour: string; isBar: boolean }[];
-  unit?: string;
+  /** Milliseconds, over powers of ten: a time-out must not press all other answers to the ground. */
+  isTime?: boolean;
   valueAt(index: number): string;
   /** For those who do not see it. */
   summary: string;
 }
 
-function Plot({ title, theme, data, series: lines, unit = '', valueAt, summary }: PlotProps) {
+function Plot({ title, theme, data, series: lines, isTime = false, valueAt, summary }: PlotProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const [caption, setCaption] = useState('');
@@ -91,7 +92,7 @@ function Plot({ title, theme, data, series: lines, unit = '', valueAt, summary }
     const element = place.current;
     if (element === null) return;
     const made = new uPlot(
-      options(element.clientWidth, lines, unit, (index) =>
+      options(element.clientWidth, lines, isTime, (index) =>
         setCaption(index === null ? '' : `${timeAt(made, index)} · ${read.current(index)}`),
       ),
       data,
@@ -144,7 +145,7 @@ function Plot({ title, theme, data, series: lines, unit = '', valueAt, summary }
 function options(
   width: number,
   lines: PlotProps['series'],
-  unit: string,
+  isTime: boolean,
   onCursor: (index: number | null) => void,
 ): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
@@ -167,15 +168,23 @@ function options(
       drag: { x: true, y: false, setScale: false },
       sync: { key: 'time' },
     },
-    scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },
+    scales: {
+      y: isTime
+        ? { distr: 3, range: wholePowers }
+        : { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
+    },
     axes: [
       { ...axis, size: 24, space: 70, values: timeLabels },
-      {
-        ...axis,
-        size: 46,
-        space: 28,
-        values: (_, values) => values.map((value) => `${round(value)}${unit && ` ${unit}`}`),
-      },
+      isTime
+        ? {
+            ...axis,
+            grid: { ...axis.grid, filter: powers },
+            filter: powers,
+            size: 50,
+            space: 24,
+            values: shortTimes,
+          }
+        : { ...axis, size: 50, space: 24, values: (_, values) => values.map(round) },
     ],
     series: [
       {},
@@ -200,6 +209,21 @@ function options(
       ],
     },
   };
+}
+
+function wholePowers(_: uPlot, least: number | null, most: number | null): uPlot.Range.MinMax {
+  const low = 10 ** Math.floor(Math.log10(Math.max(least ?? 1, 0.1)));
+  const high = 10 ** Math.ceil(Math.log10(Math.max(most ?? 100, 0.1)) + 0.01);
+  return [low, Math.max(high, low * 10)];
+}
+
+/** Of the steps between them there are too many. */
+function powers(_: uPlot, values: number[]): (number | null)[] {
+  return values.map((value) => (Number.isInteger(Math.log10(value)) ? value : null));
+}
+
+function shortTimes(_: uPlot, values: (number | null)[]): string[] {
+  return values.map((ms) => (ms === null ? '' : ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`));
 }
 
 /** Shows From and To as a band. */

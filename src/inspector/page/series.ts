@@ -48,7 +48,9 @@ export function seriesOf(rows: readonly Row[], from: number, to: number): Series
 
 /** The value that so many are not above (nearest rank). */
 function quantile(sorted: readonly number[], share: number): number | null {
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? null;
+  const value = sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)];
+  // The axis has powers of ten, and no zero.
+  return value === undefined ? null : Math.max(value, 0.1);
 }
 
 /** For stacked bars: each kind with all kinds below it. */
