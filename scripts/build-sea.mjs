@@ -58,7 +58,7 @@ async function makeSingle(name) {
     format: 'cjs',
     target: `node${process.versions.node}`,
     minifySyntax: true,
-    define: { INSPECTOR_PAGE: JSON.stringify(page.files) },
+    define: name === 'ping-auth' ? page.define : {},
     legalComments: 'inline',
     logLevel: 'warning',
   });

@@ -25,8 +25,7 @@ const executables = {
 for (const [name, entry] of Object.entries(executables)) {
   if (!existsSync(`${root}${entry}`)) continue;
   const outfile = `bin/${name}.mjs`;
-  // Only one of them names it; it is not looked at by the other.
-  const define = { INSPECTOR_PAGE: JSON.stringify(page.files) };
+  const define = name === 'ping-auth' ? page.define : {};
   await bundle(entry, outfile, { format: 'esm', define, banner: { js: `#!/usr/bin/env node\n${REQUIRE}` } });
   chmodSync(`${root}dist/${outfile}`, 0o755);
 }

@@ -6,7 +6,7 @@ import { Marked } from 'marked';
 
 /**
  * @param root the project's folder, with a slash at its end
- * @returns {Promise<{files: import('../src/inspector/server.js').PageFiles, metafile: import('esbuild').Metafile}>}
+ * @returns {Promise<{files: import('../src/inspector/server.js').PageFiles, define: Record<string, string>, metafile: import('esbuild').Metafile}>}
  */
 export async function inspectorPage(root) {
   const source = `${root}src/inspector/page/`;
@@ -28,17 +28,16 @@ export async function inspectorPage(root) {
   });
   const text = (ending) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
   const advice = readFileSync(`${root}docs/troubleshooting.md`, 'utf8');
-  return {
-    files: {
-      html: readFileSync(`${source}index.html`, 'utf8'),
-      script: text('.js'),
-      style: text('.css'),
-      icon: readFileSync(`${source}icon.svg`, 'utf8'),
-      troubleshooting: asPage(advice),
-      remedies: byCode(advice),
-    },
-    metafile,
+  const files = {
+    html: readFileSync(`${source}index.html`, 'utf8'),
+    script: text('.js'),
+    style: text('.css'),
+    icon: readFileSync(`${source}icon.svg`, 'utf8'),
+    troubleshooting: asPage(advice),
+    remedies: byCode(advice),
   };
+  // A text, not an object: of an object esbuild makes a module that every other one begins with.
+  return { files, define: { INSPECTOR_PAGE: JSON.stringify(JSON.stringify(files)) }, metafile };
 }
 
 /** The text of each section whose heading is an error code. */

@@ -59,7 +59,7 @@ const HEADERS = {
   'cache-control': 'no-store',
 };
 
-const ROWS_IN_A_MESSAGE = 1000;
+const ROWS_IN_A_MESSAGE = 2000;
 const MAX_DELAY_MS = 150;
 
 /** Serves the page on 127.0.0.1. @throws Error when the port is taken */

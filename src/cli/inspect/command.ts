@@ -55,13 +55,19 @@ export async function inspect(
   const isInput = file === undefined || file === '-';
   const store = new ExchangeStore({ exchanges: keep, bytes: KEPT_BYTES });
   const state = { atEnd: false, closed: false, trouble: undefined as string | undefined };
+  let begun = () => {};
+  const beginning = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
   const reader: LogReader = {
     onLine: (line) => store.add(line),
     onChunk() {
+      begun();
       state.atEnd = false;
       store.announce();
     },
     onEnd(closed) {
+      begun();
       if (state.atEnd && state.closed === closed) return;
       Object.assign(state, { atEnd: true, closed });
       store.announce();
@@ -88,6 +94,8 @@ export async function inspect(
   });
   try {
     const reading = isInput ? readStream(openLog('-'), reader) : followLog(file, reader, signal);
+    // A file that cannot be read is told about before anybody opens the page.
+    if (!isInput) await Promise.race([beginning, reading]);
     terminal.stdout.write(`${inspector.url()}\n`);
     await Promise.race([reading.then(() => over), over]);
     if (isInput) process.stdin.destroy();

@@ -21,12 +21,12 @@ export function Difference({ difference, before, after }: Titles & { difference:
       <Pair row={start} className="start" />
       <HeaderTable rows={headers} before={before} after={after} />
       {body.length > 0 && (
-        <section class="body" aria-label="Body">
+        <div class="body">
           {body.slice(0, MOST_LINES).map((row, index) => (
             <Pair key={index} row={row} className="line" />
           ))}
           {body.length > MOST_LINES && <p class="note">… {body.length - MOST_LINES} more lines</p>}
-        </section>
+        </div>
       )}
     </div>
   );
@@ -129,7 +129,7 @@ export function Message({ message, title }: { message: MessageText; title: strin
         </table>
       )}
       {lines.length > 0 && (
-        <pre class="body" aria-label="Body" role="region">
+        <pre class="body">
           {lines.slice(0, MOST_LINES).join('\n')}
           {lines.length > MOST_LINES && `\n… ${lines.length - MOST_LINES} more lines`}
         </pre>

@@ -99,10 +99,25 @@ export function connect(): void {
   events.onerror = () => {
     connection.value = events.readyState === EventSource.CLOSED ? 'refused' : 'lost';
   };
-  events.onmessage = ({ data }) => take(JSON.parse(String(data)) as Update);
+  events.onmessage = ({ data }) => later(JSON.parse(String(data)) as Update);
   effect(() => {
     void load(openRow.value, openKey.value);
   });
+}
+
+/** Drawing costs more than reading: of a long log, many messages are drawn at once. */
+const DRAW_EVERY_MS = 200;
+let pending: Update[] = [];
+
+function later(update: Update): void {
+  if (pending.length === 0) setTimeout(takeAll, version.peek() === 0 ? 0 : DRAW_EVERY_MS);
+  pending.push(update);
+}
+
+function takeAll(): void {
+  const updates = pending;
+  pending = [];
+  batch(() => updates.forEach(take));
 }
 
 function take(update: Update): void {
