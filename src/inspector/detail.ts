@@ -1,8 +1,10 @@
 import { ERRORS } from '../errors/catalogue.js';
 import type { Exchange, RecordedPhase } from '../recordings/exchanges.js';
 import { explain, shownText } from '../recordings/explanation.js';
+import { gapsOf } from '../recordings/gaps.js';
 import { isErrorCode } from '../recordings/log-record.js';
 import { compareMessages } from '../recordings/message-difference.js';
+import type { MessageText } from '../recordings/message-text.js';
 import { toRecording } from '../recordings/recording.js';
 import { printable } from '../telemetry/redaction.js';
 import { members, text, toRow, toRowPhase } from './row.js';
@@ -78,8 +80,22 @@ function messages(call: NonNullable<RecordedPhase['call']>): PhaseMessages {
     return { ...rest, difference: compareMessages(before.message, after.message) };
   } catch (thrown) {
     const why = printable(thrown instanceof Error ? thrown.message : String(thrown));
-    return { ...answer, problem: `the recorded message cannot be read: ${why}`, redacted: [], cut: [] };
+    const problem = `the recorded message cannot be read: ${why}`;
+    return { shown: asRecorded(call.payload), ...answer, problem, ...gapsOf(call.payload) };
   }
+}
+
+/** A message that is none for the plugin's rules: as much of it as there is. */
+function asRecorded(payload: unknown): MessageText {
+  const { method, url, response_code: code, headers, body } = members(payload);
+  const fields = Array.isArray(headers) ? headers.flatMap((pair) => Object.entries(members(pair))) : [];
+  return {
+    start: printable(
+      [code, code === undefined ? method : undefined, url].filter((part) => part !== undefined).join(' '),
+    ),
+    headers: fields.map(([name, value]) => [printable(name), printable(String(value))]),
+    body: printableLines(text(body) ?? ''),
+  };
 }
 
 /** What the plugin writes in the place of an answer when the call failed. */
@@ -89,5 +105,9 @@ function noDecision(answer: unknown): string | undefined {
 
 function answerText(answer: unknown): string {
   const laidOut = typeof answer === 'string' ? answer : JSON.stringify(answer, undefined, 2);
-  return laidOut.slice(0, MAX_ANSWER_CHARACTERS).split('\n').map(printable).join('\n');
+  return printableLines(laidOut.slice(0, MAX_ANSWER_CHARACTERS));
+}
+
+function printableLines(lines: string): string {
+  return lines.split('\n').map(printable).join('\n');
 }

@@ -109,7 +109,8 @@ describe('commands in the documentation', () => {
     const pluginServer = await builtPluginServer();
     const pingAuth = join(dirname(pluginServer), 'ping-auth.mjs');
     help['ping-auth-pluginserver'] = run(pluginServer, '--help');
-    for (const name of ['check', 'explain']) help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
+    for (const name of ['check', 'explain', 'inspect'])
+      help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
   });
 
   const uses = [
@@ -117,7 +118,9 @@ describe('commands in the documentation', () => {
     ...inlineCode,
   ].flatMap(({ path, text }) =>
     [
-      ...text.matchAll(/\b(ping-auth-pluginserver|ping-auth check|ping-auth explain)(?!\.)((?: [^\n`]*)?)/g),
+      ...text.matchAll(
+        /\b(ping-auth-pluginserver|ping-auth check|ping-auth explain|ping-auth inspect)(?!\.)((?: [^\n`]*)?)/g,
+      ),
     ].map(([, command = '', rest = '']) => ({ path, command, rest })),
   );
 

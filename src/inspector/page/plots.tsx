@@ -197,12 +197,24 @@ function options(
       })),
     ].map((one) => one as uPlot.Series),
     hooks: {
-      init: [(made) => made.over.classList.add('brush')],
+      init: [
+        (made) => {
+          let pressedAt = 0;
+          made.over.classList.add('brush');
+          made.over.addEventListener('mousedown', ({ clientX }) => {
+            pressedAt = clientX;
+          });
+          // A click ends it: uPlot tells about drags only.
+          made.over.addEventListener('click', ({ clientX }) => {
+            if (Math.abs(clientX - pressedAt) < 3) setFilters({ from: undefined, to: undefined });
+          });
+        },
+      ],
       setCursor: [(made) => onCursor(made.cursor.idx ?? null)],
       setSelect: [
         (made) => {
           const { left, width: wide } = made.select;
-          if (wide < 3) return setFilters({ from: undefined, to: undefined });
+          if (wide < 3) return;
           const at = (position: number) => Math.round(made.posToVal(position, 'x') * 1000);
           setFilters({ from: at(left), to: at(left + wide) });
         },
