@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { checkCommand, EXIT, type Terminal } from './check/command.js';
 import { explainCommand } from './explain/command.js';
+import { inspectCommand } from './inspect/command.js';
 import { replayCommand } from './replay/command.js';
 import { testCommand } from './test/command.js';
 
@@ -26,6 +27,7 @@ const program = new Command('ping-auth')
   })
   .addCommand(checkCommand(terminal))
   .addCommand(explainCommand(terminal))
+  .addCommand(inspectCommand(terminal))
   .addCommand(testCommand(terminal))
   .addCommand(replayCommand(terminal));
 for (const command of program.commands) command.copyInheritedSettings(program);

@@ -51,6 +51,13 @@ export function explain(recording: Recording): Explanation {
   }
 }
 
+/** What was shown to the policy. @throws PingAuthError when it has no URL */
+export function shownText(recording: Recording): MessageText {
+  return recording.phase === 'access'
+    ? requestText(toRequest(recording.shown))
+    : responseText(toResponse(recording.shown));
+}
+
 function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Explanation {
   const request = toRequest(shown);
   const decision = decideRequest(readRequestAnswer(bytes(answer)), request, {
@@ -89,11 +96,7 @@ function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Ex
 }
 
 function explainResponse(shown: RecordedResponse, answer: unknown, id: string): Explanation {
-  const response: HttpResponse = {
-    status: Number(shown.response_code),
-    headers: toHeaders(shown.headers),
-    body: Buffer.from(shown.body ?? ''),
-  };
+  const response = toResponse(shown);
   const decision = decideResponse(
     readResponseAnswer(bytes(answer)),
     response,
@@ -137,6 +140,14 @@ function toRequest(shown: RecordedRequest): HttpRequest {
     sourceIp: shown.source_ip,
     sourcePort: shown.source_port,
     clientCertificatePem: undefined,
+  };
+}
+
+function toResponse(shown: RecordedResponse): HttpResponse {
+  return {
+    status: Number(shown.response_code),
+    headers: toHeaders(shown.headers),
+    body: Buffer.from(shown.body ?? ''),
   };
 }
 

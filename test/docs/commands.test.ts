@@ -26,6 +26,10 @@ const NOT_RUN: Record<
   'npm ci && npm test': { in: ['.ci/run', 'npm test'] },
   'npm test': { in: ['.ci/run', 'npm test'] },
   'npm ci && npm run demo': { because: 'stays up; the next one tells the same stories and ends' },
+  'npm run demo': { because: 'stays up; the next one tells the same stories and ends' },
+  'ping-auth inspect /var/log/ping-auth/ping-auth.log': {
+    in: ['test/inspector/inspect-process.ts', "'inspect', file"],
+  },
   'npm run demo -- --once': { in: ['.ci/run', 'npm run demo -- --once'] },
   'npm run build': { in: ['package.json', '"pretest": "npm run build"'] },
   'npm pack': { in: ['test/package/npm-package.test.ts', "'pack'"] },
@@ -108,7 +112,7 @@ const documented = new Set([
   ...inlineCode.map(({ text }) => text).filter((text) => COMMAND.test(text)),
 ]);
 /** The name of a command, without arguments, is a mention. */
-for (const mention of ['check', 'check --admin-url', 'explain', 'test', 'replay'].map(
+for (const mention of ['check', 'check --admin-url', 'explain', 'inspect', 'test', 'replay'].map(
   (name) => `ping-auth ${name}`,
 ))
   documented.delete(mention);

@@ -114,7 +114,7 @@ describe('commands in the documentation', () => {
     );
     const pingAuth = join(dirname(pluginServer), 'ping-auth.mjs');
     help['ping-auth-pluginserver'] = run(pluginServer, '--help');
-    for (const name of ['check', 'explain', 'test', 'replay'])
+    for (const name of ['check', 'explain', 'inspect', 'test', 'replay'])
       help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
   });
 
@@ -124,7 +124,7 @@ describe('commands in the documentation', () => {
   ].flatMap(({ path, text }) =>
     [
       ...text.matchAll(
-        /\b(ping-auth-pluginserver|ping-auth (?:check|explain|test|replay))(?!\.)((?: [^\n`]*)?)/g,
+        /\b(ping-auth-pluginserver|ping-auth (?:check|explain|inspect|test|replay))(?!\.)((?: [^\n`]*)?)/g,
       ),
     ].map(([, command = '', rest = '']) => ({ path, command, rest })),
   );
