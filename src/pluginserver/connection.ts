@@ -10,7 +10,7 @@ import {
   readRpcCall,
 } from './rpc-messages.js';
 import { type EventConnection, type EventHost, RunningEvent } from './running-event.js';
-import type { WireReader } from './wire.js';
+import type { WireReader } from './wire-reader.js';
 
 /** What a connection needs of the server that it belongs to. */
 export interface ConnectionHost extends EventHost {
