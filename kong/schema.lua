@@ -273,6 +273,21 @@ return {
             },
           },
           {
+            mcp = {
+              type = "boolean",
+              default = false,
+              description = "Whether the route leads to an MCP server (Model Context Protocol over HTTP). Messages are read strictly, the policy always sees mcp-method and mcp-name, event streams are shown as JSON, and denials become JSON-RPC errors.",
+            },
+          },
+          {
+            mcp_denials = {
+              type = "string",
+              one_of = { "json_rpc", "http" },
+              default = "json_rpc",
+              description = "What becomes of the policy's denial of an MCP message. json_rpc: a JSON-RPC error that an agent understands, except where HTTP matters to clients (401, WWW-Authenticate, redirects). http: as the policy said.",
+            },
+          },
+          {
             send_request_body = {
               type = "boolean",
               default = true,
@@ -332,9 +347,9 @@ return {
           {
             opaque_bodies = {
               type = "string",
-              one_of = { "omit", "reject" },
+              one_of = { "omit", "reject", "allow_unreadable" },
               default = "omit",
-              description = "What happens with a body that cannot be shown as text: not UTF-8, compressed, or not in body_content_types. omit: the policy decides without it. reject: 415 for a request, 502 for a response.",
+              description = "What happens with a body that is no text, or not in body_content_types. omit: the policy decides without it. reject: 415 for a request, 502 for a response. Text whose coding or charset cannot be undone is always refused, unless this is allow_unreadable: then the policy decides without it.",
             },
           },
           {

@@ -13,6 +13,16 @@ const quick = process.argv.includes('--quick');
 const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);";
 
+// A shell's script first, whose rest is a comment to JavaScript. Kong runs its commands without an environment, and without PATH
+// env(1) looks in /bin and /usr/bin only; a shell has a default PATH with /usr/local/bin in it. When Node.js is nowhere, the
+// shell can say so, and 127 makes Kong log an error, where it is silent at its default level otherwise.
+const HEADER = `#!/usr/bin/env sh
+':' /*
+if node=$(command -v node); then exec "$node" "$0" "$@"; fi
+echo "$0: there is no node in PATH ($PATH). Write its full path in front of the command, also in kong.conf: /opt/node/bin/node $0" >&2
+exit 127
+*/`;
+
 rmSync(`${root}dist`, { recursive: true, force: true });
 const metafiles = [];
 
@@ -23,7 +33,7 @@ const executables = {
 for (const [name, entry] of Object.entries(executables)) {
   if (!existsSync(`${root}${entry}`)) continue;
   const outfile = `bin/${name}.mjs`;
-  await bundle(entry, outfile, { format: 'esm', banner: { js: `#!/usr/bin/env node\n${REQUIRE}` } });
+  await bundle(entry, outfile, { format: 'esm', banner: { js: `${HEADER}\n${REQUIRE}` } });
   chmodSync(`${root}dist/${outfile}`, 0o755);
 }
 // CommonJS, because kong-js-pluginserver loads plugins with require().

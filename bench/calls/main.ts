@@ -1,4 +1,4 @@
-import { printTable } from '../support/table.js';
+import { printTable } from '../support/report.js';
 import { countCalls, type PhaseCount } from './count-calls.js';
 
 /** `npm run bench:calls`: what one request costs Kong, in PDK calls and round trips. Exact, the same on every machine. */

@@ -1,14 +1,13 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startProcess } from '../../dev/child-process.js';
 import { Closing } from '../../dev/closing.js';
 import { benchRequest } from '../kong/bench-request.js';
 import { openProtobufSides } from '../kong/protobuf-side.js';
-import { benchConfig, type EchoProvider } from '../support/bench-config.js';
 import { load, warmUp } from '../support/load.js';
 import { startOurs } from '../support/plugin-servers.js';
-import { printTable } from '../support/table.js';
+import { benchConfig, startEchoProvider } from '../support/provider.js';
+import { printTable } from '../support/report.js';
 import { type Spot, spots } from './profile.js';
 
 /** `npm run bench:cpu [bytes of the body]`: where the plugin server's time goes, the twenty largest spots, and by module. */
@@ -21,10 +20,11 @@ const closing = new Closing();
 const folder = mkdtempSync(join(tmpdir(), 'profile-'));
 closing.add(() => rmSync(folder, { recursive: true }));
 try {
-  const provider = await startProcess<EchoProvider>('../support/echo-provider.ts', import.meta.url);
-  closing.add(() => provider.end());
-  const ours = await startOurs([], ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500']);
-  const sides = await openProtobufSides(ours.socket, benchConfig(provider.ready), CONNECTIONS);
+  const provider = await startEchoProvider(closing);
+  const ours = await startOurs({
+    nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500'],
+  });
+  const sides = await openProtobufSides(ours.socket, benchConfig(provider), CONNECTIONS);
   await warmUp(sides, benchRequest(bytes), WARM_UP_REQUESTS);
   const { requests, cpu } = await load(sides, benchRequest(bytes), MEASURED_MS, ours.pid);
   for (const side of sides) side.close();

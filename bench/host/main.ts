@@ -1,13 +1,11 @@
-import { startProcess } from '../../dev/child-process.js';
 import { Closing } from '../../dev/closing.js';
 import { benchRequest } from '../kong/bench-request.js';
 import { openMsgpackSides } from '../kong/msgpack-side.js';
 import { openProtobufSides } from '../kong/protobuf-side.js';
-import { benchConfig, type EchoProvider } from '../support/bench-config.js';
 import { type LoadResult, load, warmUp } from '../support/load.js';
 import { startOurs, startStock } from '../support/plugin-servers.js';
-import { digits, median } from '../support/statistics.js';
-import { printTable } from '../support/table.js';
+import { benchConfig, startEchoProvider } from '../support/provider.js';
+import { digits, median, printTable } from '../support/report.js';
 
 /**
  * `npm run bench:host`: our plugin server against the stock kong-js-pluginserver, the same plugin in both, in turns of a
@@ -27,10 +25,9 @@ const LAST_START_MS = 60_000;
 
 const closing = new Closing();
 try {
-  const provider = await startProcess<EchoProvider>('../support/echo-provider.ts', import.meta.url);
-  closing.add(() => provider.end());
-  const config = benchConfig(provider.ready);
-  const ours = await startOurs(['--max-events', '64']);
+  const provider = await startEchoProvider(closing);
+  const config = benchConfig(provider);
+  const ours = await startOurs({ args: ['--max-events', '64'] });
   closing.add(() => ours.end());
   const stock = await startStock();
   closing.add(() => stock.end());

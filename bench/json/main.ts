@@ -1,17 +1,17 @@
-import { startProcess } from '../../dev/child-process.js';
+import { fileURLToPath } from 'node:url';
 import { Closing } from '../../dev/closing.js';
 import { benchRequest } from '../kong/bench-request.js';
 import { openProtobufSides } from '../kong/protobuf-side.js';
-import { benchConfig, type EchoProvider } from '../support/bench-config.js';
 import { load, warmUp } from '../support/load.js';
-import { FLOOR_SCRIPT, startOurs, startScript } from '../support/plugin-servers.js';
-import { digits, median } from '../support/statistics.js';
-import { printTable } from '../support/table.js';
+import { startOurs, startScript } from '../support/plugin-servers.js';
+import { benchConfig, startEchoProvider } from '../support/provider.js';
+import { digits, median, printTable } from '../support/report.js';
 
 /**
  * `npm run bench:json`: what large text bodies cost the plugin server, whether that grows linearly, and how long they keep
  * other requests waiting. The unit is a bare JSON.stringify and JSON.parse of the same text, done in this process in turns.
  */
+const FLOOR = fileURLToPath(new URL('./floor-server.ts', import.meta.url));
 const MEGABYTE = 1024 * 1024;
 const SIZES = [1, 2, 4, 5, 8];
 const ROUNDS = 3;
@@ -19,12 +19,11 @@ const REQUESTS = 4;
 
 const closing = new Closing();
 try {
-  const provider = await startProcess<EchoProvider>('../support/echo-provider.ts', import.meta.url);
-  closing.add(() => provider.end());
-  const { url, ca } = provider.ready;
+  const provider = await startEchoProvider(closing);
+  const { url, ca } = provider;
   const ours = await startOurs();
   closing.add(() => ours.end());
-  const sides = await openProtobufSides(ours.socket, benchConfig(provider.ready), 2);
+  const sides = await openProtobufSides(ours.socket, benchConfig(provider), 2);
   closing.add(() => sides.map((side) => side.close()));
   const [large, other] = sides;
   if (large === undefined || other === undefined) throw new Error('two connections were asked for');
@@ -35,7 +34,7 @@ try {
   for (const size of SIZES) {
     const request = benchRequest(size * MEGABYTE);
     const text = Buffer.from(request.body).toString('utf8');
-    const floor = await startScript(FLOOR_SCRIPT, [url, ca, String(size * MEGABYTE)]);
+    const floor = await startScript(FLOOR, [url, ca, String(size * MEGABYTE)]);
     const floorSides = await openProtobufSides(floor.socket, {}, 1);
     await warmUp([large], request, REQUESTS);
     await warmUp(floorSides, request, REQUESTS);

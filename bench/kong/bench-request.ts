@@ -1,11 +1,26 @@
-/** What the benches' Kong tells plugins about every request. */
+type Headers = Readonly<Record<string, string | readonly string[]>>;
+
+/** What the benches' Kong tells plugins about a request and about the upstream's answer to it. */
 export interface BenchRequest {
   readonly method: 'GET' | 'POST';
   /** Request headers, as get_headers shows them. */
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers: Headers;
   readonly body: Uint8Array;
-  /** Of kong/nginx/ping-auth-http.conf; undefined where it is not set up. */
-  readonly variable: string | undefined;
+  /** Of kong/nginx/ping-auth-http.conf. */
+  readonly variable: string;
+  readonly response: { readonly headers: Headers; readonly body: Uint8Array };
+  /** Whether the plugin has to answer it instead of the upstream. */
+  readonly denied: boolean;
+}
+
+/** Kong's end of a plugin server, as lean as it gets: what is measured is the server, not this. */
+export interface KongSide {
+  /**
+   * Access and response phase of one request; access alone when it has to be denied.
+   * @throws Error when the server refuses what it has to let pass, or the other way round.
+   */
+  request(request: BenchRequest): Promise<void>;
+  close(): void;
 }
 
 /** Eighteen headers, about what a browser behind a load balancer sends to an API. */
@@ -41,20 +56,42 @@ const FIELDS = {
   id: 'f386ef04c49c864b7cbe977b439cdb0e',
 } as const;
 
-/** A POST of so many bytes of text, or a GET without a body for 0. */
-export function benchRequest(bodyBytes: number, withVariable = true): BenchRequest {
+/** What a sideband payload says about the target of every request. */
+export const SHOWN = {
+  source_ip: FIELDS.ip,
+  source_port: FIELDS.port,
+  origin: `${FIELDS.scheme}://${FIELDS.host}:${FIELDS.listener}`,
+  path: FIELDS.path,
+  query: FIELDS.query,
+} as const;
+
+/** What a browser sends: a POST of so many bytes of text, or a GET without a body for 0. */
+export function benchRequest(bodyBytes: number): BenchRequest {
+  return requestWith(HEADERS, { headers: RESPONSE_HEADERS, body: RESPONSE_BODY }, bodyBytes);
+}
+
+/** What another program sends: four headers, and as little comes back. */
+export function smallRequest(bodyBytes: number, denied = false): BenchRequest {
+  const { host, accept } = HEADERS;
+  const headers = { host, accept, 'user-agent': 'load/1', authorization: 'Bearer 0123456789abcdef' };
+  const { date } = RESPONSE_HEADERS;
+  const answered = { 'content-type': 'application/json', 'content-length': '2', date, server: 'upstream' };
+  return { ...requestWith(headers, { headers: answered, body: Buffer.from('ok') }, bodyBytes), denied };
+}
+
+function requestWith(headers: Headers, response: BenchRequest['response'], bodyBytes: number): BenchRequest {
   const method = bodyBytes === 0 ? 'GET' : 'POST';
   const { ip, port, scheme, host, listener, path, query, id } = FIELDS;
   const target = `${path}?${query}`;
   const fields = ['ping-auth-1', ip, port, method, scheme, host, listener, target, query, 'HTTP/1.1', id, ''];
+  const ofBody = { 'content-type': 'application/json', 'content-length': String(bodyBytes) };
   return {
     method,
-    headers:
-      bodyBytes === 0
-        ? HEADERS
-        : { ...HEADERS, 'content-type': 'application/json', 'content-length': String(bodyBytes) },
+    headers: bodyBytes === 0 ? headers : { ...headers, ...ofBody },
     body: jsonText(bodyBytes),
-    variable: withVariable ? fields.join('\u001f') : undefined,
+    variable: fields.join('\u001f'),
+    response,
+    denied: false,
   };
 }
 
@@ -89,9 +126,9 @@ export function replyTo(request: BenchRequest, method: string, name: unknown): u
     case 'kong.response.get_status':
       return 200;
     case 'kong.response.get_headers':
-      return RESPONSE_HEADERS;
+      return request.response.headers;
     case 'kong.service.response.get_raw_body':
-      return RESPONSE_BODY;
+      return request.response.body;
     default:
       return undefined;
   }

@@ -1,20 +1,24 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { decode, encode } from '@msgpack/msgpack';
-import { type BenchRequest, replyTo } from './bench-request.js';
-import type { KongSide, OpenKongSides } from './kong-side.js';
+import { type BenchRequest, type KongSide, replyTo } from './bench-request.js';
 
 interface Step {
   readonly EventId: number;
   readonly Data: 'ret' | { readonly Method: string; readonly Args: readonly unknown[] };
 }
 
-export const openMsgpackSides: OpenKongSides = async (socket, config, connections) => {
+/** Starts one instance of the plugin and opens so many connections with it. */
+export async function openMsgpackSides(
+  socket: string,
+  config: object,
+  connections: number,
+): Promise<KongSide[]> {
   const sides = await Promise.all(Array.from({ length: connections }, () => MsgpackSide.connect(socket)));
   const id = await sides[0]?.start(config);
   for (const side of sides) side.instance = id;
   return sides;
-};
+}
 
 /** One connection that speaks MsgPack:1: every PDK call is a round trip of its own, whatever the plugin does together. */
 class MsgpackSide implements KongSide {

@@ -1,95 +1,157 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { FrameReader } from '../../src/pluginserver/frames.js';
+import { type BenchRequest, type KongSide, replyTo } from './bench-request.js';
 import {
+  bytesField,
+  bytesOf,
+  doubleField,
+  FrameCutter,
   frame,
-  instanceCall,
-  intMessage,
-  startCall,
-  structMessage,
-  textMessage,
-} from '../../test/pluginserver/kong-side.js';
-import { type BenchRequest, replyTo } from './bench-request.js';
-import type { KongSide, OpenKongSides } from './kong-side.js';
+  headersStruct,
+  intField,
+  intOf,
+  NOTHING,
+} from './wire.js';
 
+const START_INSTANCE = 33;
 const HANDLE_EVENT = 36;
-const EMPTY = frame('');
+const EMPTY = frame(NOTHING);
 
-export const openProtobufSides: OpenKongSides = async (socket, config, connections) => {
-  const first = await ProtobufSide.connect(socket);
-  const id = await first.start(config);
-  const others = Array.from({ length: connections - 1 }, () => ProtobufSide.connect(socket));
-  const sides = [first, ...(await Promise.all(others))];
-  for (const side of sides) side.instance = id;
+/** Sees every call of a plugin server to Kong. */
+export type Watch = (method: string, argument: Buffer) => void;
+
+/** Starts one instance of the plugin and opens so many connections with it. */
+export async function openProtobufSides(
+  socket: string,
+  config: object,
+  connections: number,
+  watch?: Watch,
+): Promise<KongSide[]> {
+  const sides = Array.from({ length: connections }, () => new ProtobufSide(socket, watch));
+  await Promise.all(sides.map((side) => side.connected()));
+  const instance = await sides[0]?.start(config);
+  for (const side of sides) side.instance = instance ?? 0;
   return sides;
-};
+}
 
-/** One connection that speaks ProtoBuf:1; replies are encoded once for each kind of request. */
+/** What the next frame is: the answer to Kong's call, a PDK call's method or its argument. */
+type Expected = 'answer' | 'method' | 'argument';
+
+/** One connection that speaks ProtoBuf:1; replies are encoded once for each request, and go out together. */
 class ProtobufSide implements KongSide {
   instance = 0;
-  readonly #socket: Socket;
-  #frames: Buffer[] = [];
-  #wake: () => void = () => undefined;
-  #closed = false;
+  readonly #path: string;
+  readonly #watch: Watch | undefined;
+  #socket: Socket;
+  #request: BenchRequest | undefined;
+  #expected: Expected = 'answer';
+  #method = '';
+  #memo = EMPTY;
   #replies = new WeakMap<BenchRequest, Map<string, Buffer>>();
-  #memo: Buffer = EMPTY;
+  #resolve: (answer: Buffer | 'exit') => void = () => undefined;
+  #reject: (error: Error) => void = () => undefined;
 
-  static async connect(path: string): Promise<ProtobufSide> {
-    const socket = connect(path);
-    await once(socket, 'connect');
-    return new ProtobufSide(socket);
+  constructor(path: string, watch?: Watch) {
+    this.#path = path;
+    this.#watch = watch;
+    this.#socket = this.#open();
   }
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    const reader = new FrameReader(256 * 1024 * 1024, {
-      onFrame: (frame) => {
-        this.#frames.push(frame.rest());
-      },
-      onOversize: () => false,
-    });
-    socket.on('data', (chunk: Buffer) => {
-      reader.push(chunk);
-      this.#wake();
-    });
-    socket.on('close', () => {
-      this.#closed = true;
-      this.#wake();
-    });
-    socket.on('error', () => socket.destroy());
+  async connected(): Promise<void> {
+    await once(this.#socket, 'connect');
   }
 
   async start(config: object): Promise<number> {
-    this.#socket.write(frame(startCall(1, 'ping-auth', config)));
-    return instanceId(await this.#next());
+    const command = Buffer.concat([bytesField(1, 'ping-auth'), bytesField(2, JSON.stringify(config))]);
+    const answer = await this.#call(
+      'answer',
+      Buffer.concat([intField(1, 1), bytesField(START_INSTANCE, command)]),
+    );
+    const id = answer === 'exit' ? 0 : intOf(bytesOf(answer, START_INSTANCE), 2);
+    if (id === 0) throw new Error('no instance was started');
+    return id;
   }
 
   async request(request: BenchRequest): Promise<void> {
-    await this.#event('access', request);
-    await this.#event('response', request);
+    this.#request = request;
+    const end = await this.#event('access');
+    if ((end === 'exit') !== request.denied) throw new Error(`access ended with ${end}`);
+    if (request.denied) return;
+    if ((await this.#event('response')) === 'exit') throw new Error('refused in response');
   }
 
   close(): void {
+    this.#reject = () => undefined;
     this.#socket.destroy();
   }
 
-  async #event(phase: string, request: BenchRequest): Promise<void> {
-    this.#socket.write(frame(instanceCall(7, HANDLE_EVENT, this.instance, phase)));
-    for (;;) {
-      const name = await this.#next();
-      const payload = await this.#next();
-      if (name.length === 0) return;
-      const method = name.toString('latin1');
-      if (method === 'kong.response.exit')
-        throw new Error(`refused in ${phase}: ${payload.toString('latin1')}`);
-      this.#socket.write(this.#reply(request, method, payload));
+  async #event(phase: string): Promise<'exit' | 'return'> {
+    const command = Buffer.concat([intField(1, this.instance), bytesField(2, phase)]);
+    const answer = await this.#call(
+      'method',
+      Buffer.concat([intField(1, 7), bytesField(HANDLE_EVENT, command)]),
+    );
+    return answer === 'exit' ? 'exit' : 'return';
+  }
+
+  #call(expected: Expected, call: Buffer): Promise<Buffer | 'exit'> {
+    return new Promise((resolve, reject) => {
+      this.#expected = expected;
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#socket.write(frame(call));
+    });
+  }
+
+  #open(): Socket {
+    const socket = connect(this.#path);
+    const frames = new FrameCutter();
+    const take = (payload: Buffer) => {
+      if (socket === this.#socket) this.#take(payload);
+    };
+    socket.on('data', (chunk: Buffer) => {
+      socket.cork();
+      frames.push(chunk, take);
+      socket.uncork();
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      if (socket === this.#socket) this.#reject(new Error('the plugin server closed the connection'));
+    });
+    return socket;
+  }
+
+  #take(payload: Buffer): void {
+    if (this.#expected === 'answer') this.#resolve(payload);
+    else if (this.#expected === 'argument') {
+      this.#expected = 'method';
+      this.#carryOut(payload);
+    } else if (payload.length === 0) this.#expected = 'answer';
+    else {
+      this.#expected = 'argument';
+      this.#method = payload.toString('latin1');
     }
   }
 
-  #reply(request: BenchRequest, method: string, payload: Buffer): Buffer {
+  #carryOut(argument: Buffer): void {
+    this.#watch?.(this.#method, argument);
+    if (this.#method !== 'kong.response.exit') {
+      this.#socket.write(this.#reply(argument));
+      return;
+    }
+    // Kong never uses such a connection again.
+    this.#socket.destroy();
+    this.#socket = this.#open();
+    this.#resolve('exit');
+  }
+
+  #reply(argument: Buffer): Buffer {
+    const method = this.#method;
+    const request = this.#request;
+    if (request === undefined) throw new Error(`${method} outside of a request`);
     if (method === 'kong.ctx.shared.set') {
-      this.#memo = frame(keptValue(payload));
+      // Field `v` of a KV is what `get` gives back.
+      this.#memo = frame(bytesOf(argument, 2));
       return EMPTY;
     }
     if (method === 'kong.ctx.shared.get') return this.#memo;
@@ -98,8 +160,8 @@ class ProtobufSide implements KongSide {
       replies = new Map();
       this.#replies.set(request, replies);
     }
-    const name = method === 'kong.nginx.get_var' ? payload.toString('latin1', 2) : undefined;
-    const key = `${method} ${name ?? ''}`;
+    const name = method === 'kong.nginx.get_var' ? bytesOf(argument, 1).toString('latin1') : '';
+    const key = method + name;
     let reply = replies.get(key);
     if (reply === undefined) {
       reply = frame(encode(method, replyTo(request, method, name)));
@@ -107,54 +169,12 @@ class ProtobufSide implements KongSide {
     }
     return reply;
   }
-
-  async #next(): Promise<Buffer> {
-    for (;;) {
-      const payload = this.#frames.shift();
-      if (payload !== undefined) return payload;
-      if (this.#closed) throw new Error('the plugin server closed the connection');
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
 }
 
-function encode(method: string, value: unknown): Uint8Array | string {
-  if (value === undefined) return '';
-  if (method === 'kong.request.get_http_version') {
-    return new BinaryWriter().tag(1, WireType.Bit64).double(Number(value)).finish();
-  }
-  if (typeof value === 'number') return intMessage(value);
-  if (typeof value === 'string' || value instanceof Uint8Array) return textMessage(value);
-  return structMessage(value as Record<string, string | string[]>);
-}
-
-/** Field `v` of a KV is what `get` gives back. */
-function keptValue(kv: Buffer): Buffer {
-  const reader = new BinaryReader(kv);
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    if (field === 2) return Buffer.from(reader.bytes());
-    reader.skip(type, field);
-  }
-  return Buffer.alloc(0);
-}
-
-function instanceId(answer: Buffer): number {
-  const call = new BinaryReader(answer);
-  while (call.pos < call.len) {
-    const [field, type] = call.tag();
-    if (field !== 33) {
-      call.skip(type, field);
-      continue;
-    }
-    const status = new BinaryReader(call.bytes());
-    while (status.pos < status.len) {
-      const [inner, innerType] = status.tag();
-      if (inner === 2) return status.int32();
-      status.skip(innerType, inner);
-    }
-  }
-  throw new Error('no instance was started');
+function encode(method: string, value: unknown): Buffer {
+  if (value === undefined) return NOTHING;
+  if (method === 'kong.request.get_http_version') return doubleField(1, Number(value));
+  if (typeof value === 'number') return intField(1, value);
+  if (typeof value === 'string' || value instanceof Uint8Array) return bytesField(1, value);
+  return headersStruct(Object.entries(value as BenchRequest['headers']));
 }

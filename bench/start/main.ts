@@ -1,10 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { builtPluginServer } from '../../test/support/built-plugin-server.js';
-import { startOurs } from '../support/plugin-servers.js';
-import { childrenOf, cpuMs, rssMb } from '../support/process-stats.js';
-import { digits, median } from '../support/statistics.js';
-import { printTable } from '../support/table.js';
+import { childrenOf, cpuMs, rssMb, startOurs } from '../support/plugin-servers.js';
+import { digits, median, printTable } from '../support/report.js';
 
 /** `npm run bench:start`: --dump, the way to the first connection, idle memory; beside a Node that does nothing. */
 const ROUNDS = 7;
@@ -20,7 +18,7 @@ for (let round = 0; round < ROUNDS; round++) {
   ready.push({ ms: server.startMs, cpu: cpuMs(server.pid), rss: rssMb(server.pid) });
   await server.end();
 }
-const workers = await startOurs(['--workers', '2']);
+const workers = await startOurs({ args: ['--workers', '2'] });
 const children = childrenOf(workers.pid).map(rssMb);
 const parent = rssMb(workers.pid);
 await workers.end();

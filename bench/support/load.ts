@@ -1,7 +1,6 @@
-import type { BenchRequest } from '../kong/bench-request.js';
-import type { KongSide } from '../kong/kong-side.js';
-import { cpuMs } from './process-stats.js';
-import { quantile } from './statistics.js';
+import type { BenchRequest, KongSide } from '../kong/bench-request.js';
+import { cpuMs } from './plugin-servers.js';
+import { quantile } from './report.js';
 
 export interface LoadResult {
   readonly requests: number;
@@ -41,7 +40,7 @@ export async function load(
     perSecond: (times.length * 1000) / elapsed,
     p50: quantile(times, 0.5),
     p99: quantile(times, 0.99),
-    max: Math.max(...times),
+    max: times.reduce((most, time) => Math.max(most, time), 0),
     cpu: (cpuMs(pid) - cpu) / times.length,
   };
 }

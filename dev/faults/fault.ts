@@ -1,6 +1,6 @@
-import type { Landscape } from './landscape.js';
+import { execFileSync } from 'node:child_process';
+import type { Landscape, Phase } from './landscape.js';
 import type { Load } from './load.js';
-import type { Phase } from './policy-behaviour.js';
 
 /** What a fault can reach. */
 export interface Scene {
@@ -11,6 +11,8 @@ export interface Scene {
   readonly lastsMs: number;
   /** The policy provider's delay where requests gather, milliseconds. */
   readonly delayMs: number;
+  /** How many clients a burst brings. */
+  readonly burst: number;
 }
 
 export interface Fault {
@@ -19,4 +21,34 @@ export interface Fault {
   readonly phases?: readonly Phase[];
   /** Begins the fault and ends it; recovery is measured from the moment this resolves. */
   inject(scene: Scene): Promise<void>;
+}
+
+export interface PluginServerPids {
+  /** undefined while none runs. */
+  readonly parent: number | undefined;
+  readonly workers: readonly number[];
+}
+
+/** The processes of the plugin server that Kong manages, as of now. */
+export function pluginServerPids({ kong }: Landscape): PluginServerPids {
+  const parent = kong.pid('ping-auth');
+  return { parent, workers: parent === undefined ? [] : childrenOf(parent) };
+}
+
+export function childrenOf(parent: number): number[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
+  const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  return pairs.flatMap(([pid = 0, ppid]) => (ppid === parent ? [pid] : []));
+}
+
+/** A process that has ended meanwhile is no error. */
+export function signal(pids: readonly (number | undefined)[], name: NodeJS.Signals): void {
+  for (const pid of pids) {
+    if (pid === undefined || pid <= 0) continue;
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
 }

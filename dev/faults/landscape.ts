@@ -1,14 +1,32 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { createAuthority } from '../certificates.js';
 import { type DevProcess, startProcess } from '../child-process.js';
 import { Closing } from '../closing.js';
 import { type RunningKong, startKong } from '../kong/start-kong.js';
-import { honest, type PolicyBehaviour } from './policy-behaviour.js';
-import { createStamps, STAMP_KEY_VARIABLE, type Stamps } from './stamps.js';
+import { createStamps, STAMP_KEY_VARIABLE, type Stamps } from './evidence.js';
+
+/** How the policy provider of the campaign behaves; can be changed while it runs. */
+export interface PolicyBehaviour {
+  /** Before each answer, by call. Requests gather where the delay is. */
+  readonly delayMs: { readonly request: number; readonly response: number };
+  /** Share of the answers that are lies, 0 to 1. */
+  readonly lies: { readonly request: number; readonly response: number };
+}
+
+/** Where requests stand when a fault strikes. */
+export type Phase = 'access' | 'response';
+
+export function honest(phase: Phase, delayMs: number): PolicyBehaviour {
+  return {
+    delayMs: phase === 'access' ? { request: delayMs, response: 0 } : { request: 0, response: delayMs },
+    lies: { request: 0, response: 0 },
+  };
+}
 
 /** Everything that the campaign can do something to. */
 export interface Landscape {
@@ -40,6 +58,9 @@ export interface LandscapeOptions {
   /** Over the campaign's own configuration of ping-auth. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
+
+/** Beside ping-auth, as kong/guard/README.md says. */
+const GUARD = fileURLToPath(new URL('../../kong/guard/own-server.yml', import.meta.url));
 
 /** Kong gives the plugin server up after 60 s; the campaign does not want to wait as long for one that is frozen. */
 const KONG_PATIENCE = '4s';
@@ -152,5 +173,10 @@ function declarativeConfig(upstreamUrl: string, given: Readonly<Record<string, u
     ...given,
   };
   const routes = [{ name: 'all', paths: ['/'], strip_path: false, plugins: [{ name: 'ping-auth', config }] }];
-  return { _format_version: '3.0', services: [{ name: 'upstream', url: upstreamUrl, retries: 0, routes }] };
+  const { plugins } = parse(readFileSync(GUARD, 'utf8'));
+  return {
+    _format_version: '3.0',
+    plugins,
+    services: [{ name: 'upstream', url: upstreamUrl, retries: 0, routes }],
+  };
 }

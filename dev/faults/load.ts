@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isDenied, isRewritten, type Stamps } from './stamps.js';
+import { isDenied, isRewritten, type Stamps } from './evidence.js';
 
 /** What became of one request, as its client saw it. */
 export type Verdict =
@@ -79,6 +79,13 @@ export class Load {
     this.answers.push(await this.#send(Buffer.alloc(bodyBytes, 'h')));
   }
 
+  /** Sends so many at the same moment, each over a connection of its own; ends when all have their answer. */
+  async burst(clients: number): Promise<void> {
+    const agent = new Agent({ keepAlive: false });
+    const all = Array.from({ length: clients }, () => this.#send(undefined, agent));
+    this.answers.push(...(await Promise.all(all)));
+  }
+
   async #lane(): Promise<void> {
     while (this.#running) {
       const number = this.#sent;
@@ -89,7 +96,7 @@ export class Load {
     }
   }
 
-  #send(body: Buffer | undefined): Promise<Answer> {
+  #send(body: Buffer | undefined, agent = this.#agent): Promise<Answer> {
     const id = `${this.#options.prefix}-${this.#sent++}`;
     const begun = performance.now();
     const aborts = Math.random() < this.abortShare;
@@ -99,7 +106,7 @@ export class Load {
         resolve({ id, verdict, status, leak, begun });
       };
       const request = httpRequest(this.#options.url, {
-        agent: this.#agent,
+        agent,
         method: body === undefined ? 'GET' : 'POST',
         path: `/r/${id}`,
         headers: body === undefined ? {} : { 'content-type': 'text/plain', 'content-length': body.length },

@@ -1,7 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Journal } from './journal.js';
-import { createStamps, idIn, STAMP_KEY_VARIABLE } from './stamps.js';
+import { createStamps, idIn, Journal, STAMP_KEY_VARIABLE } from './evidence.js';
 
 // The API of the campaign: every request that reaches it is in the journal before it gets an answer.
 const [port = '0', journalFile = ''] = process.argv.slice(2);

@@ -1,9 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import type { Route } from './config/entities.js';
-import { HeaderLines } from './header-lines.js';
+import type { Route } from './config/declarative-config.js';
+import { type HeaderLine, HeaderLines } from './http/message-head.js';
 import type { RequestBody } from './http/request-body.js';
-import type { PdkValue } from './pdk/pdk-value.js';
-import type { UpstreamResponse } from './upstream/upstream-response.js';
+import type { PdkValue } from './pdk/lua-values.js';
+
+/** The upstream's answer, its body not read yet. */
+export interface UpstreamResponse {
+  readonly status: number;
+  /** What stood behind the protocol version: `200 OK`; undefined for an answer without a head (HTTP/0.9). */
+  readonly statusText: string | undefined;
+  readonly headers: readonly HeaderLine[];
+  /** Ends with BrokenBody or ReadTimeout when the upstream does not finish it. */
+  readonly body: AsyncIterable<Buffer>;
+}
 
 export type Phase = 'access' | 'header_filter' | 'response';
 

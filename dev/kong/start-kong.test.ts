@@ -1,10 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { PbProbe, type ScriptOf } from '../../test/conformance/pb-probe.js';
+import { until } from '../../test/support/until.js';
+import { ConnectionPool } from './rpc/plugin-client.js';
 import { type RunningKong, startKong } from './start-kong.js';
 
 const cleanUps: (() => unknown)[] = [];
@@ -111,4 +115,87 @@ test('a plugin server that is not there gives 500 and nothing reaches the upstre
   expect(answer.status).toBe(500);
   expect(await answer.json()).toMatchObject({ message: 'An unexpected error occurred' });
   expect(seen).toEqual([]);
+});
+
+const DUMP = JSON.stringify({
+  Protocol: 'ProtoBuf:1',
+  Plugins: [{ Name: 'probe', Version: '1.0.0', Priority: 1, Phases: ['access'], Schema: {} }],
+});
+
+/** A folder with a program `probe` in the place of /usr/local/bin: it prints the dump, or notes that it was started. */
+function folderWithProgram(): { folder: string; bin: string; starts: () => string[] } {
+  const folder = mkdtempSync(join(tmpdir(), 'kong-test-'));
+  cleanUps.push(() => rmSync(folder, { recursive: true }));
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  const notes = join(folder, 'starts');
+  const program = `#!/bin/sh\n[ "$1" = -dump ] && echo '${DUMP}' && exit\n/usr/bin/env >> ${notes}\necho --- >> ${notes}\nexit 2\n`;
+  writeFileSync(join(bin, 'probe'), program, { mode: 0o755 });
+  const starts = () => (existsSync(notes) ? readFileSync(notes, 'utf8').split('---\n').slice(0, -1) : []);
+  return { folder, bin, starts };
+}
+
+test('without commands the program of that name is run, again and again, in an empty environment', async () => {
+  const { folder, bin, starts } = folderWithProgram();
+  const kong = await startKong({
+    conf: {
+      prefix: folder,
+      pluginserver_names: 'probe',
+      standin_program_folder: bin,
+      standin_start_wait: '0s',
+    },
+  });
+  cleanUps.push(() => kong.stop());
+  await until('it was started twice', () => starts().length >= 2);
+  expect(kong.plugins.map(({ name }) => name)).toEqual(['probe']);
+  const variables = starts()[0]
+    ?.split('\n')
+    .map((line) => line.split('=')[0]);
+  // PWD is nginx's, the other two are the shell's own.
+  expect(variables?.filter((name) => !['', 'PWD', 'OLDPWD', 'SHLVL', '_'].includes(name ?? ''))).toEqual([]);
+});
+
+test('without a start command and such a program, somebody else runs the server', async () => {
+  const { folder, bin } = folderWithProgram();
+  rmSync(join(bin, 'probe'));
+  const conf = { prefix: folder, pluginserver_names: 'probe', standin_program_folder: bin };
+  await expect(startKong({ conf })).rejects.toThrow('query_command undefined for pluginserver probe');
+  writeFileSync(join(folder, 'dump'), DUMP);
+  const kong = await startKong({ conf: { ...conf, pluginserver_probe_query_cmd: `cat ${folder}/dump` } });
+  cleanUps.push(() => kong.stop());
+  expect(kong.log.text()).toContain('assuming external process management');
+  expect(kong.pid('probe')).toBeUndefined();
+});
+
+test('of more connections than the pool holds, the one that waited longest is closed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kong-test-'));
+  cleanUps.push(() => rmSync(folder, { recursive: true }));
+  const server = createSocketServer((socket) => socket.resume()).listen(join(folder, 's'));
+  await once(server, 'listening');
+  cleanUps.push(() => server.close());
+  const pool = new ConnectionPool(join(folder, 's'), 2);
+  cleanUps.push(() => pool.destroy());
+  const [first, ...others] = [await pool.take(), await pool.take(), await pool.take()];
+  if (first === undefined) throw new Error('no connection');
+  for (const connection of [first, ...others]) pool.give(connection);
+  expect(first.socket.destroyed).toBe(true);
+  await until('it is forgotten', () => pool.size === 2);
+  expect([await pool.take(), await pool.take()]).toEqual(others.reverse());
+});
+
+/** Listens with a queue of one and never accepts. */
+const FULL = `require('net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => {
+  process.stdout.write('ready'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); });`;
+
+test('a full queue of the socket refuses the connection', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kong-test-'));
+  cleanUps.push(() => rmSync(folder, { recursive: true }));
+  const child = spawn(process.execPath, ['-e', FULL, join(folder, 's')]);
+  cleanUps.push(() => child.kill('SIGKILL'));
+  await until('it listens', () => existsSync(join(folder, 's')));
+  const pool = new ConnectionPool(join(folder, 's'));
+  cleanUps.push(() => pool.destroy());
+  await expect(Promise.all(Array.from({ length: 9 }, () => pool.take()))).rejects.toThrow(
+    'resource temporarily unavailable',
+  );
 });

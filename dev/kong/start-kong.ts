@@ -1,31 +1,15 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import http2 from 'node:http2';
-import {
-  type AddressInfo,
-  BlockList,
-  connect,
-  createServer,
-  isIP,
-  isIPv6,
-  type Server,
-  type Socket,
-} from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { BlockList, connect, isIP, isIPv6, type Server, type Socket } from 'node:net';
 import { type DeclarativeConfig, readDeclarativeConfig } from './config/declarative-config.js';
-import { type KongConf, type Listen, readSettings, type Settings } from './config/kong-conf.js';
+import { type KongConf, readSettings, type Settings } from './config/kong-conf.js';
 import { KongLog } from './kong-log.js';
-import { PluginProcess } from './process/plugin-process.js';
-import { queryPlugin } from './process/query-command.js';
-import type { ConnectionInfo } from './request-context.js';
+import { PluginProcess, queryPlugin } from './process/plugin-process.js';
 import { MsgpackClient } from './rpc/msgpack-client.js';
 import type { PluginClient, PluginInfo } from './rpc/plugin-client.js';
 import { ProtobufClient } from './rpc/protobuf-client.js';
 import { Gateway } from './server/gateway.js';
-import { serveHttp1 } from './server/http1-connection.js';
-import { serveHttp2Stream } from './server/http2-connection.js';
-import { PluginChain } from './server/plugin-chain.js';
-import { PluginRunner } from './server/plugin-runner.js';
-import { tlsInfo } from './server/tls-info.js';
+import { open } from './server/listeners.js';
+import { PluginChain, PluginRunner } from './server/plugin-chain.js';
 
 export interface KongOptions {
   readonly conf: KongConf;
@@ -48,8 +32,6 @@ export interface RunningKong {
   /** Closes listeners and connections, SIGTERM to the plugin servers. */
   stop(): Promise<void>;
 }
-
-const SOCKET_WAIT_MS = 15_000;
 
 /**
  * Starts the stand-in: query commands, plugin servers, listeners.
@@ -84,7 +66,11 @@ export async function startKong(options: KongOptions): Promise<RunningKong> {
 
   const processes = new Map<string, PluginProcess>();
   for (const server of settings.pluginServers) {
-    if (server.startCommand === undefined) continue;
+    if (server.startCommand === undefined) {
+      const external = 'assuming external process management';
+      log.write('warn', `start_command undefined for pluginserver ${server.name}; ${external}`);
+      continue;
+    }
     const child = new PluginProcess(server.name, server.startCommand, log);
     processes.set(server.name, child);
     child.start();
@@ -103,7 +89,7 @@ export async function startKong(options: KongOptions): Promise<RunningKong> {
       settings.pluginServers
         .filter((server) => server.startCommand !== undefined)
         .map(async (server) => {
-          if (!(await listens(server.socket, SOCKET_WAIT_MS))) {
+          if (!(await listens(server.socket, settings.startWaitMs))) {
             log.write('warn', `${server.name} does not listen on ${server.socket} yet`);
           }
         }),
@@ -128,8 +114,8 @@ export async function startKong(options: KongOptions): Promise<RunningKong> {
 }
 
 function pluginClient(info: PluginInfo, settings: Settings): PluginClient {
-  if (info.protocol === 'ProtoBuf:1') return new ProtobufClient(info.server.socket, settings.rpcTimeoutMs);
-  return new MsgpackClient(info.server.socket, settings.rpcTimeoutMs);
+  const Client = info.protocol === 'ProtoBuf:1' ? ProtobufClient : MsgpackClient;
+  return new Client(info.server.socket, settings.rpcTimeoutMs, settings.idleConnections);
 }
 
 /** Somebody accepts connections on the socket. A stale file does not count. */
@@ -158,82 +144,4 @@ function trustedAddresses(list: readonly string[]): (address: string) => boolean
     else trusted.addSubnet(address, Number(bits), family);
   }
   return (address) => isIP(address) !== 0 && trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-}
-
-let connectionNumber = 0;
-
-async function open(
-  where: Listen,
-  settings: Settings,
-  gateway: Gateway,
-  sockets: Set<Socket>,
-  servers: Server[],
-): Promise<{ port: number; ssl: boolean }> {
-  const accept = (socket: Socket, secure?: TLSSocket): void => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => socket.destroy());
-    const number = ++connectionNumber;
-    const info: ConnectionInfo = {
-      remoteAddress: (socket.remoteAddress ?? '127.0.0.1').replace(/^::ffff:/, ''),
-      remotePort: socket.remotePort ?? 0,
-      localAddress: (socket.localAddress ?? '127.0.0.1').replace(/^::ffff:/, ''),
-      localPort: socket.localPort ?? 0,
-      tls: secure === undefined ? undefined : tlsInfo(secure, settings.askClientCertificate),
-      worker: number % settings.workers,
-      number,
-    };
-    if (secure?.alpnProtocol === 'h2') serveHttp2(secure, info, gateway);
-    else
-      void serveHttp1(socket, info, gateway).catch((error: unknown) => {
-        gateway.log.write('alert', `connection failed: ${String(error)}`);
-        socket.destroy();
-      });
-  };
-  const server = where.ssl
-    ? tlsServer(where, settings, accept)
-    : createServer({ allowHalfOpen: true }, accept);
-  servers.push(server);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(where.port, where.host, resolve);
-  });
-  return { port: (server.address() as AddressInfo).port, ssl: where.ssl };
-}
-
-function tlsServer(
-  where: Listen,
-  settings: Settings,
-  accept: (socket: Socket, secure: TLSSocket) => void,
-): Server {
-  if (settings.tls === undefined) throw new Error('an ssl listener needs ssl_cert and ssl_cert_key');
-  const server = createTlsServer({
-    cert: settings.tls.cert,
-    key: settings.tls.key,
-    requestCert: settings.askClientCertificate,
-    rejectUnauthorized: false,
-    ALPNProtocols: where.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
-  });
-  server.on('secureConnection', (socket) => accept(socket, socket));
-  server.on('tlsClientError', () => undefined);
-  return server;
-}
-
-function serveHttp2(socket: TLSSocket, info: ConnectionInfo, gateway: Gateway): void {
-  const server = http2.createServer({ settings: { maxHeaderListSize: 1 << 20 }, maxSessionMemory: 64 });
-  server.on('session', (session) => session.on('error', () => undefined));
-  // Node's types leave out the fourth argument, the headers as they came.
-  const onStream = (
-    stream: http2.ServerHttp2Stream,
-    _headers: unknown,
-    _flags: unknown,
-    raw: string[],
-  ): void => {
-    void serveHttp2Stream(stream, raw, info, gateway).catch((error: unknown) => {
-      gateway.log.write('alert', `stream failed: ${String(error)}`);
-      stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
-    });
-  };
-  (server as NodeJS.EventEmitter).on('stream', onStream);
-  server.emit('connection', socket);
 }

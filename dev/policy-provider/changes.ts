@@ -1,7 +1,6 @@
-import { parseJson } from './message.js';
+import { fillJson, fillText, type Lookup, parseJson } from './message.js';
 import type { WireHeaders } from './payload.js';
 import type { ChangeRule, HeaderChangeRule, HeaderMap, JsonValue, RewriteRule } from './rules.js';
-import { fillJson, fillText, type Lookup } from './template.js';
 
 /** A message on its way through the rules. */
 export interface Draft {

@@ -1,11 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import { type Answer, errorAnswer, jsonAnswer } from './answer.js';
 import { changeContent, changeRequest, wireHeaders } from './changes.js';
-import { matches } from './match.js';
-import { type Call, lookupIn } from './message.js';
+import { type Call, fillJson, fillText, type Lookup, lookupIn, matches } from './message.js';
 import type { RequestPayload, ResponsePayload } from './payload.js';
 import type { Delivery, ErrorRule, JsonValue, RawRule, Rule } from './rules.js';
-import { fillJson, fillText, type Lookup } from './template.js';
 
 /** What the rules made of one call. */
 export interface Outcome {

@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import type { HostName } from './server-under-test.js';
-import { isSteady, leftBehind, type SoakRow, soak } from './soak.js';
+import { type HostName, isSteady, leftBehind, type SoakRow, soak } from './soak.js';
 
 const BUNDLE = fileURLToPath(new URL('../../dist/bin/ping-auth-pluginserver.mjs', import.meta.url));
 const HOSTS: readonly HostName[] = ['ping-auth-pluginserver', 'kong-js-pluginserver'];

@@ -3,12 +3,19 @@ import type { PluginServer } from '../pluginserver/run-server.js';
 import type { Supervisor } from '../pluginserver/workers/supervisor.js';
 import type { ProviderStatus } from '../sideband/sideband-runtime.js';
 import type { AdminCallbacks, AdminServer, Readiness } from '../telemetry/admin.js';
+import type { DecisionLines } from '../telemetry/decision-lines.js';
+import type { ExchangeSink } from '../telemetry/exchange-recorder.js';
 import { createLog, type Log, type LogLevel } from '../telemetry/logger.js';
 import type { Metrics, MetricsSnapshot } from '../telemetry/metrics.js';
 
 export interface ObservabilityOptions {
   readonly logLevel: LogLevel;
+  readonly decisions: DecisionLines;
   readonly logFile?: string | undefined;
+  /** Exchanges with the policy provider go there; undefined: none is recorded. */
+  readonly recordFile?: string | undefined;
+  /** Share of the requests that is recorded, 0 to 1. */
+  readonly recordRate?: number | undefined;
   /** HOST:PORT; undefined: no metrics are collected. */
   readonly admin?: string | undefined;
 }
@@ -28,6 +35,7 @@ export class Observability {
   readonly #metrics: Metrics | undefined;
   readonly #providers: () => readonly ProviderStatus[];
   readonly #address: string | undefined;
+  readonly #recorder: ExchangeSink | undefined;
   #supervisor: Supervisor | undefined;
   #admin: AdminServer | undefined;
   #closed = false;
@@ -37,11 +45,13 @@ export class Observability {
     metrics: Metrics | undefined,
     providers: () => readonly ProviderStatus[],
     address: string | undefined,
+    recorder: ExchangeSink | undefined,
   ) {
     this.log = log;
     this.#metrics = metrics;
     this.#providers = providers;
     this.#address = address;
+    this.#recorder = recorder;
     const reopen = () => this.#reopenLogs();
     process.on('SIGHUP', reopen);
     process.on('SIGUSR1', reopen);
@@ -60,8 +70,9 @@ export class Observability {
       metrics = await createMetrics();
       metrics.watch(sidebandGauges(() => knownProviders()));
     }
-    useTelemetry(createTelemetry(log, metrics));
-    return new Observability(log, metrics, () => knownProviders(), options.admin);
+    const recorder = await startRecorder(options, log);
+    useTelemetry(createTelemetry(log, metrics, options.decisions, recorder));
+    return new Observability(log, metrics, () => knownProviders(), options.admin, recorder);
   }
 
   /** For the parent, in a worker. */
@@ -81,6 +92,7 @@ export class Observability {
   close(): void {
     this.#closed = true;
     void this.#admin?.close();
+    this.#recorder?.close();
     this.log.close();
   }
 
@@ -130,6 +142,7 @@ export class Observability {
 
   #reopenLogs(): void {
     this.log.reopen();
+    this.#recorder?.reopen();
     for (const pid of this.#supervisor?.pids ?? []) {
       try {
         process.kill(pid, 'SIGHUP');
@@ -138,6 +151,21 @@ export class Observability {
       }
     }
   }
+}
+
+async function startRecorder(
+  { recordFile, recordRate = 1 }: ObservabilityOptions,
+  log: Log,
+): Promise<ExchangeSink | undefined> {
+  if (recordFile === undefined || recordRate === 0) return undefined;
+  const { createExchangeRecorder } = await import('../telemetry/exchange-recorder.js');
+  return createExchangeRecorder({
+    path: recordFile,
+    rate: recordRate,
+    clean: (line) => log.clean(line),
+    report: (problem, error) =>
+      log.logger.warn({ event: 'recording', file: recordFile, detail: error?.message }, problem),
+  });
 }
 
 /**

@@ -2,6 +2,8 @@ import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { checkCommand, EXIT, type Terminal } from './check/command.js';
 import { explainCommand } from './explain/command.js';
+import { replayCommand } from './replay/command.js';
+import { testCommand } from './test/command.js';
 
 const terminal: Terminal = {
   environment: process.env,
@@ -12,6 +14,9 @@ const terminal: Terminal = {
   },
 };
 
+const NOT_THE_SERVER = `ping-auth: a command is missing (ping-auth --help). Did Kong start this? It is the tool, not the plugin server: Kong runs /usr/local/bin/NAME for a NAME in pluginserver_names that has no start_cmd. Write pluginserver_names = ping-auth-server, and name the other lines after it (kong/kong.conf).
+`;
+
 const program = new Command('ping-auth')
   .description('Tools for the ping-auth plugin of Kong Gateway.')
   .version(VERSION)
@@ -20,7 +25,14 @@ const program = new Command('ping-auth')
     process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage);
   })
   .addCommand(checkCommand(terminal))
-  .addCommand(explainCommand(terminal));
+  .addCommand(explainCommand(terminal))
+  .addCommand(testCommand(terminal))
+  .addCommand(replayCommand(terminal));
 for (const command of program.commands) command.copyInheritedSettings(program);
+// For a plugin server NAME without commands of its own, Kong runs /usr/local/bin/NAME, some versions with -dump: once a second.
+if (['', '-dump'].includes(process.argv.slice(2).join(' ')) && !process.stdout.isTTY) {
+  process.stderr.write(NOT_THE_SERVER);
+  process.exit(EXIT.usage);
+}
 // No top-level await: the single executable (scripts/build-sea.mjs) is CommonJS, which has none.
 void program.parseAsync();

@@ -26,7 +26,10 @@ function accessOnly(Plugin: PluginModule['Plugin']): PluginModule['Plugin'] {
     readonly #plugin: { readonly access: Phase; close?(): void };
 
     constructor(config: never, host?: HostInfo) {
-      this.#plugin = new Plugin(config, host) as { access: Phase; close?(): void };
+      this.#plugin = new Plugin(config, host && { ...host, phases: ['access'] }) as {
+        access: Phase;
+        close?(): void;
+      };
     }
 
     access(kong: unknown, event: unknown): unknown {

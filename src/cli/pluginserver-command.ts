@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULTS } from '../pluginserver/options.js';
 import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module.js';
 import { parseAdminAddress } from '../telemetry/admin-address.js';
+import { DECISION_LINES, type DecisionLines } from '../telemetry/decision-lines.js';
 import { VERSION } from '../version.js';
 import { manifestVariant } from './plugin-variant.js';
 
@@ -20,7 +21,10 @@ interface Arguments {
   readonly grace: number;
   readonly instanceIdle: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly decisions: DecisionLines;
   readonly logFile?: string;
+  readonly recordFile?: string;
+  readonly recordRate: number;
   readonly admin?: string;
   readonly name?: string;
   readonly phases: 'access' | 'access,response';
@@ -84,7 +88,7 @@ function defineCommand(): Command {
   return new Command('ping-auth-pluginserver')
     .description('Serves the ping-auth plugin to Kong Gateway over a unix socket (ProtoBuf:1).')
     .version(VERSION)
-    .option('--socket <path>', "unix socket to listen on; Kong's pluginserver_ping_auth_socket")
+    .option('--socket <path>', "unix socket to listen on; Kong's pluginserver_ping_auth_server_socket")
     .option('--dump', "print the JSON that Kong's query_cmd wants, and end")
     .option('--takeover', 'take the socket over from a server that still listens there', true)
     .option('--no-takeover', 'refuse to start when a server listens on the socket')
@@ -129,9 +133,29 @@ function defineCommand(): Command {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
     )
+    .addOption(
+      new Option(
+        '--decisions <which>',
+        'decisions that get a line on standard output; the log file gets all of them',
+      )
+        .choices(DECISION_LINES)
+        .default('changes'),
+    )
     .option(
       '--log-file <path>',
       'full log lines go there as well (Kong cuts lines at 2048 bytes); opened anew on SIGHUP and SIGUSR1',
+    )
+    .option(
+      '--record-file <path>',
+      'messages to and from the policy provider go there, redacted, for ping-auth replay; 64 MB, three older ones as <path>.1 to .3',
+    )
+    .addOption(
+      new Option(
+        '--record-rate <share>',
+        'with --record-file: the share of requests that is recorded, 0 to 1',
+      )
+        .default(1)
+        .argParser(share),
     )
     .addOption(
       new Option(
@@ -184,6 +208,14 @@ function seconds(flags: string, description: string, fallback: number): Option {
     }
     return value;
   });
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError('a number from 0 to 1 is expected.');
+  }
+  return value;
 }
 
 function integer(least: number, most: number): (text: string) => number {

@@ -4,7 +4,7 @@ import { normalizedServiceUrl } from './service-url.js';
 
 /** What is wrong between fields that are right by themselves: one sentence each, beginning with the field's name. */
 export function crossProblems(config: PluginConfig): string[] {
-  return [...clientCertificateProblems(config), ...failoverProblems(config)];
+  return [...clientCertificateProblems(config), ...failoverProblems(config), ...mcpProblems(config)];
 }
 
 function clientCertificateProblems(config: PluginConfig): string[] {
@@ -18,6 +18,18 @@ function clientCertificateProblems(config: PluginConfig): string[] {
   return [
     'client_key: does not belong to client_certificate; give the key of its first certificate (the leaf comes first)',
   ];
+}
+
+/** A policy that does not see the messages cannot decide about them, and nobody could read them strictly. */
+function mcpProblems(config: PluginConfig): string[] {
+  if (!config.mcp) return [];
+  const unseen = (['send_request_body', 'send_response_body'] as const)
+    .filter((name) => !config[name])
+    .map((name) => `${name}: must be true with mcp; set it, or mcp to false`);
+  const excluded = config.excluded_request_headers
+    .filter((name) => /^mcp-/i.test(name))
+    .map((name) => `excluded_request_headers: must not hold ${name} with mcp; the policy decides by it`);
+  return [...unseen, ...excluded];
 }
 
 function failoverProblems(config: PluginConfig): string[] {

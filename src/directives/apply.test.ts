@@ -1,18 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { aRequest, aResponse, bytes, echo, permit, SHOW_ALL } from '../../test/model/messages.js';
+import {
+  aMemo,
+  aRequest,
+  aResponse,
+  bytes,
+  echo,
+  permit,
+  SHOW_ALL,
+  showRequest,
+  showResponse,
+} from '../../test/model/messages.js';
 import type { HeaderField, HeaderList } from '../exchange/header-list.js';
-import { createMemo } from '../exchange/memo.js';
-import { showRequest } from '../exchange/request-payload.js';
-import { composeUrl } from '../exchange/request-url.js';
-import { showResponse } from '../exchange/response-payload.js';
+import { composeUrl, escapePath, escapeQuery, normalisePath } from '../exchange/request-url.js';
 import { decodeLossless, encodeLossless, toWireText } from '../exchange/text.js';
-import { escapePath, escapeQuery, normalisePath } from '../exchange/url-escaping.js';
 import { applyRequestChanges, applyResponseChanges } from './apply.js';
-import { describeChanges } from './describe-changes.js';
+import { describeChanges, NO_REQUEST_CHANGES, NO_RESPONSE_CHANGES } from './decision.js';
 import { decideRequest } from './request-decision.js';
+import { failOpenChanges } from './request-headers.js';
 import { decideResponse } from './response-decision.js';
-import { failOpenChanges, NO_REQUEST_CHANGES, NO_RESPONSE_CHANGES } from './standing-changes.js';
 
 const SEEDED = { seed: 20_260, numRuns: 400 };
 
@@ -72,13 +78,18 @@ describe('a decision, applied to the message it is about', () => {
   it('makes of any response the one that the policy wants', () => {
     fc.assert(
       fc.property(responseOf(anyValue), responseOf(plainValue), (upstream, wanted) => {
-        const memo = createMemo('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
+        const memo = aMemo('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
         const answer = {
           responseCode: wanted.status,
           headers: echo(wanted.headers),
           body: Buffer.from(wanted.body).toString(),
         };
-        const { changes } = decideResponse(answer, upstream, showResponse(upstream, memo, SHOW_ALL));
+        const { changes } = decideResponse(
+          answer,
+          upstream,
+          showResponse(upstream, memo, SHOW_ALL).body,
+          'GET',
+        );
         const client = applyResponseChanges(upstream, changes);
         expect(client.status).toBe(wanted.status);
         expect(Buffer.from(client.body)).toEqual(Buffer.from(wanted.body));
@@ -103,13 +114,13 @@ describe('a decision, applied to the message it is about', () => {
           expect(decision.kind === 'permit' && describeChanges(decision.changes)).toEqual([]);
 
           const response = { ...upstream, body: raw };
-          const shownResponse = showResponse(response, createMemo('permit', shown.payload, null), SHOW_ALL);
+          const shownResponse = showResponse(response, aMemo('permit', shown.payload, null), SHOW_ALL);
           const answer = {
             responseCode: response.status,
             headers: echo(response.headers),
             body: shownResponse.payload.body,
           };
-          const { changes } = decideResponse(answer, response, shownResponse);
+          const { changes } = decideResponse(answer, response, shownResponse.body, request.method);
           expect(describeChanges(changes)).toEqual([]);
           expect(applyResponseChanges(response, changes)).toEqual(response);
         },

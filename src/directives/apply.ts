@@ -1,7 +1,7 @@
 import { HeaderList } from '../exchange/header-list.js';
 import type { HttpRequest, HttpResponse } from '../exchange/http-message.js';
+import { allowsBody } from '../exchange/http-message.js';
 import { parseAuthority } from '../exchange/request-url.js';
-import { allowsBody } from '../exchange/status.js';
 import type { HeaderChanges, RequestChanges, ResponseChanges } from './decision.js';
 
 /** The request as the upstream gets it, on the model: what Kong does with the changes, for monitor mode and `explain`. */

@@ -1,5 +1,5 @@
+import { isAlwaysRemoved } from '../exchange/header-rules.js';
 import type { ResponseToSend } from '../exchange/http-message.js';
-import type { Json } from '../exchange/sideband-message.js';
 
 /** Headers to set (all values of a name together) and to take away. Names in lower case; disjoint. */
 export interface HeaderChanges {
@@ -33,7 +33,8 @@ export type RequestDecision =
   | {
       readonly kind: 'permit';
       readonly changes: RequestChanges;
-      readonly state: Json | undefined;
+      /** JSON text, as it came. */
+      readonly state: string | undefined;
       readonly notes: readonly Note[];
     };
 
@@ -46,4 +47,52 @@ export interface ResponseDecision {
 export interface Note {
   readonly what: 'unchangeable_field' | 'dropped_header';
   readonly name: string;
+}
+
+export const NO_HEADER_CHANGES: HeaderChanges = { set: new Map(), remove: [] };
+
+/** For monitor mode, which changes nothing. */
+export const NO_REQUEST_CHANGES: RequestChanges = {
+  method: undefined,
+  path: undefined,
+  query: undefined,
+  host: undefined,
+  headers: NO_HEADER_CHANGES,
+  body: undefined,
+};
+
+export const NO_RESPONSE_CHANGES: ResponseChanges = {
+  status: undefined,
+  headers: NO_HEADER_CHANGES,
+  body: undefined,
+};
+
+const FIELDS = ['method', 'path', 'query', 'host', 'status'] as const;
+
+/**
+ * What changed, for the log line of a decision: `['method', 'path', 'header:x-a', '-header:x-b', 'body']`. Names only;
+ * values may be credentials. Accept-Encoding, which goes from every request, is no change of the policy's.
+ */
+export function describeChanges(changes: RequestChanges | ResponseChanges): string[] {
+  const { headers, body } = changes;
+  const described = changedFields(changes);
+  for (const name of headers.set.keys()) described.push(`header:${name}`);
+  for (const name of headers.remove) if (!isAlwaysRemoved(name)) described.push(`-header:${name}`);
+  if (body !== undefined) described.push('body');
+  return described;
+}
+
+/** Whether the message goes on exactly as it came. */
+export function isUnchanged(changes: RequestChanges | ResponseChanges): boolean {
+  const { headers, body } = changes;
+  return (
+    body === undefined &&
+    headers.set.size === 0 &&
+    headers.remove.length === 0 &&
+    changedFields(changes).length === 0
+  );
+}
+
+function changedFields(changes: Partial<RequestChanges & ResponseChanges>): string[] {
+  return FIELDS.filter((field) => changes[field] !== undefined);
 }

@@ -1,7 +1,5 @@
 import type { HeaderField, HeaderList } from '../exchange/header-list.js';
-import { canonicalName } from '../exchange/header-rules.js';
 import { toWireText } from '../exchange/text.js';
-import type { HeaderChanges } from './decision.js';
 import { checkHeaderName, checkHeaderValue, trimBlanks } from './validation.js';
 
 /** What an answer's headers say, compared with the ones that were shown. */
@@ -11,6 +9,8 @@ export interface HeaderDiff {
   /** Shown, and not in the answer. */
   readonly missing: readonly string[];
 }
+
+const NO_DIFF: HeaderDiff = { changed: new Map(), missing: [] };
 
 /**
  * Compares with what was SHOWN, not with the bytes: a value that comes back as it was shown keeps its original bytes, be
@@ -22,6 +22,7 @@ export function diffHeaders(
   answered: readonly HeaderField[],
   nameOf: (name: string) => string = (name) => name,
 ): HeaderDiff {
+  if (isEcho(shown.fields, answered)) return NO_DIFF;
   const originals = shown.toMap();
   const wanted = new Map<string, string[]>();
   for (const [rawName, value] of answered) {
@@ -40,6 +41,17 @@ export function diffHeaders(
   return { changed, missing: [...originals.keys()].filter((name) => !wanted.has(name)) };
 }
 
+/** The answer repeats what was shown, field by field, as most answers do. */
+function isEcho(shown: readonly HeaderField[], answered: readonly HeaderField[]): boolean {
+  if (shown.length !== answered.length) return false;
+  for (let at = 0; at < shown.length; at++) {
+    const was = shown[at];
+    const is = answered[at];
+    if (was?.[0] !== is?.[0] || was?.[1] !== is?.[1]) return false;
+  }
+  return true;
+}
+
 function withOriginalBytes(name: string, values: readonly string[], originals: readonly string[]): string[] {
   const unused: { readonly original: string; readonly text: string }[] = originals.map((original) => ({
     original,
@@ -51,16 +63,4 @@ function withOriginalBytes(name: string, values: readonly string[], originals: r
     const [match] = at < 0 ? [] : unused.splice(at, 1);
     return match === undefined ? checkHeaderValue(name, value) : match.original;
   });
-}
-
-/**
- * The changes with which Content-Encoding goes, also one that the answer keeps or sets: a body from the policy is plain
- * text, and read as gzip it would be an error at best.
- * @param names all header names of the message
- */
-export function withoutContentEncoding(changes: HeaderChanges, names: readonly string[]): HeaderChanges {
-  const isIt = (name: string) => canonicalName(name) === 'content-encoding';
-  const set = new Map([...changes.set].filter(([name]) => !isIt(name)));
-  const remove = changes.remove.filter((name) => !isIt(name));
-  return { set, remove: [...remove, ...names.filter(isIt)] };
 }

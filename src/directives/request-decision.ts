@@ -1,14 +1,34 @@
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import type { HeaderField, HeaderList } from '../exchange/header-list.js';
 import type { HttpRequest, ShownBody } from '../exchange/http-message.js';
-import type { ShownRequest } from '../exchange/request-payload.js';
-import { type AnsweredUrl, checkNewPath, parseAnsweredUrl } from '../exchange/request-url.js';
-import type { RequestAnswer } from '../exchange/sideband-message.js';
-import { escapePath, escapeQuery, normalisePath } from '../exchange/url-escaping.js';
+import {
+  type AnsweredUrl,
+  checkNewPath,
+  defaultPort,
+  escapePath,
+  escapeQuery,
+  normalisePath,
+  parseAnsweredUrl,
+  parseAuthority,
+} from '../exchange/request-url.js';
+import type { CertificateJwk, RequestAnswer } from '../exchange/sideband-message.js';
+import { changedBody } from './changed-body.js';
 import type { Note, RequestDecision } from './decision.js';
-import { denialToSend } from './denial.js';
-import { withoutContentEncoding } from './header-diff.js';
 import { requestHeaderChanges } from './request-headers.js';
-import { newUpstreamHost } from './upstream-host.js';
-import { checkBody, checkNewMethod } from './validation.js';
+import { denialToSend } from './response-decision.js';
+import { checkNewMethod, trimBlanks } from './validation.js';
+
+/** What the policy was shown of a request, where that differs from the request. */
+export interface ShownRequest {
+  /** Of `composeUrl`. */
+  readonly url: string;
+  /** The client's headers without the excluded ones, their bytes as they came. */
+  readonly headers: HeaderList;
+  readonly body: ShownBody;
+  readonly certificate: CertificateJwk | undefined;
+}
+
+const NO_NOTES: readonly Note[] = [];
 
 type Permit = Extract<RequestAnswer, { kind: 'permit' }>;
 
@@ -21,28 +41,27 @@ type Permit = Extract<RequestAnswer, { kind: 'permit' }>;
 export function decideRequest(
   answer: RequestAnswer,
   request: HttpRequest,
-  shown: Pick<ShownRequest, 'headers' | 'body' | 'payload'>,
+  shown: ShownRequest,
 ): RequestDecision {
   if (answer.kind === 'deny') return { kind: 'deny', ...denialToSend(answer.response) };
-  const url = parseAnsweredUrl(answer.url);
+  // A URL that comes back as it was shown changes nothing; undefined says so.
+  const url = answer.url === shown.url ? undefined : parseAnsweredUrl(answer.url);
   const method = answer.method === request.method ? undefined : checkNewMethod(answer.method, request.method);
   const host = newUpstreamHost(url, answer.headers, request);
   const headers = requestHeaderChanges(request.headers, shown.headers, answer.headers);
-  const body = newRequestBody(answer.body, shown.body);
+  const text = newRequestBody(answer.body, shown.body);
+  const changed = text === undefined ? undefined : changedBody(text, headers.changes, request.headers);
   return {
     kind: 'permit',
     state: answer.state,
-    notes: [...headers.notes, ...unchangeable(answer, url, request, shown)],
+    notes: together(headers.notes, unchangeable(answer, url, request, shown)),
     changes: {
       method,
-      path: newPath(url.path, request.url.path),
-      query: newQuery(url.query, request.url.query ?? ''),
+      path: url && newPath(url.path, request.url.path),
+      query: url && newQuery(url.query, request.url.query ?? ''),
       host,
-      headers:
-        body === undefined
-          ? headers.changes
-          : withoutContentEncoding(headers.changes, request.headers.names()),
-      body,
+      headers: changed?.headers ?? headers.changes,
+      body: changed?.bytes,
     },
   };
 }
@@ -60,28 +79,35 @@ function newQuery(answered: string, raw: string): string | undefined {
 }
 
 /** A text that was shown and does not come back was removed; what was not shown cannot be, but it can be replaced. */
-function newRequestBody(answered = '', shown: ShownBody): Uint8Array | undefined {
-  if (shown.kind === 'text') return answered === shown.text ? undefined : checkBody(answered);
-  return answered === '' ? undefined : checkBody(answered);
+function newRequestBody(answered = '', shown: ShownBody): string | undefined {
+  if (shown.kind === 'text') return answered === shown.text ? undefined : answered;
+  return answered === '' ? undefined : answered;
 }
 
 /** What the policy changed although nothing can come of it; a member that it left out is not a change. */
 function unchangeable(
   answer: Permit,
-  url: AnsweredUrl,
+  url: AnsweredUrl | undefined,
   request: HttpRequest,
-  shown: Pick<ShownRequest, 'payload'>,
-): Note[] {
+  shown: ShownRequest,
+): readonly Note[] {
   const { sourceIp, sourcePort, clientCertificate } = answer;
-  const notes: Note[] = [];
-  const note = (name: string) => notes.push({ what: 'unchangeable_field', name });
-  if (url.scheme !== request.url.scheme) note('scheme');
+  let notes = NO_NOTES;
+  const note = (name: string) => {
+    notes = [...notes, { what: 'unchangeable_field', name }];
+  };
+  if (url !== undefined && url.scheme !== request.url.scheme) note('scheme');
   if (sourceIp !== undefined && sourceIp !== request.sourceIp) note('source_ip');
   if (sourcePort !== undefined && String(sourcePort) !== String(request.sourcePort)) note('source_port');
   if (clientCertificate !== undefined && clientCertificate !== null) {
-    if (!sameMembers(clientCertificate, shown.payload.client_certificate)) note('client_certificate');
+    if (!sameMembers(clientCertificate, shown.certificate)) note('client_certificate');
   }
   return notes;
+}
+
+function together(some: readonly Note[], more: readonly Note[]): readonly Note[] {
+  if (more.length === 0) return some;
+  return some.length === 0 ? more : [...some, ...more];
 }
 
 /** The same JSON object, in whatever order its members come back. */
@@ -92,4 +118,54 @@ function sameMembers(answered: unknown, shown: object | undefined): boolean {
 
 function sortedJson(value: object): string {
   return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}
+
+/**
+ * The `Host` that the policy wants for the upstream, from its URL or its Host header; undefined when it changed neither.
+ * A Host that is missing from the answer stays: there is no request without one.
+ * @throws PingAuthError `directive_invalid` for an invalid host, several Host headers, or two that disagree.
+ */
+function newUpstreamHost(
+  url: AnsweredUrl | undefined,
+  headers: readonly HeaderField[],
+  request: HttpRequest,
+): string | undefined {
+  const fromUrl = url && hostOfUrl(url, request);
+  const fromHeader = hostOfHeader(headers, request);
+  if (fromHeader === undefined || fromUrl === undefined) return fromHeader?.value ?? fromUrl;
+  if (fromHeader.host.toLowerCase() !== url?.host.toLowerCase()) {
+    throw invalid('url and the Host header name different hosts');
+  }
+  return fromHeader.value;
+}
+
+/**
+ * The port is written only where the policy chose it: the one that was shown is the gateway's own and means nothing to
+ * the upstream.
+ */
+function hostOfUrl(url: AnsweredUrl, request: HttpRequest): string | undefined {
+  if (url.host.toLowerCase() === request.url.host.toLowerCase()) return undefined;
+  const { port } = url;
+  const isChosen = port !== undefined && port !== request.url.port && port !== defaultPort(url.scheme);
+  return isChosen ? `${url.host}:${port}` : url.host;
+}
+
+function hostOfHeader(
+  headers: readonly HeaderField[],
+  request: HttpRequest,
+): { host: string; value: string } | undefined {
+  let raw: string | undefined;
+  for (const [name, value] of headers) {
+    if (name.length !== 4 || name.toLowerCase() !== 'host') continue;
+    if (raw !== undefined) throw invalid('several Host headers');
+    raw = value;
+  }
+  if (raw === undefined) return undefined;
+  const value = trimBlanks(raw);
+  if (value.toLowerCase() === request.headers.get('host')?.toLowerCase()) return undefined;
+  return { host: parseAuthority(value, 'header host').host, value };
+}
+
+function invalid(detail: string): PingAuthError {
+  return new PingAuthError('directive_invalid', { detail });
 }

@@ -3,18 +3,23 @@ import type { HeaderField, HeaderList } from '../exchange/header-list.js';
 import {
   canonicalName,
   connectionTokens,
+  isAlwaysRemoved,
   isKongRequestHeader,
   isRequestFraming,
+  isReservedInRequest,
   MARK_HEADER,
 } from '../exchange/header-rules.js';
-import type { HeaderChanges, Note } from './decision.js';
+import {
+  type HeaderChanges,
+  NO_HEADER_CHANGES,
+  NO_REQUEST_CHANGES,
+  type Note,
+  type RequestChanges,
+} from './decision.js';
 import { diffHeaders } from './header-diff.js';
 
-/**
- * Never to the upstream, whatever the policy says: Accept-Encoding, so that the policy can read the response; our own
- * mark, so that no client can claim it.
- */
-const ALWAYS_REMOVED = new Set(['accept-encoding', MARK_HEADER]);
+const NO_NAMES: ReadonlySet<string> = new Set();
+const NO_NOTES: readonly Note[] = [];
 
 /**
  * The changes of a permit's headers. `Host` is not among them (see upstream-host.ts).
@@ -32,12 +37,16 @@ export function requestHeaderChanges(
   answered: readonly HeaderField[],
 ): { readonly changes: HeaderChanges; readonly notes: readonly Note[] } {
   const { changed, missing } = diffHeaders(shown, answered);
+  if (changed.size === 0 && missing.length === 0) {
+    refuseUndone(answered, all);
+    return { changes: alwaysRemoved(all), notes: NO_NOTES };
+  }
   const hidden = hiddenNames(all, shown);
   const notes: Note[] = [];
   const set = new Map<string, readonly string[]>();
   for (const [name, values] of changed) {
     if (name === 'host') continue;
-    if (isReserved(name)) {
+    if (isReservedInRequest(name)) {
       notes.push({ what: 'dropped_header', name });
       continue;
     }
@@ -50,15 +59,31 @@ export function requestHeaderChanges(
   const gone = missing.filter((name) => !isUntouchable(name));
   const touched = new Set([...gone, ...set.keys()].map(canonicalName));
   const remove = all.names().filter((name) => {
-    if (ALWAYS_REMOVED.has(canonicalName(name))) return true;
+    if (isAlwaysRemoved(name)) return true;
     return touched.has(canonicalName(name)) && !set.has(name) && !hidden.has(name) && !isUntouchable(name);
   });
   return { changes: { set, remove }, notes };
 }
 
-/** Not the policy's to set: the gateway's own. */
-function isReserved(name: string): boolean {
-  return isRequestFraming(name) || isKongRequestHeader(name) || ALWAYS_REMOVED.has(canonicalName(name));
+/** For a request that goes on without a decision: marked for the upstream, a client's own mark overwritten. */
+export function failOpenChanges(headers: HeaderList): RequestChanges {
+  return {
+    ...NO_REQUEST_CHANGES,
+    headers: {
+      set: new Map([[MARK_HEADER, ['fail-open']]]),
+      remove: alwaysRemoved(headers).remove.filter((name) => name !== MARK_HEADER),
+    },
+  };
+}
+
+function alwaysRemoved(all: HeaderList): HeaderChanges {
+  let remove: string[] | undefined;
+  for (const [name] of all.fields) {
+    if (!isAlwaysRemoved(name)) continue;
+    remove ??= [];
+    if (!remove.includes(name)) remove.push(name);
+  }
+  return remove === undefined ? NO_HEADER_CHANGES : { set: NO_HEADER_CHANGES.set, remove };
 }
 
 /** Not to be removed either. A client's `Content_Length` may be: that one is an ordinary header to nginx. */
@@ -70,7 +95,7 @@ function isUntouchable(name: string): boolean {
 
 /** Headers of the client that `excluded_request_headers` keeps from the policy. */
 function hiddenNames(all: HeaderList, shown: HeaderList): ReadonlySet<string> {
-  if (all === shown) return new Set();
+  if (all === shown) return NO_NAMES;
   const seen = new Set(shown.names());
   return new Set(all.names().filter((name) => !seen.has(name)));
 }
@@ -92,7 +117,7 @@ function refuseUndone(answered: readonly HeaderField[], all: HeaderList): void {
   if (tokens.size === 0) return;
   for (const [rawName] of answered) {
     const name = rawName.toLowerCase();
-    if (!tokens.has(name) || isReserved(name)) continue;
+    if (!tokens.has(name) || isReservedInRequest(name)) continue;
     const detail = `the client's Connection header names ${name}, which the policy wants to reach the upstream`;
     throw new PingAuthError('request_unreadable', { detail });
   }

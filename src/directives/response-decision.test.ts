@@ -1,16 +1,21 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { aRequest, aResponse, echo, SHOW_ALL, text } from '../../test/model/messages.js';
+import {
+  aMemo,
+  aRequest,
+  aResponse,
+  echo,
+  SHOW_ALL,
+  showRequest,
+  showResponse,
+  text,
+} from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderField } from '../exchange/header-list.js';
 import type { HttpResponse } from '../exchange/http-message.js';
-import { createMemo } from '../exchange/memo.js';
-import { showRequest } from '../exchange/request-payload.js';
-import { showResponse } from '../exchange/response-payload.js';
 import type { ResponseBodySettings } from '../exchange/shown-body.js';
 import type { ResponseAnswer } from '../exchange/sideband-message.js';
-import type { ResponseDecision } from './decision.js';
-import { describeChanges } from './describe-changes.js';
+import { describeChanges, type ResponseDecision } from './decision.js';
 import { decideResponse } from './response-decision.js';
 
 interface Case {
@@ -23,14 +28,14 @@ function decide(
   change: Partial<ResponseAnswer> = {},
   { method = 'GET', settings = {} }: Case = {},
 ): ResponseDecision {
-  const memo = createMemo('permit', showRequest(aRequest({ method }), SHOW_ALL).payload, null);
+  const memo = aMemo('permit', showRequest(aRequest({ method }), SHOW_ALL).payload, null);
   const shown = showResponse(response, memo, { ...SHOW_ALL, ...settings });
   const answer = {
     responseCode: String(response.status),
     headers: echo(response.headers),
     body: shown.payload.body,
   };
-  return decideResponse({ ...answer, ...change }, response, shown);
+  return decideResponse({ ...answer, ...change }, response, shown.body, method);
 }
 
 const changesOf = (...args: Parameters<typeof decide>) => decide(...args).changes;

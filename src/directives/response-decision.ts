@@ -1,64 +1,112 @@
-import type { HttpResponse, ShownBody } from '../exchange/http-message.js';
-import type { ShownResponse } from '../exchange/response-payload.js';
-import type { ResponseAnswer } from '../exchange/sideband-message.js';
-import { allowsBody } from '../exchange/status.js';
-import type { Note, ResponseDecision } from './decision.js';
-import { withoutContentEncoding } from './header-diff.js';
-import { responseHeaderChanges } from './response-headers.js';
-import { checkBody, checkStatus } from './validation.js';
+import { type HeaderField, HeaderList } from '../exchange/header-list.js';
+import { canonicalName, isKongResponseHeader, isResponseFraming } from '../exchange/header-rules.js';
+import {
+  allowsBody,
+  type HttpResponse,
+  type ResponseToSend,
+  type ShownBody,
+} from '../exchange/http-message.js';
+import type { AnsweredResponse, ResponseAnswer } from '../exchange/sideband-message.js';
+import { changedBody } from './changed-body.js';
+import type { HeaderChanges, Note, ResponseDecision } from './decision.js';
+import { diffHeaders } from './header-diff.js';
+import { checkBody, checkHeaderName, checkHeaderValue, checkStatus } from './validation.js';
 
 const NOTHING = new Uint8Array();
+const NO_NOTES: readonly Note[] = [];
+
+/** Missing in an answer, these stay, as with the existing plugin: a provider leaves them out without meaning anything by it. */
+const KEPT = new Set(['connection', 'content-length', 'date', 'transfer-encoding', 'vary']);
+
+/** Described the provider's own transport of the body, which is plain text by now; Kong writes its own Server. */
+const DROPPED_IN_DENIAL = new Set(['content-encoding', 'server']);
 
 /**
  * What the client gets of the upstream's response. A change is what differs from what the policy was shown; all else
  * keeps the upstream's bytes.
+ * @param shownBody what of the body the policy was shown
+ * @param method of the request: a response to HEAD has no body
  * @throws PingAuthError `directive_invalid` when the answer asks for something that must not be sent on.
  */
 export function decideResponse(
   answer: ResponseAnswer,
   response: HttpResponse,
-  shown: Pick<ShownResponse, 'body' | 'method'>,
+  shownBody: ShownBody,
+  method: string,
 ): ResponseDecision {
   const isSameStatus = String(answer.responseCode) === String(response.status);
   const status = isSameStatus ? undefined : checkStatus(answer.responseCode);
   const headers = responseHeaderChanges(response.headers, answer.headers);
-  const notes: Note[] = [...headers.notes];
+  let { notes } = headers;
   const after = status ?? response.status;
-  let body: Uint8Array | undefined;
-  if (allowsBody(after, shown.method)) {
-    body = newResponseBody(answer.body, shown.body, response.status, after);
+  let text: string | undefined;
+  if (allowsBody(after, method)) {
+    text = newResponseBody(answer.body, shownBody, response.status, after);
   } else {
     if (answer.body !== undefined && answer.body !== '')
-      notes.push({ what: 'unchangeable_field', name: 'body' });
-    if (response.body.length > 0 && shown.method !== 'HEAD') body = NOTHING;
+      notes = [...notes, { what: 'unchangeable_field', name: 'body' }];
+    if (response.body.length > 0 && method !== 'HEAD') text = '';
   }
   // Recorded: 204 made into another status without writing a body leaves the client waiting, after HEAD too.
-  if (body === undefined && status !== undefined && response.status === 204) body = NOTHING;
+  if (text === undefined && status !== undefined && response.status === 204) text = '';
+  const changed = text === undefined ? undefined : changedBody(text, headers.changes, response.headers);
   return {
     notes,
-    changes: {
-      status,
-      headers:
-        body === undefined
-          ? headers.changes
-          : withoutContentEncoding(headers.changes, response.headers.names()),
-      body,
-    },
+    changes: { status, headers: changed?.headers ?? headers.changes, body: changed?.bytes },
   };
 }
 
-function newResponseBody(
-  answered = '',
-  shown: ShownBody,
-  before: number,
-  after: number,
-): Uint8Array | undefined {
-  if (shown.kind === 'text') return answered === shown.text ? undefined : checkBody(answered);
-  if (answered !== '') return checkBody(answered);
+/**
+ * The response with which the policy denies a request, as the client gets it: repeated headers kept, framing dropped.
+ * @throws PingAuthError `directive_invalid`
+ */
+export function denialToSend(answered: AnsweredResponse): {
+  response: ResponseToSend;
+  notes: readonly Note[];
+} {
+  const status = checkStatus(answered.responseCode);
+  const notes: Note[] = [];
+  const fields: [string, string][] = [];
+  for (const [rawName, rawValue] of answered.headers) {
+    const name = checkHeaderName(rawName);
+    const value = checkHeaderValue(name, rawValue);
+    if (!isResponseFraming(name) && !isKongResponseHeader(name) && !DROPPED_IN_DENIAL.has(name))
+      fields.push([name, value]);
+    else if (name !== 'content-length') notes.push({ what: 'dropped_header', name });
+  }
+  const body = allowsBody(status, 'GET') ? checkBody(answered.body ?? '') : NOTHING;
+  return { response: { status, headers: HeaderList.from(fields), body }, notes };
+}
+
+/**
+ * The changes of an answer's headers against the upstream's. Hop-by-hop and framing headers are never set; the others of
+ * them may be taken away.
+ * @throws PingAuthError `directive_invalid`
+ */
+function responseHeaderChanges(
+  shown: HeaderList,
+  answered: readonly HeaderField[],
+): { readonly changes: HeaderChanges; readonly notes: readonly Note[] } {
+  // Kong writes `x_under` as `x-under` in a response, so the two are one name here.
+  const nameOf = (name: string) => (shown.has(name) ? name : canonicalName(name));
+  const { changed, missing } = diffHeaders(shown, answered, nameOf);
+  let notes = NO_NOTES;
+  const set = new Map<string, readonly string[]>();
+  for (const [name, values] of changed) {
+    if (!isResponseFraming(name) && !isKongResponseHeader(name)) set.set(name, values);
+    // A length is in nearly every answer and is always computed anew: nothing that anybody has to know.
+    else if (name !== 'content-length') notes = [...notes, { what: 'dropped_header', name }];
+  }
+  return { changes: { set, remove: missing.filter((name) => !KEPT.has(name)) }, notes };
+}
+
+function newResponseBody(answered = '', shown: ShownBody, before: number, after: number): string | undefined {
+  if (shown.kind === 'text') return answered === shown.text ? undefined : answered;
+  if (answered !== '') return answered;
   if (shown.kind === 'absent') return undefined;
   // Not shown, so "empty" does not mean "erase it". But a policy that makes a 200 into a 403 withholds the response:
   // the upstream's bytes would be the very thing that the client must not have.
-  return statusClass(before) === statusClass(after) ? undefined : NOTHING;
+  return statusClass(before) === statusClass(after) ? undefined : '';
 }
 
 function statusClass(status: number): number {

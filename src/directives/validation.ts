@@ -1,6 +1,6 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { isSupportedMethod } from '../exchange/methods.js';
-import { isSendableStatus } from '../exchange/status.js';
+import { isSupportedMethod } from '../exchange/admission.js';
+import { isSendableStatus } from '../exchange/http-message.js';
 import { encodeLossless, hasLoneSurrogate } from '../exchange/text.js';
 
 /** RFC 9110, section 5.6.2. */

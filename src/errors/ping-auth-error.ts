@@ -4,6 +4,8 @@ export interface PingAuthErrorOptions {
   /** For the log only: which field, which header, what the provider said. Never a secret, never sent to a client. */
   readonly detail?: string;
   readonly cause?: unknown;
+  /** For the client in place of the catalogue's, where one code has several. */
+  readonly status?: number;
   /** Seconds until a retry makes sense; becomes the client's `Retry-After`. */
   readonly retryAfterSeconds?: number;
   /** A JSON document of the policy provider that goes to the client as it is (its 413 only). */
@@ -27,6 +29,7 @@ export class PingAuthError extends Error {
   override readonly name = 'PingAuthError';
   readonly code: ErrorCode;
   readonly detail: string | undefined;
+  readonly status: number;
   readonly retryAfterSeconds: number | undefined;
   readonly clientJson: string | undefined;
   readonly call: FailedCall;
@@ -36,6 +39,7 @@ export class PingAuthError extends Error {
     super(detail === undefined ? ERRORS[code].meaning : `${ERRORS[code].meaning}: ${detail}`, { cause });
     this.code = code;
     this.detail = detail;
+    this.status = options.status ?? ERRORS[code].status;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.clientJson = options.clientJson;
     this.call = options.call ?? {};

@@ -1,13 +1,27 @@
 import type { PluginConfig } from '../config/plugin-config.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from './header-list.js';
-import { connectionTokens, MARK_HEADER } from './header-rules.js';
+import { connectionTokens, isReservedInRequest, MARK_HEADER } from './header-rules.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
-import { isSupportedMethod } from './methods.js';
 import { checkRequestUrl } from './request-url.js';
 
 /** `get_headers` gives no more than this, so at this many nobody knows whether there are others that the policy missed. */
 export const HEADERS_SEEN_AT_MOST = 1000;
+
+/**
+ * The methods nginx knows and Kong's `set_method` takes. Any other one reaches the upstream as GET when responses are
+ * buffered. CONNECT never gets this far. TRACE is left out although nginx knows it: nginx answers a client's with 405,
+ * and one set by the policy would have the upstream echo all headers, added credentials included, to the client.
+ */
+const METHODS = new Set([
+  ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+  ...['MKCOL', 'COPY', 'MOVE', 'PROPFIND', 'PROPPATCH', 'LOCK', 'UNLOCK'],
+]);
+
+/** Exact, upper case: methods are case-sensitive, and `set_method('post')` is an error in Kong. */
+export function isSupportedMethod(method: string): boolean {
+  return METHODS.has(method);
+}
 
 /**
  * What is refused before the policy is asked, because its decision would be about another request than the one that the
@@ -18,18 +32,18 @@ export function admitRequest(
   request: HttpRequest,
   settings: Pick<PluginConfig, 'allow_http2' | 'allow_upgrade'>,
 ): void {
-  if (!isSupportedMethod(request.method)) {
+  const { method, headers, httpVersion } = request;
+  if (!isSupportedMethod(method)) {
     throw new PingAuthError('method_not_supported', {
-      detail: `method ${JSON.stringify(request.method.slice(0, 40))}`,
+      detail: `method ${JSON.stringify(method.slice(0, 40))}`,
     });
   }
-  if (request.headers.size >= HEADERS_SEEN_AT_MOST) throw new PingAuthError('too_many_request_headers');
-  checkHttpVersion(request.httpVersion, settings.allow_http2);
-  if (!settings.allow_upgrade && asksForUpgrade(request.headers))
-    throw new PingAuthError('upgrade_not_allowed');
+  if (headers.size >= HEADERS_SEEN_AT_MOST) throw new PingAuthError('too_many_request_headers');
+  checkHttpVersion(httpVersion, settings.allow_http2);
+  if (!settings.allow_upgrade && asksForUpgrade(headers)) throw new PingAuthError('upgrade_not_allowed');
   checkRequestUrl(request.url);
-  if (request.headers.getAll('host').length > 1) throw unreadable('several Host headers');
-  checkConnection(request.headers);
+  if (headers.getAll('host').length > 1) throw unreadable('several Host headers');
+  checkConnection(headers);
 }
 
 /** @throws PingAuthError `too_many_response_headers` */
@@ -38,7 +52,7 @@ export function admitResponse(response: HttpResponse): void {
 }
 
 function checkHttpVersion(version: string, allowHttp2: boolean): void {
-  if (/^1(?:\.\d)?$/.test(version)) return;
+  if (version === '1.1' || /^1(?:\.\d)?$/.test(version)) return;
   if (!/^2(?:\.0)?$/.test(version)) throw unreadable('HTTP version is none of 1.0, 1.1, 2');
   if (!allowHttp2) throw new PingAuthError('http2_not_allowed');
 }
@@ -49,6 +63,7 @@ function checkHttpVersion(version: string, allowHttp2: boolean): void {
  * plain request, so that one passes.
  */
 function asksForUpgrade(headers: HeaderList): boolean {
+  if (!headers.has('upgrade')) return false;
   return headers
     .getAll('upgrade')
     .flatMap((value) => value.split(','))
@@ -57,13 +72,19 @@ function asksForUpgrade(headers: HeaderList): boolean {
 
 /**
  * Kong takes off what the client's Connection header names after all plugins have run: without its Content-Length the
- * rest of a body would be read as a second request that no policy has seen, and without our mark the upstream would take
- * a request that went on without a decision for a permitted one.
+ * rest of a body would be read as a second request that no policy has seen; without our mark the upstream would take a
+ * request that went on without a decision for a permitted one; and a header of the client that the policy has seen and
+ * decided by would not reach the upstream.
  */
 function checkConnection(headers: HeaderList): void {
   const tokens = connectionTokens(headers);
+  if (tokens.size === 0) return;
   for (const name of ['content-length', 'transfer-encoding', 'host', MARK_HEADER]) {
     if (tokens.has(name)) throw unreadable(`the Connection header names ${name}`);
+  }
+  for (const [name] of headers.fields) {
+    if (tokens.has(name) && !isReservedInRequest(name))
+      throw unreadable(`the Connection header names ${name}, a header of this request`);
   }
 }
 

@@ -1,6 +1,8 @@
 /** One header as it stands on the wire: the name in whatever case, one value. */
 export type HeaderField = readonly [name: string, value: string];
 
+const NO_VALUES: readonly string[] = [];
+
 /**
  * Immutable, ordered, multi-valued HTTP headers with case-insensitive names.
  *
@@ -10,12 +12,11 @@ export type HeaderField = readonly [name: string, value: string];
  */
 export class HeaderList implements Iterable<HeaderField> {
   static readonly empty = new HeaderList([]);
-  readonly #fields: readonly HeaderField[];
-  /** Made when somebody first asks for a name: every request is asked for a dozen. */
-  #byName: ReadonlyMap<string, readonly string[]> | undefined;
+  /** In order; names in lower case. */
+  readonly fields: readonly HeaderField[];
 
   private constructor(fields: readonly HeaderField[]) {
-    this.#fields = fields;
+    this.fields = fields;
   }
 
   static from(fields: Iterable<HeaderField>): HeaderList {
@@ -24,23 +25,35 @@ export class HeaderList implements Iterable<HeaderField> {
     return new HeaderList(list);
   }
 
-  /** From the maps that Kong's `get_headers` returns: a string for one value, a list for several. */
-  static fromMap(map: Readonly<Record<string, string | readonly string[]>>): HeaderList {
+  /**
+   * From the maps that Kong's `get_headers` returns: a string for one value, a list for several.
+   * @param unexpected makes the error for a value that is neither
+   */
+  static fromMap(map: object, unexpected: (name: string, value: unknown) => Error): HeaderList {
     const list: HeaderField[] = [];
-    for (const [name, value] of Object.entries(map)) {
-      if (typeof value === 'string') list.push([name.toLowerCase(), value]);
-      else for (const one of value) list.push([name.toLowerCase(), one]);
+    for (const key of Object.keys(map)) {
+      const name = key.toLowerCase();
+      const value: unknown = (map as Readonly<Record<string, unknown>>)[key];
+      if (typeof value === 'string') {
+        list.push([name, value]);
+        continue;
+      }
+      if (!Array.isArray(value)) throw unexpected(key, value);
+      for (const one of value as readonly unknown[]) {
+        if (typeof one !== 'string') throw unexpected(key, value);
+        list.push([name, one]);
+      }
     }
     return new HeaderList(list);
   }
 
   /** How many fields there are, a repeated header counted as often as it occurs. */
   get size(): number {
-    return this.#fields.length;
+    return this.fields.length;
   }
 
   [Symbol.iterator](): Iterator<HeaderField> {
-    return this.#fields[Symbol.iterator]();
+    return this.fields[Symbol.iterator]();
   }
 
   /** Distinct names in order of first occurrence. */
@@ -49,35 +62,39 @@ export class HeaderList implements Iterable<HeaderField> {
   }
 
   has(name: string): boolean {
-    return this.toMap().has(name.toLowerCase());
+    return this.get(name) !== undefined;
   }
 
-  /** The first value, or undefined. */
+  /** The first value, or undefined. A message has a score of headers: walking them is quicker than an index. */
   get(name: string): string | undefined {
-    return this.toMap().get(name.toLowerCase())?.[0];
+    const wanted = name.toLowerCase();
+    for (const field of this.fields) if (field[0] === wanted) return field[1];
+    return undefined;
   }
 
   getAll(name: string): readonly string[] {
-    return this.toMap().get(name.toLowerCase()) ?? [];
+    const wanted = name.toLowerCase();
+    let values: string[] | undefined;
+    for (const [candidate, value] of this.fields) {
+      if (candidate !== wanted) continue;
+      if (values === undefined) values = [value];
+      else values.push(value);
+    }
+    return values ?? NO_VALUES;
   }
 
   filter(keep: (name: string, value: string) => boolean): HeaderList {
-    return new HeaderList(this.#fields.filter(([name, value]) => keep(name, value)));
+    return new HeaderList(this.fields.filter(([name, value]) => keep(name, value)));
   }
 
   /** As Kong's `set_headers` wants it: every name once, all its values in order. */
   toMap(): ReadonlyMap<string, readonly string[]> {
-    this.#byName ??= groupByName(this.#fields);
-    return this.#byName;
+    const map = new Map<string, string[]>();
+    for (const [name, value] of this.fields) {
+      const values = map.get(name);
+      if (values) values.push(value);
+      else map.set(name, [value]);
+    }
+    return map;
   }
-}
-
-function groupByName(fields: readonly HeaderField[]): Map<string, string[]> {
-  const map = new Map<string, string[]>();
-  for (const [name, value] of fields) {
-    const values = map.get(name);
-    if (values) values.push(value);
-    else map.set(name, [value]);
-  }
-  return map;
 }

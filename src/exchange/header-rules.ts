@@ -56,6 +56,20 @@ export function isResponseFraming(name: string): boolean {
   return RESPONSE_FRAMING.has(canonicalName(name));
 }
 
+/**
+ * Never to the upstream, whatever the policy says: Accept-Encoding, as with the existing plugin; our own mark, so that no
+ * client can claim it.
+ */
+export function isAlwaysRemoved(name: string): boolean {
+  const canonical = canonicalName(name);
+  return canonical === 'accept-encoding' || canonical === MARK_HEADER;
+}
+
+/** Not the policy's to set in a request: the gateway's own. */
+export function isReservedInRequest(name: string): boolean {
+  return isRequestFraming(name) || isKongRequestHeader(name) || isAlwaysRemoved(name);
+}
+
 export function isKongRequestHeader(name: string): boolean {
   return KONG_REQUEST_HEADERS.has(name);
 }
@@ -64,8 +78,11 @@ export function isKongResponseHeader(name: string): boolean {
   return KONG_RESPONSE_HEADERS.has(name);
 }
 
+const NO_TOKENS: ReadonlySet<string> = new Set();
+
 /** Names in the message's own Connection headers, in lower case: Kong takes those headers off after all plugins ran. */
 export function connectionTokens(headers: HeaderList): ReadonlySet<string> {
+  if (!headers.has('connection')) return NO_TOKENS;
   const tokens = new Set<string>();
   for (const value of headers.getAll('connection')) {
     for (const token of value.split(',')) {

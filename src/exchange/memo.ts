@@ -1,53 +1,54 @@
+import { crc32 } from 'node:zlib';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { Json, RequestPayload } from './sideband-message.js';
 
 /** Raised when the form changes: a memo of another version is not understood, so its response is withheld. */
-const MEMO_VERSION = 1;
+const MEMO_VERSION = 2;
 
 /** How the request got past the access phase. */
 export type AccessOutcome = 'permit' | 'fail_open' | 'monitor';
 const OUTCOMES: readonly string[] = ['permit', 'fail_open', 'monitor'] satisfies AccessOutcome[];
 
-/** What ties the log lines of Kong, ping-auth and the policy provider together. */
-export interface Correlation {
-  readonly requestId?: string;
-  /** W3C trace context of the client. */
-  readonly traceparent?: string;
-  readonly tracestate?: string;
-}
-
-interface MemoHead {
-  readonly correlation: Correlation;
+/**
+ * What the access phase keeps for the response phase, as one string in `kong.ctx.shared` (`false` and null do not survive
+ * there, strings do): version and checksum, a line about the request, then the parts of the second call's payload, ready
+ * to be put in. The checksum is there because they are put in unread: another plugin could have laid hands on them.
+ */
+export interface Memo {
   readonly outcome: AccessOutcome;
   readonly method: string;
-  readonly url: string;
-  readonly http_version: '1.0' | '1.1';
+  /** Of the MCP message that the request carried, with the id that its response has to have; undefined without one. */
+  readonly mcp?: MemoMessage | undefined;
+  /** Kong's request id, and the W3C trace context of the client: they tie everybody's log lines together. */
+  readonly requestId: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
+  /** `"method":…,"url":…,"http_version":…` */
+  readonly target: string;
+  /** `"state":…` if the answer had one (null is a value), otherwise `"request":…` with the first call's payload. */
+  readonly kept: string;
 }
 
-/**
- * What the access phase keeps for the response phase: `state` if the answer had one (null is a value), otherwise the
- * whole payload of the first call.
- */
-export type Memo = MemoHead &
-  (
-    | { readonly state: Json; readonly request?: undefined }
-    | { readonly state?: undefined; readonly request: RequestPayload }
-  );
-
-export function createMemo(
-  outcome: AccessOutcome,
-  payload: RequestPayload,
-  state: Json | undefined,
-  correlation: Correlation = {},
-): Memo {
-  const { method, url, http_version } = payload;
-  const head = { correlation, outcome, method, url, http_version };
-  return state === undefined ? { ...head, request: payload } : { ...head, state };
+/** A message of the Model Context Protocol, as far as its response has to know it. */
+export interface MemoMessage {
+  /** undefined: a notification, which has no response. */
+  readonly id?: string | number | undefined;
+  readonly method: string;
+  /** The tool, prompt or resource. */
+  readonly name?: string | undefined;
 }
 
-/** As one string: `false` and null do not survive `kong.ctx.shared`, strings do. Holds tokens: never log it. */
+/** The member of the second payload that says what the policy knew: its own state, or all that it was shown. */
+export function keptPart(payload: string, state: string | undefined): string {
+  return state === undefined ? `"request":${payload}` : `"state":${state}`;
+}
+
+/** Holds tokens: never log it. */
 export function writeMemo(memo: Memo): string {
-  return JSON.stringify({ v: MEMO_VERSION, ...memo });
+  const { outcome, method, requestId, traceparent, tracestate, mcp } = memo;
+  // JSON has no line feeds in it unless somebody formats it, and only the last part is not written by us.
+  const line = JSON.stringify([outcome, method, requestId, traceparent, tracestate, mcp]);
+  const text = `${line}\n${memo.target}\n${memo.kept}`;
+  return `${MEMO_VERSION} ${crc32(text)}\n${text}`;
 }
 
 /**
@@ -56,32 +57,55 @@ export function writeMemo(memo: Memo): string {
  */
 export function readMemo(text: string | undefined): Memo {
   if (text === undefined || text === '') throw missing('nothing was kept for this request');
-  let value: unknown;
+  if (!text.startsWith(`${MEMO_VERSION} `)) throw missing('what was kept is of another version');
+  const headEnd = text.indexOf('\n');
+  const lineEnd = text.indexOf('\n', headEnd + 1);
+  const targetEnd = text.indexOf('\n', lineEnd + 1);
+  if (headEnd < 0 || text.slice(2, headEnd) !== String(crc32(text.slice(headEnd + 1)))) {
+    throw missing('what was kept is damaged');
+  }
+  const line = parseLine(text.slice(headEnd + 1, lineEnd));
+  const [outcome, method, requestId, traceparent, tracestate, mcp] = line;
+  const target = text.slice(lineEnd + 1, targetEnd);
+  const kept = text.slice(targetEnd + 1);
+  if (!isOutcome(outcome) || typeof method !== 'string' || !target.startsWith('"method":')) {
+    throw missing('what was kept is not complete');
+  }
+  if (!kept.startsWith('"state":') && !kept.startsWith('"request":{')) {
+    throw missing('what was kept is not complete');
+  }
+  return {
+    outcome,
+    method,
+    requestId: textOrNone(requestId),
+    traceparent: textOrNone(traceparent),
+    tracestate: textOrNone(tracestate),
+    ...(isMessage(mcp) && { mcp }),
+    target,
+    kept,
+  };
+}
+
+/** Written by ourselves, and the checksum fits. */
+function isMessage(value: unknown): value is MemoMessage {
+  return typeof value === 'object' && value !== null && 'method' in value;
+}
+
+function parseLine(line: string): readonly unknown[] {
   try {
-    value = JSON.parse(text);
+    const value: unknown = JSON.parse(line);
+    return Array.isArray(value) ? value : [];
   } catch {
     throw missing('what was kept is not JSON'); // without the cause: its message quotes the text
   }
-  if (!isObject(value) || value.v !== MEMO_VERSION) throw missing('what was kept is of another version');
-  const { correlation, outcome, method, url, http_version, state, request } = value;
-  if (!isObject(correlation)) throw missing('what was kept is not complete');
-  if (!isOutcome(outcome) || typeof method !== 'string' || typeof url !== 'string') {
-    throw missing('what was kept is not complete');
-  }
-  if (http_version !== '1.0' && http_version !== '1.1') throw missing('what was kept is not complete');
-  const head = { correlation: correlation as Correlation, outcome, method, url, http_version } as const;
-  // Written by ourselves a moment ago; the marker version and these members say enough about the rest.
-  if (state !== undefined) return { ...head, state: state as Json };
-  if (!isObject(request)) throw missing('what was kept is not complete');
-  return { ...head, request: request as unknown as RequestPayload };
+}
+
+function textOrNone(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function isOutcome(value: unknown): value is AccessOutcome {
   return typeof value === 'string' && OUTCOMES.includes(value);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function missing(detail: string): PingAuthError {

@@ -1,9 +1,16 @@
+import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { aRequest, aResponse, SHOW_ALL } from '../../test/model/messages.js';
-import { createMemo, type Memo, readMemo, writeMemo } from './memo.js';
-import { showRequest } from './request-payload.js';
-import { showResponse } from './response-payload.js';
-import { allowsBody, isSendableStatus, reasonPhrase } from './status.js';
+import {
+  aMemo,
+  aRequest,
+  aResponse,
+  SHOW_ALL,
+  showRequest,
+  showResponse,
+} from '../../test/model/messages.js';
+import { allowsBody, isSendableStatus, reasonPhrase } from './http-message.js';
+import { keptPart, type Memo, readMemo, writeMemo } from './memo.js';
+import { composeResponsePayload } from './payloads.js';
 
 describe('the payload of /sideband/request', () => {
   it('has the members and types that providers understand', () => {
@@ -79,7 +86,7 @@ describe('the payload of /sideband/response', () => {
   it.each([[{ token: 'x', deep: [1, null] }], ['text'], [0], [false], [null]])(
     'carries the state %j',
     (state) => {
-      const memo = readMemo(writeMemo(createMemo('permit', payload, state)));
+      const memo = readMemo(writeMemo(aMemo('permit', payload, state)));
       const response = aResponse(200, [['x-up', '1']], 'hello');
       expect(showResponse(response, memo, SHOW_ALL).payload).toEqual({
         method: 'GET',
@@ -95,7 +102,7 @@ describe('the payload of /sideband/response', () => {
   );
 
   it('carries the whole first payload when there was no state', () => {
-    const memo = readMemo(writeMemo(createMemo('permit', payload, undefined)));
+    const memo = readMemo(writeMemo(aMemo('permit', payload, undefined)));
     const shown = showResponse(aResponse(404), memo, SHOW_ALL).payload;
     expect(shown).toMatchObject({
       response_code: '404',
@@ -107,7 +114,7 @@ describe('the payload of /sideband/response', () => {
   });
 
   it('leaves an omitted body out', () => {
-    const memo = createMemo('permit', payload, null);
+    const memo = aMemo('permit', payload, null);
     const shown = showResponse(aResponse(200, [['content-encoding', 'gzip']], 'xx'), memo, SHOW_ALL);
     expect(shown.payload).not.toHaveProperty('body');
     expect(shown.body).toEqual({ kind: 'omitted', reason: 'content_encoding' });
@@ -115,29 +122,48 @@ describe('the payload of /sideband/response', () => {
 });
 
 describe('the memo between the phases', () => {
-  const memo: Memo = createMemo('fail_open', showRequest(aRequest(), SHOW_ALL).payload, undefined);
+  const memo: Memo = aMemo('fail_open', showRequest(aRequest(), SHOW_ALL).payload, undefined);
 
   it('tells how the request got through', () => {
     expect(readMemo(writeMemo(memo))).toEqual(memo);
     expect(memo.outcome).toBe('fail_open');
   });
 
+  it('hands the state back to the letter as it came', () => {
+    const state = '{ "id": 9007199254740993,\n  "e": 1.0, "e": "\\u0041" }';
+    const kept = readMemo(writeMemo({ ...memo, kept: keptPart('{}', state) }));
+    expect(kept.kept).toBe(`"state":${state}`);
+    expect(composeResponsePayload(aResponse(200), kept, { kind: 'absent' })).toContain(`,"state":${state}}`);
+  });
+
+  /** As the access phase writes it, with a checksum that fits. */
+  const sealed = (text: string, version = 2) => `${version} ${crc32(text)}\n${text}`;
+  const line = (...values: unknown[]) => JSON.stringify(values);
+  const { target, kept } = memo;
+
   it.each([
     ['missing', undefined],
     ['empty', ''],
-    ['no JSON', '{"v":1'],
+    ['no memo', '{"v":1'],
     ['null', 'null'],
-    ['a list', '[1]'],
-    ['of no version', JSON.stringify({ ...memo })],
-    ['of another version', JSON.stringify({ ...memo, v: 2 })],
-    ['without an outcome', JSON.stringify({ ...memo, v: 1, outcome: undefined })],
-    ['with another outcome', JSON.stringify({ ...memo, v: 1, outcome: 'deny' })],
-    ['without a method', JSON.stringify({ ...memo, v: 1, method: undefined })],
-    ['without a url', JSON.stringify({ ...memo, v: 1, url: 7 })],
-    ['with another http_version', JSON.stringify({ ...memo, v: 1, http_version: '2' })],
-    ['with neither state nor request', JSON.stringify({ ...memo, v: 1, request: undefined })],
+    ['of no version', sealed('').slice(2)],
+    ['of another version', sealed(`${line('permit', 'GET')}\n${target}\n${kept}`, 3)],
+    ['without a line', sealed('')],
+    ['with a line that is not JSON', sealed(`["permit\n${target}\n${kept}`)],
+    ['without an outcome', sealed(`${line(null, 'GET')}\n${target}\n${kept}`)],
+    ['with another outcome', sealed(`${line('deny', 'GET')}\n${target}\n${kept}`)],
+    ['without a method', sealed(`${line('permit')}\n${target}\n${kept}`)],
+    ['without a target', sealed(`${line('permit', 'GET')}\n\n${kept}`)],
+    ['with neither state nor request', sealed(`${line('permit', 'GET')}\n${target}\n`)],
+    ['with a wrong checksum', sealed(`${line('permit', 'GET')}\n${target}\n${kept}`).replace('GET', 'PUT')],
   ])('that is %s withholds the response', (_case, text) => {
     expect(() => readMemo(text)).toThrow(expect.objectContaining({ code: 'state_missing' }));
+  });
+
+  it('is read when it is whole', () => {
+    expect(readMemo(sealed(`${line('permit', 'GET')}\n${target}\n${kept}`))).toMatchObject({
+      outcome: 'permit',
+    });
   });
 
   it('never shows in the error', () => {

@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { checkNewPath, composeUrl, parseAnsweredUrl, requestUrlFromKong } from './request-url.js';
+import {
+  checkNewPath,
+  composeUrl,
+  escapeKongPath,
+  escapePath,
+  escapeQuery,
+  normalisePath,
+  parseAnsweredUrl,
+  requestUrlFromKong,
+} from './request-url.js';
 import { decodeLossless } from './text.js';
-import { escapeKongPath, escapePath, escapeQuery, normalisePath } from './url-escaping.js';
 
 /** Recorded on Kong 3.9.3: request target, `get_path`, path that reached the upstream. */
 const RECORDED = [

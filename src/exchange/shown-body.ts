@@ -2,17 +2,13 @@ import type { PluginConfig } from '../config/plugin-config.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from './header-list.js';
 import type { Body, OmissionReason, ShownBody } from './http-message.js';
-import { decodeUtf8 } from './text.js';
+import { type ReadableBody, type ReadingRules, readableBody, unreadableStatus } from './readable-body.js';
 
 /** Which bodies of one direction the policy is shown. */
-export interface BodyRules {
+export interface BodyRules extends ReadingRules {
   readonly direction: 'request' | 'response';
-  readonly send: boolean;
-  readonly maxBytes: number;
   readonly overLimit: 'reject' | 'omit';
-  /** Patterns like `text/*`, `*+json`, `application/xml`; empty: every type. */
-  readonly contentTypes: readonly string[];
-  readonly opaque: 'omit' | 'reject';
+  readonly opaque: PluginConfig['opaque_bodies'];
 }
 
 export type RequestBodySettings = Pick<
@@ -56,54 +52,45 @@ export function responseBodyRules(settings: ResponseBodySettings): BodyRules {
 }
 
 /**
- * What of a body the policy is shown. A body that is switched off is never measured nor looked into.
- * @throws PingAuthError `request_body_too_large`, `request_body_opaque` and the same for responses, where the rules say reject.
+ * What of a body the policy is shown: what a correct reader of the bytes makes of it, codings undone and charset decoded. A
+ * body that is switched off is never measured nor looked into. A promise only for a compressed one of some size.
+ *
+ * @param unread why the gateway did not read the body although there is one; `body` is empty then
+ * @throws PingAuthError `request_body_too_large`, `request_body_opaque` where the rules say reject; `request_body_unreadable`
+ *   for text that cannot be shown, which a client could otherwise use to hide it; the same for responses. With a promise, it
+ *   rejects.
  */
-export function showBody(body: Body, headers: HeaderList, rules: BodyRules): ShownBody {
-  if (body.length === 0) return { kind: 'absent' };
-  if (!rules.send) return { kind: 'omitted', reason: 'disabled' };
-  if (body.length > rules.maxBytes) {
-    if (rules.overLimit === 'omit') return { kind: 'omitted', reason: 'too_large' };
-    const detail = `${body.length} bytes, the limit is max_${rules.direction}_body_bytes = ${rules.maxBytes}`;
-    throw new PingAuthError(`${rules.direction}_body_too_large`, { detail });
+export function showBody(
+  body: Body,
+  headers: HeaderList,
+  rules: BodyRules,
+  unread?: OmissionReason,
+): ShownBody | Promise<ShownBody> {
+  if (unread !== undefined) return { kind: 'omitted', reason: unread };
+  const readable = readableBody(body, headers, rules);
+  return readable instanceof Promise ? readable.then((read) => shown(read, rules)) : shown(readable, rules);
+}
+
+function shown(body: ReadableBody, rules: BodyRules): ShownBody {
+  switch (body.kind) {
+    case 'absent':
+    case 'text':
+      return body;
+    case 'too_large': {
+      if (rules.overLimit === 'omit') return { kind: 'omitted', reason: 'too_large' };
+      const detail = `${body.detail}, the limit is max_${rules.direction}_body_bytes = ${rules.maxBytes}`;
+      throw new PingAuthError(`${rules.direction}_body_too_large`, { detail });
+    }
+    case 'omitted':
+      if (body.reason === 'disabled' || rules.opaque !== 'reject') return body;
+      throw new PingAuthError(`${rules.direction}_body_opaque`, {
+        detail: `${body.reason}, and opaque_bodies is reject`,
+      });
+    case 'unreadable': {
+      if (rules.opaque === 'allow_unreadable') return { kind: 'omitted', reason: 'unreadable' };
+      const detail = `${body.reason}: ${body.detail}`;
+      if (rules.direction === 'response') throw new PingAuthError('response_body_unreadable', { detail });
+      throw new PingAuthError('request_body_unreadable', { detail, status: unreadableStatus(body.reason) });
+    }
   }
-  if (isEncoded(headers)) return opaque('content_encoding', rules);
-  if (!isShownType(headers, rules.contentTypes)) return opaque('content_type', rules);
-  const text = decodeUtf8(body);
-  return text === undefined ? opaque('not_utf8', rules) : { kind: 'text', text };
-}
-
-function opaque(reason: OmissionReason, rules: BodyRules): ShownBody {
-  if (rules.opaque === 'omit') return { kind: 'omitted', reason };
-  throw new PingAuthError(`${rules.direction}_body_opaque`, {
-    detail: `${reason}, and opaque_bodies is reject`,
-  });
-}
-
-function isEncoded(headers: HeaderList): boolean {
-  return headers
-    .getAll('content-encoding')
-    .flatMap((value) => value.split(','))
-    .some((coding) => !['', 'identity'].includes(coding.trim().toLowerCase()));
-}
-
-/** With several Content-Type headers all must match: nobody knows which one the upstream reads. */
-function isShownType(headers: HeaderList, patterns: readonly string[]): boolean {
-  if (patterns.length === 0) return true;
-  const types = headers.getAll('content-type').map(mediaType);
-  return (
-    types.length > 0 &&
-    types.every((type) => patterns.some((pattern) => matches(type, pattern.trim().toLowerCase())))
-  );
-}
-
-function mediaType(contentType: string): string {
-  return (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
-}
-
-function matches(type: string, pattern: string): boolean {
-  if (pattern === '*/*' || pattern === '*') return true;
-  if (pattern.endsWith('/*')) return type.startsWith(pattern.slice(0, -1));
-  if (pattern.startsWith('*+')) return type.endsWith(pattern.slice(1));
-  return type === pattern;
 }

@@ -1,6 +1,6 @@
 import type { HeaderField } from './header-list.js';
 
-/** Any JSON value: the policy provider's `state` is opaque and goes back untouched. */
+/** Any JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** `[{"x-a":"1"},{"x-a":"2"}]`: an array of single-pair objects; a map would lose repeated headers. */
@@ -57,8 +57,8 @@ export type RequestAnswer =
       readonly headers: readonly HeaderField[];
       /** undefined when the answer has no body member or it is null. */
       readonly body: string | undefined;
-      /** undefined when there is no `state` member; null is a value. */
-      readonly state: Json | undefined;
+      /** JSON text of `state`, to the letter as it came: opaque, handed back untouched. undefined when there is none. */
+      readonly state: string | undefined;
       /** Present for the warning when the policy tries to change what cannot be changed. */
       readonly sourceIp: string | undefined;
       readonly sourcePort: string | number | undefined;

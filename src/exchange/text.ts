@@ -51,6 +51,14 @@ export function toWireText(value: string): string {
   return value.replace(ESCAPED_BYTES, (escaped) => String.fromCharCode(escaped.charCodeAt(0) - ESCAPE_BASE));
 }
 
+/** Needs no escape in a JSON string: printable ASCII without the quote and the backslash. */
+const JSON_PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+/** A JSON string literal. Nearly every header value is plain, and then two quotes are all there is to do. */
+export function jsonString(text: string): string {
+  return JSON_PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
 /** A body as text, or undefined when it is not valid UTF-8. A byte order mark stays in, so that it survives a round trip. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   const buffer = view(bytes);

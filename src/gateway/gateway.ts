@@ -22,6 +22,8 @@ export interface LogValues {
   /** Dots nest: `ping_auth.response`. */
   readonly key: string;
   readonly values: Readonly<Record<string, string | number>>;
+  /** For Kong's own log, where an admin looks first; only for what an admin has to know. */
+  readonly line?: { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
 }
 
 export interface ReadLimits {

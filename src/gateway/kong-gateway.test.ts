@@ -4,7 +4,7 @@ import type { RequestChanges, ResponseChanges } from '../directives/decision.js'
 import { HeaderList } from '../exchange/header-list.js';
 import type { ReadLimits } from './gateway.js';
 import { KongGateway } from './kong-gateway.js';
-import { RequestHeadReader } from './request-head-reader.js';
+import { RequestHeadReader } from './request-head.js';
 
 const LIMITS: ReadLimits = { readBody: true, maxBodyBytes: 100, overLimit: 'reject', hostLimitsBody: true };
 const NOTHING: RequestChanges = {

@@ -1,13 +1,24 @@
-import type { RequestChanges, ResponseChanges } from '../directives/decision.js';
-import { isUnchanged } from '../directives/describe-changes.js';
-import type { HttpResponse, ResponseToSend } from '../exchange/http-message.js';
+import { isUnchanged, type RequestChanges, type ResponseChanges } from '../directives/decision.js';
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
+import type { HeaderList } from '../exchange/header-list.js';
+import type { HttpResponse, OmissionReason, ResponseToSend } from '../exchange/http-message.js';
 import type { Gateway, LogValues, ReadLimits, RequestReading, ResponseReading } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
-import { readRequest } from './read-request.js';
-import { MEMO_KEY, readResponse } from './read-response.js';
-import { RequestHeadReader } from './request-head-reader.js';
-import { writeRequest } from './write-request.js';
-import { exit, filterResponse, withholdResponse } from './write-response.js';
+import { bytes, headerList, optionalString, requiredInteger } from './pdk-values.js';
+import { type RequestHead, RequestHeadReader } from './request-head.js';
+
+/** Key in `kong.ctx.shared`: what the access phase keeps, and the guard's proof that it ran. */
+const MEMO_KEY = 'ping_auth';
+/** Key in `kong.ctx.shared` by which the guard knows that the response phase ended well; only the stock host needs it. */
+const RESPONSE_MARK_KEY = 'ping_auth_response';
+/** Key in `kong.ctx.shared` by which the guard tells a 500 that was asked for from one that Kong makes of a fault. */
+const EXIT_MARK_KEY = 'ping_auth_exit';
+
+/** Kong and nginx own these: an exit sets them anew, and clearing them changes the framing. */
+const KEPT_BY_KONG = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);
+
+const NO_BYTES = new Uint8Array(0);
 
 /** The gateway over kong-pdk's `kong` object. Calls of one step go out together: the round trips are the cost. */
 export class KongGateway implements Gateway {
@@ -25,35 +36,197 @@ export class KongGateway implements Gateway {
     this.#heads = heads;
   }
 
-  readRequest(limits: ReadLimits): Promise<RequestReading> {
-    return readRequest(this.#kong, this.#heads, limits);
+  async readRequest(limits: ReadLimits): Promise<RequestReading> {
+    const head = await this.#heads.read(this.#kong);
+    if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
+    if (!limits.readBody) return reading(head, NO_BYTES, 'disabled');
+    const body = await this.#readBody(head.headers, limits);
+    return body === undefined ? reading(head, NO_BYTES, 'too_large') : reading(head, body, undefined);
   }
 
   async permit(changes: RequestChanges, memo: string, log?: LogValues): Promise<void> {
-    const calls = [...writeRequest(this.#kong, changes), ...this.#writeLog(log)];
+    const { request } = this.#kong.service;
+    const calls: Promise<unknown>[] = [];
+    const { method, path, query, host, headers, body } = changes;
+    if (method !== undefined) calls.push(request.setMethod(method));
+    if (path !== undefined) calls.push(request.setPath(path));
+    if (query !== undefined) calls.push(request.setRawQuery(query));
+    if (headers.set.size > 0 || headers.remove.length > 0 || host !== undefined) {
+      // Removed and set headers are one call, since an empty list takes a header away (recorded).
+      const written = headerRecord(headers.set);
+      for (const name of headers.remove) written[name] = [];
+      if (host !== undefined) written.host = host;
+      calls.push(request.setHeaders(written));
+    }
+    // Content-Length is never touched: set_raw_body sets it, and any other value makes the upstream read a second request
+    // out of the body.
+    if (body !== undefined) calls.push(request.setRawBody(body));
+    this.#writeLog(log, calls);
     // The memo last: it is the mark that access ended well, so nothing may fail after it.
-    await Promise.all([...calls, this.#kong.ctx.shared.set(MEMO_KEY, memo)]);
+    calls.push(this.#kong.ctx.shared.set(MEMO_KEY, memo));
+    await Promise.all(calls);
   }
 
   async refuse(response: ResponseToSend, log?: LogValues): Promise<void> {
-    await Promise.all([...this.#writeLog(log), exit(this.#kong, response)]);
+    const calls: Promise<unknown>[] = [];
+    this.#writeLog(log, calls);
+    calls.push(this.#exit(response));
+    await Promise.all(calls);
   }
 
-  readResponse(): Promise<ResponseReading> {
-    return readResponse(this.#kong);
+  async readResponse(): Promise<ResponseReading> {
+    const kong = this.#kong;
+    // `kong.service.response.get_headers` is empty in Kong's buffered mode, hence `kong.response`.
+    const [status, headers, body, memo] = await Promise.all([
+      kong.response.getStatus(),
+      kong.response.getHeaders(HEADERS_SEEN_AT_MOST),
+      kong.service.response.getRawBody(),
+      kong.ctx.shared.get(MEMO_KEY),
+    ]);
+    return {
+      response: {
+        status: requiredInteger(status, 'kong.response.get_status'),
+        headers: headerList(headers, 'kong.response.get_headers'),
+        body: bytes(body, 'kong.service.response.get_raw_body'),
+      },
+      memo: optionalString(memo, 'kong.ctx.shared.get'),
+    };
   }
 
+  /**
+   * Headers and status are set where they stand; only a new body needs an exit. The mark for the guard is the last call, so
+   * that a host which dies before it leaves none; an exit needs no mark, since the guard sees that the answer is not the
+   * upstream's.
+   */
   async filter(original: HttpResponse, changes: ResponseChanges, log?: LogValues): Promise<void> {
     // An unchanged response costs no second round trip, so it has nothing to say to Kong's log plugins either.
-    const said = isUnchanged(changes) ? [] : this.#writeLog(log);
-    await Promise.all([...said, filterResponse(this.#kong, original, changes, this.#marksResponse)]);
+    if (isUnchanged(changes)) {
+      if (this.#marksResponse) await this.#kong.ctx.shared.set(RESPONSE_MARK_KEY, '1');
+      return;
+    }
+    const { status, headers, body } = changes;
+    const kong = this.#kong;
+    const calls: Promise<unknown>[] = [];
+    this.#writeLog(log, calls);
+    for (const name of headers.remove) calls.push(kong.response.clearHeader(name));
+    const newStatus = status ?? original.status;
+    // Kong waits for ever when a bodiless upstream answer gets a status with a body (recorded: 204 → 200), so that is an exit.
+    const statusNeedsExit = status !== undefined && (isBodiless(status) || isBodiless(original.status));
+    if (body !== undefined || statusNeedsExit) {
+      this.#markExit(newStatus, calls);
+      const sent = isBodiless(newStatus) ? NO_BYTES : (body ?? original.body);
+      calls.push(kong.response.exit(newStatus, sent, headerRecord(headers.set)));
+    } else {
+      if (status !== undefined) calls.push(kong.response.setStatus(status));
+      if (headers.set.size > 0) calls.push(kong.response.setHeaders(headerRecord(headers.set)));
+      if (this.#marksResponse) calls.push(kong.ctx.shared.set(RESPONSE_MARK_KEY, '1'));
+    }
+    await Promise.all(calls);
   }
 
+  /**
+   * Takes every upstream header off and exits. An exit by itself keeps all upstream headers that it does not name, cookies
+   * included, so they are cleared first; as long as Kong shows a full list there may be more behind it.
+   *
+   * @throws Error when the headers do not come to an end; the caller must then let the event fail, not pass
+   */
   async withhold(response: ResponseToSend, log?: LogValues): Promise<void> {
-    await Promise.all([...this.#writeLog(log), withholdResponse(this.#kong, response)]);
+    const { response: kongResponse } = this.#kong;
+    for (let round = 0; round < 20; round++) {
+      const seen = headerList(
+        await kongResponse.getHeaders(HEADERS_SEEN_AT_MOST),
+        'kong.response.get_headers',
+      );
+      const names = seen.names().filter((name) => !KEPT_BY_KONG.has(name));
+      const calls: Promise<unknown>[] = names.map((name) => kongResponse.clearHeader(name));
+      if (seen.size < HEADERS_SEEN_AT_MOST) {
+        this.#writeLog(log, calls);
+        this.#markExit(response.status, calls);
+        calls.push(this.#exit(response));
+        await Promise.all(calls);
+        return;
+      }
+      await Promise.all(calls);
+    }
+    throw new Error('the upstream headers could not be cleared');
   }
 
-  #writeLog(log: LogValues | undefined): Promise<unknown>[] {
-    return log ? [this.#kong.log.setSerializeValue(log.key, log.values)] : [];
+  /** undefined: over the limit, and the admin wants such a body omitted. */
+  async #readBody(headers: HeaderList, limits: ReadLimits): Promise<Uint8Array | undefined> {
+    const announced = headers.get('content-length');
+    if (Number(announced ?? 0) > limits.maxBodyBytes) return overLimit(limits);
+    try {
+      // The stock host answers a body over the limit with an error that its plugin never sees, so it gets no limit (0).
+      const raw = await this.#kong.request.getRawBody(limits.hostLimitsBody ? limits.maxBodyBytes : 0);
+      const read = bytes(raw, 'kong.request.get_raw_body');
+      checkLength(read, announced);
+      return read.byteLength > limits.maxBodyBytes ? overLimit(limits) : read;
+    } catch (thrown) {
+      const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+      if (code === 'ERR_BODY_TOO_LARGE') return overLimit(limits);
+      throw thrown;
+    }
   }
+
+  /** An explicit body, since over MsgPack an exit without one loses its headers. */
+  #exit({ status, headers, body }: ResponseToSend): Promise<unknown> {
+    const sent = isBodiless(status) ? NO_BYTES : body;
+    return this.#kong.response.exit(status, sent, headerRecord(headers.toMap()));
+  }
+
+  #markExit(status: number, calls: Promise<unknown>[]): void {
+    if (status === 500) calls.push(this.#kong.ctx.shared.set(EXIT_MARK_KEY, '1'));
+  }
+
+  #writeLog(log: LogValues | undefined, calls: Promise<unknown>[]): void {
+    if (log === undefined) return;
+    calls.push(this.#kong.log.setSerializeValue(log.key, log.values));
+    if (log.line !== undefined) calls.push(this.#kong.log[log.line.level](log.line.text));
+  }
+}
+
+function reading(
+  head: RequestHead,
+  body: Uint8Array,
+  unreadBody: OmissionReason | undefined,
+): RequestReading {
+  const { requestId, method, url, httpVersion, headers, sourceIp, sourcePort, clientCertificatePem } = head;
+  return {
+    request: { method, url, httpVersion, headers, body, sourceIp, sourcePort, clientCertificatePem },
+    unreadBody,
+    requestId,
+  };
+}
+
+/** HTTP/2 needs neither Content-Length nor Transfer-Encoding to have a body. */
+function mayHaveBody({ headers, httpVersion }: RequestHead): boolean {
+  if (headers.has('transfer-encoding')) return true;
+  const length = headers.get('content-length');
+  return length === undefined ? Number(httpVersion) >= 2 : length !== '0';
+}
+
+/** Should Kong ever hand over less of a body than it sends on, the policy must not take that for the whole. */
+function checkLength(read: Uint8Array, announced: string | undefined): void {
+  if (announced === undefined || read.byteLength === Number(announced)) return;
+  const detail = `Kong gave ${read.byteLength} bytes of a body of ${Number(announced)}`;
+  throw new PingAuthError('internal_error', { detail });
+}
+
+function overLimit(limits: ReadLimits): undefined {
+  if (limits.overLimit === 'omit') return undefined;
+  throw new PingAuthError('request_body_too_large', { detail: `more than ${limits.maxBodyBytes} bytes` });
+}
+
+function isBodiless(status: number): boolean {
+  return status === 204 || status === 205 || status === 304;
+}
+
+/** A single value as a string: it is what Kong itself would hold, and the shorter message. */
+function headerRecord(
+  headers: ReadonlyMap<string, readonly string[]>,
+): Record<string, string | readonly string[]> {
+  const record: Record<string, string | readonly string[]> = Object.create(null);
+  for (const [name, values] of headers)
+    record[name] = values.length === 1 && values[0] !== undefined ? values[0] : values;
+  return record;
 }

@@ -57,5 +57,7 @@ export interface KongPdk {
   };
   readonly log: {
     setSerializeValue(key: string, value: Readonly<Record<string, string | number>>): Promise<unknown>;
+    warn(text: string): Promise<unknown>;
+    err(text: string): Promise<unknown>;
   };
 }

@@ -33,16 +33,11 @@ export function httpVersion(value: unknown, call: string): string {
   throw unexpected(call, value);
 }
 
+/** Names in lower case, as Kong gives them; every value of a repeated header is a field of its own. */
 export function headerList(value: unknown, call: string): HeaderList {
   if (value === undefined || value === null) return HeaderList.empty;
   if (typeof value !== 'object') throw unexpected(call, value);
-  const map: Record<string, string | string[]> = Object.create(null);
-  for (const [name, entry] of Object.entries(value)) {
-    if (typeof entry === 'string') map[name] = entry;
-    else if (Array.isArray(entry) && entry.every((one) => typeof one === 'string')) map[name] = entry;
-    else throw unexpected(`${call} (header ${name})`, entry);
-  }
-  return HeaderList.fromMap(map);
+  return HeaderList.fromMap(value, (name, entry) => unexpected(`${call} (header ${name})`, entry));
 }
 
 const NO_BYTES = new Uint8Array(0);

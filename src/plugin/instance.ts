@@ -2,25 +2,47 @@ import { configWarnings } from '../config/config-warnings.js';
 import { parseConfig } from '../config/parse-config.js';
 import type { PluginConfig } from '../config/plugin-config.js';
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
+import { type BodyRules, requestBodyRules, responseBodyRules } from '../exchange/shown-body.js';
+import type { ReadLimits } from '../gateway/gateway.js';
+import { KnownParamHeaders } from '../mcp/param-headers.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
-import type { PluginHost } from './host.js';
+import { Alarms } from './alarms.js';
+import { type PluginHost, STOCK_HOST } from './host.js';
 
 /** One configuration of the plugin, as Kong knows it. Holds nothing of any request. */
 export interface Instance {
   readonly telemetry: Telemetry;
-  readonly host: PluginHost;
   readonly routeId: string | undefined;
   readonly serviceId: string | undefined;
+  readonly alarms: Alarms;
   /** What it decides with; or why it refuses everything, since Kong has no way to be told after its own checks. */
   readonly setup: Setup | PingAuthError;
 }
 
+/** What is the same for all requests of an instance, made once. */
 export interface Setup {
   readonly config: PluginConfig;
   readonly client: SidebandClient;
+  readonly readLimits: ReadLimits;
+  readonly requestBodyRules: BodyRules;
+  readonly responseBodyRules: BodyRules;
+  /** `excluded_request_headers` in lower case. */
+  readonly excluded: ReadonlySet<string>;
+  /** undefined: the route does not lead to an MCP server. */
+  readonly mcp: McpSetup | undefined;
+  /** Whether somebody wants both messages of every call. */
+  readonly isRecorded: boolean;
   /** Of the first policy provider; for spans. */
   readonly address: { readonly host: string; readonly port: number };
+}
+
+export interface McpSetup {
+  /** Whether Kong holds responses back until they are complete, so that endless ones are refused. */
+  readonly heldBack: boolean;
+  readonly denials: 'json_rpc' | 'http';
+  /** What `tools/list` of this route's servers told. */
+  readonly paramHeaders: KnownParamHeaders;
 }
 
 /**
@@ -28,33 +50,54 @@ export interface Setup {
  *   reported once and gives an instance that refuses everything
  */
 export function startInstance(raw: unknown, host: PluginHost, telemetry: Telemetry): Instance {
-  const identity = {
-    telemetry,
-    host,
-    routeId: textAt(raw, 'route_id'),
-    serviceId: textAt(raw, 'service_id'),
-  };
+  const routeId = textAt(raw, 'route_id');
+  const serviceId = textAt(raw, 'service_id');
   const where: Record<string, string> = {};
-  if (identity.routeId !== undefined) where.route = identity.routeId;
-  if (identity.serviceId !== undefined) where.service = identity.serviceId;
+  if (routeId !== undefined) where.route = routeId;
+  if (serviceId !== undefined) where.service = serviceId;
+  const identity = { telemetry, routeId, serviceId, alarms: new Alarms() };
   try {
     const config = parseConfig(raw);
     telemetry.hideSecret(config.shared_secret);
     if (config.client_key !== undefined) telemetry.hideSecret(config.client_key);
     for (const warning of configWarnings(config)) telemetry.notice('warn', warning, where);
-    return {
-      ...identity,
-      setup: {
-        config,
-        client: createSidebandClient(config, telemetry.sideband),
-        address: addressOf(config.service_url),
-      },
-    };
+    const client = createSidebandClient(config, telemetry.sideband);
+    return { ...identity, setup: createSetup(config, client, host, telemetry) };
   } catch (thrown) {
     const error = asPingAuthError(thrown);
     telemetry.problem('every request of this configuration is refused', error, where);
     return { ...identity, setup: error };
   }
+}
+
+export function createSetup(
+  config: PluginConfig,
+  client: SidebandClient,
+  host: PluginHost,
+  telemetry: Pick<Telemetry, 'record'>,
+): Setup {
+  return {
+    config,
+    client,
+    readLimits: {
+      readBody: config.send_request_body,
+      maxBodyBytes: config.max_request_body_bytes,
+      overLimit: config.request_body_over_limit,
+      hostLimitsBody: host !== STOCK_HOST,
+    },
+    requestBodyRules: requestBodyRules(config),
+    responseBodyRules: responseBodyRules(config),
+    excluded: new Set(config.excluded_request_headers.map((name) => name.toLowerCase())),
+    mcp: config.mcp
+      ? {
+          heldBack: host.phases?.includes('response') ?? true,
+          denials: config.mcp_denials,
+          paramHeaders: new KnownParamHeaders(),
+        }
+      : undefined,
+    isRecorded: config.enable_debug_logging || telemetry.record !== undefined,
+    address: addressOf(config.service_url),
+  };
 }
 
 /** @throws PingAuthError when the configuration is invalid */

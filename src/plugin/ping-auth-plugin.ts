@@ -1,11 +1,14 @@
 import { KongGateway } from '../gateway/kong-gateway.js';
 import type { KongPdk } from '../gateway/kong-pdk.js';
-import { RequestHeadReader } from '../gateway/request-head-reader.js';
-import { accessPhase } from './access-phase.js';
+import { RequestHeadReader } from '../gateway/request-head.js';
+import { AccessRun } from './access-run.js';
 import { type PhaseEvent, type PluginHost, STOCK_HOST } from './host.js';
 import { type Instance, startInstance } from './instance.js';
-import { responsePhase } from './response-phase.js';
+import { ResponseRun } from './response-run.js';
 import { telemetry } from './runtime.js';
+
+/** For the host that tells nothing about its events. */
+const NO_EVENT: PhaseEvent = {};
 
 /**
  * The plugin class that Kong's hosts know: one object for each configuration, one call for each phase of each request.
@@ -26,13 +29,13 @@ export class PingAuthPlugin {
   }
 
   /** Asks the policy about the request. Comes back only when the request may go on to the upstream. */
-  access(kong: KongPdk, event: PhaseEvent = {}): Promise<void> {
-    return accessPhase(this.#instance, this.#gateway(kong), event);
+  access(kong: KongPdk, event: PhaseEvent = NO_EVENT): Promise<void> {
+    return new AccessRun(this.#instance, this.#gateway(kong), event).run();
   }
 
   /** Asks the policy about the upstream's response. Comes back only when it may go out to the client. */
-  response(kong: KongPdk, event: PhaseEvent = {}): Promise<void> {
-    return responsePhase(this.#instance, this.#gateway(kong), event);
+  response(kong: KongPdk, event: PhaseEvent = NO_EVENT): Promise<void> {
+    return new ResponseRun(this.#instance, this.#gateway(kong), event).run();
   }
 
   /** The instance is gone; its connections stay for others that use the same policy provider. */

@@ -26,7 +26,7 @@ export function refusal(
   errorStatus: number | undefined,
   requestId: string | undefined,
 ): ResponseToSend {
-  const status = error.entry.status === 502 ? (errorStatus ?? 502) : error.entry.status;
+  const status = error.status === 502 ? (errorStatus ?? 502) : error.status;
   const headers: HeaderField[] = [
     ['content-type', 'application/json; charset=utf-8'],
     ['cache-control', 'no-store'],

@@ -25,6 +25,8 @@ export type SchemaField = Readonly<Record<string, unknown>>;
 /** Second argument of a plugin's constructor: tells it that it runs in this server and not in the stock one. */
 export interface HostInfo {
   readonly kind: 'ping-auth-pluginserver';
+  /** The phases that are run; undefined: all that the plugin has. */
+  readonly phases?: readonly string[];
   /**
    * A phase that throws an error with `restartInstance === true` makes the server drop the instance and close the
    * connection without an answer: Kong starts the instance anew, with the configuration of that moment, and runs the

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { TestClock } from '../../test/support/sideband-clients.js';
-import { Avoidance } from './avoidance.js';
+import { Avoidance } from './circuit.js';
 
 let clock: TestClock;
 let avoidance: Avoidance;

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
-import { CallSlots } from './call-slots.js';
-import { Patience } from './patience.js';
+import { callerOf } from '../../test/support/sideband-clients.js';
+import { CallSlots, Patience } from './call-slots.js';
+import { Deadlines } from './deadlines.js';
 
 const open: Patience[] = [];
 afterEach(() => {
@@ -8,7 +9,7 @@ afterEach(() => {
 });
 
 function patience(signal?: AbortSignal): Patience {
-  const one = new Patience(60_000, signal);
+  const one = new Patience(new Deadlines(60_000), signal && callerOf(signal));
   open.push(one);
   return one;
 }

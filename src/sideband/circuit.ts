@@ -1,4 +1,14 @@
-import type { Clock } from './clock.js';
+import { performance } from 'node:perf_hooks';
+
+/** Where time comes from. Tests put in their own, so that nothing has to sleep. */
+export interface Clock {
+  /** Milliseconds that only ever go forward; a jump of the wall clock must neither open nor close a circuit. */
+  now(): number;
+  /** Milliseconds since 1970, to compare with dates that a provider sends. */
+  wall(): number;
+}
+
+export const SYSTEM_CLOCK: Clock = { now: () => performance.now(), wall: () => Date.now() };
 
 /** Of the instance that makes the call; the circuit itself is shared. */
 export interface CircuitSettings {
@@ -13,6 +23,8 @@ export type CircuitState = 'closed' | 'open' | 'half_open' | 'rate_limited';
 export type Admission =
   | { readonly admitted: true; readonly probe: boolean }
   | { readonly admitted: false; readonly because: 'open' | 'rate_limited'; readonly secondsLeft: number };
+
+const ADMITTED: Admission = { admitted: true, probe: false };
 
 /**
  * Keeps calls away from one policy provider: after a 429 for the time it asked for, and after too many consecutive
@@ -32,7 +44,7 @@ export class Circuit {
   admit(settings: CircuitSettings): Admission {
     const now = this.#clock.now();
     if (now < this.#limitedUntil) return rejected('rate_limited', this.#limitedUntil - now);
-    if (this.#openUntil === undefined || settings.failures === 0) return { admitted: true, probe: false };
+    if (this.#openUntil === undefined || settings.failures === 0) return ADMITTED;
     if (now < this.#openUntil || this.#probing) return rejected('open', this.#openUntil - now);
     this.#probing = true;
     return { admitted: true, probe: true };
@@ -70,6 +82,11 @@ export class Circuit {
     this.#limitedUntil = Math.max(this.#limitedUntil, this.#clock.now() + seconds * 1000);
   }
 
+  /** No failure is counted and nothing is closed to anybody: another success would change nothing. */
+  get isQuiet(): boolean {
+    return this.#failures === 0 && this.#openUntil === undefined && this.#limitedUntil === 0;
+  }
+
   get state(): CircuitState {
     const now = this.#clock.now();
     if (now < this.#limitedUntil) return 'rate_limited';
@@ -81,6 +98,44 @@ export class Circuit {
   get secondsLeft(): number {
     const until = Math.max(this.#limitedUntil, this.#openUntil ?? 0);
     return Math.max(0, Math.ceil((until - this.#clock.now()) / 1000));
+  }
+}
+
+/** Remembers that a provider could not be reached, so that others are asked first; after a while one request probes it. */
+export class Avoidance {
+  readonly #clock: Clock;
+  #until: number | undefined;
+  #probing = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get active(): boolean {
+    return this.#until !== undefined;
+  }
+
+  /** Whether to ask others first. When the time is up, exactly one caller is told `false` and probes. */
+  claim(): boolean {
+    if (this.#until === undefined) return false;
+    if (this.#probing || this.#clock.now() < this.#until) return true;
+    this.#probing = true;
+    return false;
+  }
+
+  reached(): void {
+    this.#until = undefined;
+    this.#probing = false;
+  }
+
+  failed(avoidMs: number): void {
+    this.#until = this.#clock.now() + avoidMs;
+    this.#probing = false;
+  }
+
+  /** The probe ended without a result; the next request may probe. */
+  abandoned(): void {
+    this.#probing = false;
   }
 }
 

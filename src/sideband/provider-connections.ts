@@ -1,9 +1,8 @@
-import { Pool } from 'undici';
-import { Avoidance } from './avoidance.js';
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext, TLSSocket } from 'node:tls';
+import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import { CallSlots } from './call-slots.js';
-import type { Clock } from './clock.js';
-import { type ConnectSettings, createConnector } from './connector.js';
-import { ReusedClient } from './http-exchange.js';
+import { Avoidance, type Clock } from './circuit.js';
 
 /** Connections are renewed this often, so that a changed DNS entry is followed. */
 export const CONNECTION_MAX_AGE_MS = 60_000;
@@ -11,10 +10,45 @@ export const CONNECTION_MAX_AGE_MS = 60_000;
 /** Enough for proxies that add a lot; an endless head ends here. */
 const MAX_HEAD_BYTES = 65_536;
 
+/** How to reach one host: everything that makes one connection differ from another. */
+export interface ConnectSettings {
+  readonly connectTimeoutMs: number;
+  readonly verify: boolean;
+  readonly caCertificate: string | undefined;
+  readonly clientCertificate: string | undefined;
+  readonly clientKey: string | undefined;
+  readonly serverName: string | undefined;
+}
+
 export interface PoolSettings extends ConnectSettings {
   readonly keepAliveMs: number;
   readonly connections: number;
   readonly maxQueued: number;
+}
+
+/** What an exchange adds to undici's options, in order to learn which connection carries it. */
+export interface CarriedOptions extends Dispatcher.DispatchOptions {
+  readonly exchange: { carriedBy(client: ReusedClient): void };
+}
+
+/** undici's client of one connection, which counts the answers that its present connection has carried. */
+export class ReusedClient extends Client {
+  answers = 0;
+
+  constructor(origin: string | URL, options: Client.Options) {
+    super(origin, options);
+    this.on('connect', () => {
+      this.answers = 0;
+    });
+  }
+
+  override dispatch(
+    options: Partial<CarriedOptions> & Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
+    options.exchange?.carriedBy(this);
+    return super.dispatch(options, handler);
+  }
 }
 
 /** The connections to one host with one set of TLS settings and limits, shared by all instances that want the same. */
@@ -26,6 +60,7 @@ export class ProviderConnections {
   readonly #create: () => Pool;
   #pool: Pool;
   #born: number;
+  #destroyed = false;
   /** Pools that were replaced and still carry a call. */
   readonly #retired = new Set<Pool>();
   #lastUsed: number;
@@ -57,6 +92,11 @@ export class ProviderConnections {
     return this.#pool;
   }
 
+  /** Ended after long disuse; whoever comes back has to get others. */
+  get destroyed(): boolean {
+    return this.#destroyed;
+  }
+
   /** Milliseconds since the last call; 0 while one is under way. */
   get idleMs(): number {
     return this.slots.taken > 0 ? 0 : this.#clock.now() - this.#lastUsed;
@@ -77,6 +117,7 @@ export class ProviderConnections {
 
   /** Ends everything at once; calls under way fail. */
   async destroy(): Promise<void> {
+    this.#destroyed = true;
     await Promise.all([this.#pool, ...this.#retired].map((pool) => pool.destroy()));
   }
 
@@ -88,4 +129,49 @@ export class ProviderConnections {
       () => this.#retired.delete(pool),
     );
   }
+}
+
+/** Certificates of handshakes that failed, by the error they failed with; Node's errors do not carry them. */
+const peerCertificates = new WeakMap<object, X509Certificate>();
+
+export function peerCertificateOf(error: unknown): X509Certificate | undefined {
+  return typeof error === 'object' && error !== null ? peerCertificates.get(error) : undefined;
+}
+
+/** Opens connections for undici's pool: TLS 1.2 or newer, and the provider's certificate kept for the log when it is refused. */
+export function createConnector(settings: ConnectSettings): buildConnector.connector {
+  const { caCertificate, clientCertificate, clientKey, serverName } = settings;
+  const connector = buildConnector({
+    timeout: settings.connectTimeoutMs,
+    rejectUnauthorized: settings.verify,
+    // Made once: reading the certificates anew for every connection would cost more than the handshake.
+    secureContext: createSecureContext({
+      minVersion: 'TLSv1.2',
+      ...(caCertificate !== undefined && { ca: caCertificate, allowPartialTrustChain: true }),
+      ...(clientCertificate !== undefined && { cert: clientCertificate }),
+      ...(clientKey !== undefined && { key: clientKey }),
+    }),
+    ...(serverName !== undefined && { servername: serverName }),
+  });
+  // undici's type says void, but it returns the socket. Should it stop doing so, only the log line gets poorer.
+  const connect = connector as (...parameters: Parameters<typeof connector>) => unknown;
+  return (options, callback) => {
+    let certificate: X509Certificate | undefined;
+    const socket = connect(options, (...result) => {
+      const [error] = result;
+      if (error !== null && certificate !== undefined) peerCertificates.set(error, certificate);
+      callback(...result);
+    });
+    if (socket instanceof TLSSocket) {
+      // Before Node checks the certificate and, if it is wrong, destroys the socket and all that is known of it.
+      socket.prependOnceListener('secure', () => {
+        // Not getPeerX509Certificate: on Node 20 the check that follows would then find an empty certificate.
+        const { raw } = socket.getPeerCertificate(true);
+        certificate = raw === undefined ? undefined : new X509Certificate(raw);
+      });
+      // An alert that comes after the handshake (TLS 1.3 judges the client certificate late) is followed by the end of
+      // the stream, and undici would report only that.
+      socket.once('error', (error) => socket.destroy(error));
+    }
+  };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { retryAfterSeconds } from './retry-after.js';
+import { retryAfterSeconds } from './status-errors.js';
 
 const WALL = Date.UTC(2026, 5, 15, 12, 0, 0);
 

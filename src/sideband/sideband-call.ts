@@ -1,84 +1,90 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
+import type { Patience } from './call-slots.js';
 import type { CircuitSettings } from './circuit.js';
-import type { ExchangeRequest } from './http-exchange.js';
 import type { SidebandObserver, SidebandPhase } from './observer.js';
-import type { Patience } from './patience.js';
-import type { Provider } from './provider.js';
-import { type AttemptResult, attempt } from './provider-attempt.js';
-import type { SidebandRuntime } from './sideband-runtime.js';
+import { type AttemptResult, attempt, type ProviderRequest } from './provider-attempt.js';
+import type { LinkedProvider } from './sideband-runtime.js';
 import { printable, statusError } from './status-errors.js';
 
 /** What all calls of one instance have in common. */
 export interface CallSettings {
-  readonly runtime: SidebandRuntime;
+  /** In the order in which they are asked. */
+  readonly providers: readonly LinkedProvider[];
   readonly observer: SidebandObserver;
-  readonly providers: readonly Provider[];
   readonly circuit: CircuitSettings;
   readonly avoidMs: number;
-  readonly maxBodyBytes: number;
+  /** The largest answer that is taken, bytes. */
+  readonly maxAnswerBytes: number;
+  /** Milliseconds since 1970, for Retry-After. */
+  readonly wall: () => number;
 }
 
 /** The way of one call through the providers: which are asked, in which order, and what their circuits learn from it. */
-export class SidebandCall {
+export class SidebandCall implements ProviderRequest {
   readonly #settings: CallSettings;
   readonly #phase: SidebandPhase;
-  readonly #message: Omit<ExchangeRequest, 'path'>;
-  readonly #patience: Patience;
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+  readonly patience: Patience;
   /** Not reached lately, and asked by this call to see whether that is over. */
-  #probed: Provider | undefined;
+  #probed: LinkedProvider | undefined;
   /** Who answered, or whose failure is the call's; for the log. */
-  provider: Provider | undefined;
+  provider: LinkedProvider | undefined;
   correlationId: string | undefined;
 
   constructor(
     settings: CallSettings,
     phase: SidebandPhase,
-    message: Omit<ExchangeRequest, 'path'>,
+    headers: readonly string[],
+    body: Buffer,
     patience: Patience,
   ) {
     this.#settings = settings;
     this.#phase = phase;
-    this.#message = message;
-    this.#patience = patience;
+    this.headers = headers;
+    this.body = body;
+    this.patience = patience;
+  }
+
+  get maxAnswerBytes(): number {
+    return this.#settings.maxAnswerBytes;
   }
 
   /** @returns body of a 200. @throws PingAuthError */
   async answer(): Promise<Buffer> {
     try {
-      return await this.#askInTurn(this.#order());
+      let failure: PingAuthError | undefined;
+      const order = this.#order();
+      for (const [index, provider] of order.entries()) {
+        const outcome = await this.#ask(provider);
+        if (Buffer.isBuffer(outcome)) {
+          this.provider = provider;
+          return outcome;
+        }
+        if (failure === undefined || isGraver(outcome.error, failure)) {
+          failure = outcome.error;
+          this.provider = provider;
+        }
+        const next = outcome.elsewhere && this.patience.ended === undefined ? order[index + 1] : undefined;
+        this.#reportFailure(provider, outcome.error, next);
+        if (next === undefined) break;
+      }
+      throw failure ?? new PingAuthError('internal_error', { detail: 'no provider to ask' });
     } finally {
       // A probe that brought no result, or was not needed: another request may make it.
-      if (this.#probed) this.#settings.runtime.connections(this.#probed).avoidance.abandoned();
+      if (this.#probed) this.#probed.connections.avoidance.abandoned();
     }
-  }
-
-  async #askInTurn(order: readonly Provider[]): Promise<Buffer> {
-    let failure: PingAuthError | undefined;
-    for (const [index, provider] of order.entries()) {
-      const outcome = await this.#ask(provider);
-      if (Buffer.isBuffer(outcome)) {
-        this.provider = provider;
-        return outcome;
-      }
-      if (failure === undefined || isGraver(outcome.error, failure)) {
-        failure = outcome.error;
-        this.provider = provider;
-      }
-      const next = outcome.elsewhere && this.#patience.ended === undefined ? order[index + 1] : undefined;
-      this.#reportFailure(provider, outcome.error, next);
-      if (next === undefined) break;
-    }
-    throw failure ?? new PingAuthError('internal_error', { detail: 'no provider to ask' });
   }
 
   /** As configured, but those that could not be reached lately come last. The first of them may be due for a probe. */
-  #order(): readonly Provider[] {
-    const { providers, runtime } = this.#settings;
+  #order(): readonly LinkedProvider[] {
+    const { providers } = this.#settings;
     if (providers.length === 1) return providers;
-    const isAvoided = (provider: Provider) => runtime.connections(provider).avoidance.active;
+    const isAvoided = (provider: LinkedProvider) => provider.connections.avoidance.active;
+    if (!providers.some(isAvoided)) return providers;
     const first = providers.find((provider) => {
       if (!isAvoided(provider)) return true;
-      if (runtime.connections(provider).avoidance.claim()) return false;
+      if (provider.connections.avoidance.claim()) return false;
       this.#probed = provider;
       return true;
     });
@@ -90,21 +96,22 @@ export class SidebandCall {
     ];
   }
 
-  async #ask(provider: Provider): Promise<Buffer | NoAnswer> {
-    const { runtime, observer, maxBodyBytes } = this.#settings;
-    const circuit = runtime.circuit(provider);
-    const admission = circuit.admit(this.#settings.circuit);
+  async #ask(provider: LinkedProvider): Promise<Buffer | NoAnswer> {
+    const { observer, circuit: circuitSettings } = this.#settings;
+    const { circuit, connections } = provider;
+    const admission = circuit.admit(circuitSettings);
     if (!admission.admitted) return notAdmitted(admission.because, admission.secondsLeft);
     let learned = false;
     try {
       const path = this.#phase === 'request' ? provider.requestPath : provider.responsePath;
-      const request = { path, headers: this.#message.headers, body: this.#message.body };
-      const result = await attempt(runtime.connections(provider), request, maxBodyBytes, this.#patience, () =>
+      const result = await attempt(connections, path, this, () =>
         observer.staleConnection?.({ phase: this.#phase, provider: provider.name }),
       );
-      const from = circuit.state;
+      const wasQuiet = circuit.isQuiet;
+      const from = wasQuiet ? 'closed' : circuit.state;
       const outcome = this.#learn(provider, result, admission.probe);
       learned = true;
+      if (wasQuiet && circuit.isQuiet) return outcome;
       const to = circuit.state;
       if (to !== from) {
         observer.circuitChanged?.({ provider: provider.name, from, to, secondsLeft: circuit.secondsLeft });
@@ -116,10 +123,10 @@ export class SidebandCall {
   }
 
   /** Tells circuit and avoidance, and turns the result into a body or an error. */
-  #learn(provider: Provider, result: AttemptResult, probe: boolean): Buffer | NoAnswer {
-    const { runtime, circuit: circuitSettings, avoidMs } = this.#settings;
-    const circuit = runtime.circuit(provider);
-    const { avoidance } = runtime.connections(provider);
+  #learn(provider: LinkedProvider, result: AttemptResult, probe: boolean): Buffer | NoAnswer {
+    const { circuit: circuitSettings, avoidMs, wall } = this.#settings;
+    const { circuit } = provider;
+    const { avoidance } = provider.connections;
     if (result.kind === 'failed') {
       if (result.providerFailed) circuit.failed(probe, circuitSettings);
       else circuit.abandoned(probe);
@@ -137,18 +144,18 @@ export class SidebandCall {
       circuit.succeeded(probe);
       return body;
     }
-    const error = statusError(status, headers, body, runtime.clock.wall());
+    const error = statusError(status, headers, body, wall());
     if (error.code === 'provider_failing') circuit.failed(probe, circuitSettings);
     else if (error.code === 'provider_rate_limited') circuit.rateLimited(probe, error.retryAfterSeconds ?? 1);
     else circuit.succeeded(probe);
     return { error, elsewhere: false };
   }
 
-  #probeEnded(provider: Provider): void {
+  #probeEnded(provider: LinkedProvider): void {
     if (this.#probed === provider) this.#probed = undefined;
   }
 
-  #reportFailure(provider: Provider, error: PingAuthError, next: Provider | undefined): void {
+  #reportFailure(provider: LinkedProvider, error: PingAuthError, next: LinkedProvider | undefined): void {
     this.#settings.observer.providerFailed?.({
       phase: this.#phase,
       provider: provider.name,

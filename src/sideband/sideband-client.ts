@@ -1,50 +1,50 @@
 import type { PluginConfig } from '../config/plugin-config.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
-import type {
-  RequestAnswer,
-  RequestPayload,
-  ResponseAnswer,
-  ResponsePayload,
-} from '../exchange/sideband-message.js';
-import { callHeaders, fixedHeaders } from './call-headers.js';
+import type { RequestAnswer, ResponseAnswer } from '../exchange/sideband-message.js';
+import { VERSION } from '../version.js';
+import { type Caller, Patience } from './call-slots.js';
+import { Deadlines } from './deadlines.js';
 import type { CallFinished, SidebandObserver, SidebandPhase } from './observer.js';
-import { Patience } from './patience.js';
 import { callTimeoutMs, providersOf } from './provider.js';
 import { type CallSettings, SidebandCall } from './sideband-call.js';
 import { PROCESS_RUNTIME, type ProviderStatus, type SidebandRuntime } from './sideband-runtime.js';
 import { readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
+export type { Caller } from './call-slots.js';
 export type { CircuitChanged, ProviderFailed, SidebandObserver, StaleConnection } from './observer.js';
 export type { CallFinished, ProviderStatus, SidebandPhase };
 
 /** What belongs to one call. */
 export interface CallContext {
   /** Kong's request id; goes along as X-Request-Id. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** W3C Trace Context of the client. What is malformed is not passed on. */
-  readonly traceparent?: string;
-  readonly tracestate?: string;
-  /** Aborted when the client goes away: the call ends with `client_gone`. */
-  readonly signal?: AbortSignal;
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+  /** When it is over, the call ends with `client_gone`. */
+  readonly caller?: Caller | undefined;
 }
 
 export interface Asked<A> {
   readonly answer: A;
+  /** The answer as it came: JSON in UTF-8. */
+  readonly body: Buffer;
   /** The provider that answered: scheme, host, port and path. */
   readonly provider: string;
   /** Of the whole call: queue, retries and failover included. */
   readonly durationMs: number;
   /** The provider's `Correlation-Id`. */
-  readonly correlationId?: string;
+  readonly correlationId: string | undefined;
 }
 
 /**
- * The policy provider as one instance of the plugin sees it. Only a 200 with an object of the right shape is an answer;
- * everything else is thrown as PingAuthError with a code of the catalogue and `call` filled in.
+ * The policy provider as one instance of the plugin sees it. Payloads are JSON text (exchange/payloads.ts). Only a 200
+ * with an object of the right shape is an answer; everything else is thrown as PingAuthError with a code of the catalogue
+ * and `call` filled in.
  */
 export interface SidebandClient {
-  askAboutRequest(payload: RequestPayload, call: CallContext): Promise<Asked<RequestAnswer>>;
-  askAboutResponse(payload: ResponsePayload, call: CallContext): Promise<Asked<ResponseAnswer>>;
+  askAboutRequest(payload: string, call: CallContext): Promise<Asked<RequestAnswer>>;
+  askAboutResponse(payload: string, call: CallContext): Promise<Asked<ResponseAnswer>>;
   /** The instance is closed. Connections stay for others, and calls under way end normally. */
   release(): void;
 }
@@ -55,17 +55,17 @@ export function createSidebandClient(
   runtime: SidebandRuntime = PROCESS_RUNTIME,
 ): SidebandClient {
   const providers = providersOf(config);
-  const timeoutMs = callTimeoutMs(config);
+  const deadlines = new Deadlines(callTimeoutMs(config));
   const headers = fixedHeaders(config);
+  for (const provider of providers) runtime.retain(provider);
   const settings: CallSettings = {
-    runtime,
+    providers: providers.map((provider) => runtime.link(provider)),
     observer,
-    providers,
     circuit: { failures: config.circuit_failures, openMs: config.circuit_open_ms },
     avoidMs: config.failover_retry_ms,
-    maxBodyBytes: config.max_sideband_response_bytes,
+    maxAnswerBytes: config.max_sideband_response_bytes,
+    wall: () => runtime.clock.wall(),
   };
-  for (const provider of providers) runtime.retain(provider);
   let released = false;
 
   return {
@@ -80,19 +80,19 @@ export function createSidebandClient(
 
   async function ask<A>(
     phase: SidebandPhase,
-    payload: RequestPayload | ResponsePayload,
+    payload: string,
     context: CallContext,
     read: (body: Uint8Array) => A,
     outcomeOf: (answer: A) => CallFinished['outcome'],
   ): Promise<Asked<A>> {
     const start = runtime.clock.now();
-    const patience = new Patience(timeoutMs, context.signal);
+    const patience = new Patience(deadlines, context.caller);
     let call: SidebandCall | undefined;
     try {
       if (patience.ended !== undefined) throw new PingAuthError('client_gone');
-      const message = { headers: callHeaders(headers, context), body: Buffer.from(JSON.stringify(payload)) };
-      call = new SidebandCall(settings, phase, message, patience);
-      const answer = read(await call.answer());
+      call = new SidebandCall(settings, phase, callHeaders(headers, context), Buffer.from(payload), patience);
+      const body = await call.answer();
+      const answer = read(body);
       const durationMs = runtime.clock.now() - start;
       const { correlationId } = call;
       const provider = call.provider?.name ?? '';
@@ -104,7 +104,7 @@ export function createSidebandClient(
         correlationId,
         providerErrorId: undefined,
       });
-      return { answer, provider, durationMs, ...(correlationId !== undefined && { correlationId }) };
+      return { answer, body, provider, durationMs, correlationId };
     } catch (thrown) {
       const error = withCall(asPingAuthError(thrown), call, runtime.clock.now() - start);
       const { provider, correlationId, providerErrorId, durationMs = 0 } = error.call;
@@ -126,6 +126,32 @@ export function createSidebandClient(
 /** The policy providers this process knows, each with circuit and connections: for /health/ready and the metrics. */
 export function knownProviders(runtime: SidebandRuntime = PROCESS_RUNTIME): readonly ProviderStatus[] {
   return runtime.status;
+}
+
+/** W3C Trace Context, version 00 and its successors; what a client sends that does not fit is not passed on. */
+const TRACEPARENT =
+  /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(-[\x21-\x7e]{0,200})?$/;
+const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** The headers that are the same for every call, names and values by turns. undici adds Host and Content-Length. */
+function fixedHeaders(config: PluginConfig): readonly string[] {
+  return [
+    ...['Content-Type', 'application/json', 'Accept', 'application/json', 'User-Agent', `Kong/${VERSION}`],
+    ...[config.secret_header_name, config.shared_secret],
+  ];
+}
+
+/** Adds what belongs to one call. A value that could not travel is left out: a client must not be able to end the call. */
+function callHeaders(fixed: readonly string[], call: CallContext): readonly string[] {
+  const { requestId, traceparent, tracestate } = call;
+  const headers = fixed.slice();
+  if (requestId !== undefined && REQUEST_ID.test(requestId)) headers.push('X-Request-Id', requestId);
+  if (traceparent !== undefined && TRACEPARENT.test(traceparent)) {
+    headers.push('traceparent', traceparent);
+    if (tracestate !== undefined && TRACESTATE.test(tracestate)) headers.push('tracestate', tracestate);
+  }
+  return headers;
 }
 
 /** The same error with the facts of the call. */

@@ -1,5 +1,4 @@
-import { Circuit, type CircuitState } from './circuit.js';
-import { type Clock, SYSTEM_CLOCK } from './clock.js';
+import { Circuit, type CircuitState, type Clock, SYSTEM_CLOCK } from './circuit.js';
 import type { Provider } from './provider.js';
 import { ProviderConnections } from './provider-connections.js';
 
@@ -53,19 +52,9 @@ export class SidebandRuntime {
     this.#sweep();
   }
 
-  circuit(provider: Provider): Circuit {
-    return this.#known(provider).circuit;
-  }
-
-  /** Made when they are first wanted, also for an instance that was released and still has a call to make. */
-  connections(provider: Provider): ProviderConnections {
-    let connections = this.#connections.get(provider.poolKey);
-    if (connections === undefined) {
-      connections = new ProviderConnections(provider.origin, provider.pool, this.clock);
-      this.#connections.set(provider.poolKey, connections);
-    }
-    this.#known(provider).poolKeys.add(provider.poolKey);
-    return connections;
+  /** The provider with what it shares with other instances; for an instance that has retained it. */
+  link(provider: Provider): LinkedProvider {
+    return new LinkedProvider(provider, this.#known(provider).circuit, () => this.#connectionsOf(provider));
   }
 
   get status(): readonly ProviderStatus[] {
@@ -91,6 +80,17 @@ export class SidebandRuntime {
     this.#connections.clear();
     this.#providers.clear();
     await Promise.all(all.map((connections) => connections.destroy()));
+  }
+
+  /** Made when they are first wanted, also for an instance that was released and still has a call to make. */
+  #connectionsOf(provider: Provider): ProviderConnections {
+    let connections = this.#connections.get(provider.poolKey);
+    if (connections === undefined) {
+      connections = new ProviderConnections(provider.origin, provider.pool, this.clock);
+      this.#connections.set(provider.poolKey, connections);
+    }
+    this.#known(provider).poolKeys.add(provider.poolKey);
+    return connections;
   }
 
   #known(provider: Provider): KnownProvider {
@@ -124,6 +124,31 @@ export class SidebandRuntime {
     for (const { poolKeys } of this.#providers.values()) {
       for (const key of poolKeys) if (!this.#connections.has(key)) poolKeys.delete(key);
     }
+  }
+}
+
+/** One provider of one instance, with the circuit and the connections that it shares. */
+export class LinkedProvider {
+  /** Scheme, host, port and path. */
+  readonly name: string;
+  readonly requestPath: string;
+  readonly responsePath: string;
+  readonly circuit: Circuit;
+  readonly #find: () => ProviderConnections;
+  #connections: ProviderConnections | undefined;
+
+  constructor(provider: Provider, circuit: Circuit, find: () => ProviderConnections) {
+    this.name = provider.name;
+    this.requestPath = provider.requestPath;
+    this.responsePath = provider.responsePath;
+    this.circuit = circuit;
+    this.#find = find;
+  }
+
+  /** Ask for every call: after long disuse there are others. */
+  get connections(): ProviderConnections {
+    if (this.#connections === undefined || this.#connections.destroyed) this.#connections = this.#find();
+    return this.#connections;
   }
 }
 

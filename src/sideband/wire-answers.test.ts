@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PERMIT } from '../../test/support/sideband-clients.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
@@ -50,7 +51,7 @@ describe('answer to /sideband/request', () => {
         ['x-a', '2'],
       ],
       body: '',
-      state: { a: [1, null] },
+      state: '{"a":[1,null]}',
       sourceIp: '192.0.2.1',
       sourcePort: 4711,
       clientCertificate: { kty: 'EC' },
@@ -64,7 +65,7 @@ describe('answer to /sideband/request', () => {
     const nulls = { method, url, headers, body: null, source_ip: null, source_port: null, state: null };
     expect(readRequestAnswer(bytes(nulls))).toMatchObject({
       body: undefined,
-      state: null,
+      state: 'null',
       sourcePort: undefined,
     });
   });
@@ -143,10 +144,42 @@ describe('answer to /sideband/request', () => {
     expect(answer).toMatchObject({ headers: [['__proto__', 'x']] });
   });
 
-  test('state goes through untouched, also what looks like a prototype', () => {
-    const state = '{"__proto__":{"a":1},"b":"\\ud800"}';
-    const answer = readRequestAnswer(bytes(`{"method":"GET","url":"u","headers":[],"state":${state}}`));
-    expect(answer.kind === 'permit' && JSON.stringify(answer.state)).toBe(state);
+  test.each([
+    '{"__proto__":{"a":1},"b":"\\ud800"}',
+    '9007199254740993',
+    '{ "a" : [1.0, -0, 1e400, "]},\\"\\\\" ] }',
+    '"a \\"quoted\\" text, with } and ]"',
+    'null',
+    '[]',
+    '-1.50',
+    'true',
+  ])('state goes through to the letter: %s', (state) => {
+    for (const text of [
+      `{"method":"GET","url":"u","headers":[],"state":${state}}`,
+      `{"state":${state},"method":"GET","url":"u","headers":[{"a":"\\\\"}]}`,
+      `\n{ "method":"GET", "url":"u" , "st\\u0061te" :\t${state} ,"headers":[]}`,
+      `{"state":{"state":1},"method":"GET","url":"u","headers":[{"state":"2"}],"state":${state}}`,
+    ]) {
+      const answer = readRequestAnswer(bytes(text));
+      expect(answer.kind === 'permit' && answer.state).toBe(state);
+    }
+  });
+
+  test('the state of any answer is the value that JSON.parse sees', () => {
+    const answers = fc.dictionary(
+      fc.oneof(fc.constantFrom('state', 'a', '"', '\\'), fc.string()),
+      fc.jsonValue(),
+    );
+    fc.assert(
+      fc.property(answers, fc.integer({ min: 0, max: 2 }), (members, blanks) => {
+        const text = JSON.stringify({ ...members, ...PERMIT, headers: [] }, null, blanks);
+        const answer = readRequestAnswer(bytes(text));
+        const { state } = JSON.parse(text);
+        if (answer.kind !== 'permit') throw new Error('denied');
+        if (state === undefined) expect(answer.state).toBeUndefined();
+        else expect(JSON.parse(answer.state ?? '')).toEqual(state);
+      }),
+    );
   });
 });
 

@@ -1,55 +1,15 @@
 import { isUtf8 } from 'node:buffer';
-import * as z from 'zod';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderField } from '../exchange/header-list.js';
 import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from '../exchange/sideband-message.js';
-
-const TEXT = z.string();
-const CODE = z.union([z.string(), z.number()]);
-/** Members that may be missing or null. */
-const MAYBE_TEXT = z.string().nullish();
-const MAYBE_CODE = CODE.nullish();
-
-/**
- * `[{"n":"v"}]`: one pair in every object. By hand, because there can be a thousand of them and zod would build every
- * object anew. An own `__proto__` is a name like any other here: it is read as an entry, never assigned.
- */
-const HEADERS = z.unknown().transform((value, context): readonly HeaderField[] => {
-  const fields: HeaderField[] = [];
-  const problem = readHeaders(value, fields);
-  if (problem !== undefined) context.addIssue(problem);
-  return fields;
-});
-
-const ANSWERED_RESPONSE = z.object({
-  response_code: CODE,
-  response_status: MAYBE_CODE,
-  http_version: MAYBE_CODE,
-  headers: HEADERS,
-  body: MAYBE_TEXT,
-});
+import { memberText } from './json-member.js';
 
 /** Kong shows a plugin 1000 headers at most; with millions of them this process would do nothing else for a long time. */
 const MAX_HEADERS = 2000;
 /** JSON.parse takes any depth, JSON.stringify overflows the stack at a few thousand; nobody nests like that in earnest. */
 const MAX_DEPTH = 500;
-/** A member of any shape. */
-const ANYTHING = z
-  .unknown()
-  .refine((value) => !isDeeper(value, MAX_DEPTH), { message: `nested deeper than ${MAX_DEPTH}` })
-  .optional();
 
-const PERMITTED_REQUEST = z.object({
-  method: TEXT,
-  url: TEXT,
-  http_version: MAYBE_CODE,
-  headers: HEADERS,
-  body: MAYBE_TEXT,
-  source_ip: MAYBE_TEXT,
-  source_port: MAYBE_CODE,
-  client_certificate: ANYTHING,
-  state: ANYTHING,
-});
+type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
  * Answer to /sideband/request. Any `response` member, whatever is in it, rules out a permit; JSON keys that occur twice
@@ -58,99 +18,143 @@ const PERMITTED_REQUEST = z.object({
  * @throws PingAuthError `provider_not_json`, `provider_answer_invalid`
  */
 export function readRequestAnswer(body: Uint8Array): RequestAnswer {
-  const raw = readObject(body);
-  if (Object.hasOwn(raw, 'response')) {
-    return {
-      kind: 'deny',
-      response: answeredResponse(checked(ANSWERED_RESPONSE, raw.response, 'response.')),
-    };
+  const text = decode(body);
+  const answer = parseObject(text);
+  if (Object.hasOwn(answer, 'response')) {
+    const { response } = answer;
+    if (!isObject(response)) throw invalid(`response: expected an object, got ${kindOf(response)}`);
+    return { kind: 'deny', response: readResponse(response, 'response.') };
   }
-  const permit = checked(PERMITTED_REQUEST, raw, '');
+  const method = requiredText(answer, 'method');
+  const url = requiredText(answer, 'url');
+  maybeCode(answer, 'http_version', '');
+  const headers = readHeaders(answer.headers, '');
+  const sent = maybeText(answer, 'body', '');
+  const sourceIp = maybeText(answer, 'source_ip', '');
+  const sourcePort = maybeCode(answer, 'source_port', '');
+  checkDepth(answer, 'client_certificate');
+  checkDepth(answer, 'state');
   return {
     kind: 'permit',
-    method: permit.method,
-    url: permit.url,
-    headers: permit.headers,
-    body: permit.body ?? undefined,
+    method,
+    url,
+    headers,
+    body: sent,
+    state: Object.hasOwn(answer, 'state') ? memberText(text, 'state') : undefined,
+    sourceIp,
+    sourcePort,
     // Whatever JSON.parse made is JSON.
-    state: Object.hasOwn(raw, 'state') ? (permit.state as Json) : undefined,
-    sourceIp: permit.source_ip ?? undefined,
-    sourcePort: permit.source_port ?? undefined,
-    clientCertificate: permit.client_certificate as Json | undefined,
+    clientCertificate: answer.client_certificate as Json | undefined,
   };
 }
 
 /** Answer to /sideband/response. @throws PingAuthError `provider_not_json`, `provider_answer_invalid` */
 export function readResponseAnswer(body: Uint8Array): ResponseAnswer {
-  return answeredResponse(checked(ANSWERED_RESPONSE, readObject(body), ''));
+  return readResponse(parseObject(decode(body)), '');
 }
 
 /** A JSON object, or undefined: for error answers, which may be anything. */
-export function jsonObjectOrUndefined(
-  body: Uint8Array | undefined,
-): Readonly<Record<string, unknown>> | undefined {
+export function jsonObjectOrUndefined(body: Uint8Array | undefined): JsonObject | undefined {
   try {
-    return body === undefined ? undefined : readObject(body);
+    return body === undefined ? undefined : parseObject(decode(body));
   } catch {
     return undefined;
   }
 }
 
-function answeredResponse(answer: z.output<typeof ANSWERED_RESPONSE>): AnsweredResponse {
-  return { responseCode: answer.response_code, headers: answer.headers, body: answer.body ?? undefined };
-}
-
-function readObject(body: Uint8Array): Readonly<Record<string, unknown>> {
+function decode(body: Uint8Array): string {
   if (body.length === 0) throw new PingAuthError('provider_not_json', { detail: 'the answer is empty' });
   // Decoding would replace wrong bytes without a word, and something else than the policy said would be carried out.
   if (!isUtf8(body)) throw new PingAuthError('provider_not_json', { detail: 'the answer is not UTF-8' });
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+}
+
+function parseObject(text: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
+    value = JSON.parse(text);
   } catch {
     // The parser's own message repeats parts of the answer, which can hold tokens.
-    const html = /^\s*</.test(Buffer.from(body.subarray(0, 64)).toString('latin1'));
+    const html = /^\s*</.test(text);
     throw new PingAuthError('provider_not_json', {
-      detail: html ? 'the answer looks like HTML or XML' : `${body.length} bytes that are not a JSON text`,
+      detail: html
+        ? 'the answer looks like HTML or XML'
+        : `${text.length} characters that are not a JSON text`,
     });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new PingAuthError('provider_answer_invalid', {
-      detail: `expected an object, got ${kindOf(value)}`,
-    });
+  if (!isObject(value)) throw invalid(`expected an object, got ${kindOf(value)}`);
+  return value;
+}
+
+function readResponse(answer: JsonObject, prefix: string): AnsweredResponse {
+  const responseCode = maybeCode(answer, 'response_code', prefix);
+  if (responseCode === undefined)
+    throw unexpected(`${prefix}response_code`, 'text or a number', answer.response_code);
+  maybeCode(answer, 'response_status', prefix);
+  maybeCode(answer, 'http_version', prefix);
+  return {
+    responseCode,
+    headers: readHeaders(answer.headers, prefix),
+    body: maybeText(answer, 'body', prefix),
+  };
+}
+
+/**
+ * `[{"n":"v"}]`: one pair in every object. An own `__proto__` is a name like any other here: it is read as an entry, never
+ * assigned. What is wrong is said without values.
+ */
+function readHeaders(value: unknown, prefix: string): readonly HeaderField[] {
+  if (!Array.isArray(value)) throw unexpected(`${prefix}headers`, 'an array of single-pair objects', value);
+  const items: readonly unknown[] = value;
+  if (items.length > MAX_HEADERS) {
+    throw invalid(`${prefix}headers: ${items.length} headers, ${MAX_HEADERS} are allowed`);
   }
-  return value as Readonly<Record<string, unknown>>;
-}
-
-function checked<T>(schema: z.ZodType<T>, value: unknown, prefix: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => {
-    const path = issue.path.join('.');
-    return `${prefix}${path === '' ? '(the value)' : path}: ${issue.message}`;
-  });
-  throw new PingAuthError('provider_answer_invalid', { detail: problems.slice(0, 5).join('; ') });
-}
-
-/** Fills `fields`; says what is wrong, without values. */
-function readHeaders(value: unknown, fields: HeaderField[]): string | undefined {
-  if (!Array.isArray(value)) return `expected an array of single-pair objects, got ${kindOf(value)}`;
-  if (value.length > MAX_HEADERS) return `${value.length} headers, ${MAX_HEADERS} are allowed`;
-  for (const [index, item] of (value as unknown[]).entries()) {
-    if (typeof item !== 'object' || item === null || Array.isArray(item)) {
-      return `entry ${index}: expected an object with one pair, got ${kindOf(item)}`;
-    }
+  const fields: HeaderField[] = [];
+  for (const item of items) {
+    const where = () => `${prefix}headers: entry ${fields.length}`;
+    if (!isObject(item)) throw unexpected(where(), 'an object with one pair', item);
     const names = Object.keys(item);
     const [name] = names;
     if (name === undefined || names.length > 1) {
-      return `entry ${index}: expected an object with one pair, got ${names.length}`;
+      throw invalid(`${where()}: expected an object with one pair, got ${names.length}`);
     }
-    // An own member, even if it is called __proto__.
-    const text = (item as Readonly<Record<string, unknown>>)[name];
-    if (typeof text !== 'string') return `entry ${index}: the value must be a string, got ${kindOf(text)}`;
+    const text = item[name];
+    if (typeof text !== 'string')
+      throw invalid(`${where()}: the value must be a string, got ${kindOf(text)}`);
     fields.push([name, text]);
   }
-  return undefined;
+  return fields;
+}
+
+function requiredText(answer: JsonObject, member: string): string {
+  const value = answer[member];
+  if (typeof value !== 'string') throw unexpected(member, 'text', value);
+  return value;
+}
+
+/** Null is as good as missing. */
+function maybeText(answer: JsonObject, member: string, prefix: string): string | undefined {
+  const value = answer[member];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string') throw unexpected(prefix + member, 'text', value);
+  return value;
+}
+
+function maybeCode(answer: JsonObject, member: string, prefix: string): string | number | undefined {
+  const value = answer[member];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string' && typeof value !== 'number') {
+    throw unexpected(prefix + member, 'text or a number', value);
+  }
+  return value;
+}
+
+function checkDepth(answer: JsonObject, member: string): void {
+  if (isDeeper(answer[member], MAX_DEPTH)) throw invalid(`${member}: nested deeper than ${MAX_DEPTH}`);
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
@@ -158,6 +162,14 @@ function isDeeper(value: unknown, levels: number): boolean {
   if (levels === 0) return true;
   for (const child of Object.values(value)) if (isDeeper(child, levels - 1)) return true;
   return false;
+}
+
+function unexpected(where: string, expected: string, value: unknown): PingAuthError {
+  return invalid(`${where}: expected ${expected}, got ${kindOf(value)}`);
+}
+
+function invalid(detail: string): PingAuthError {
+  return new PingAuthError('provider_answer_invalid', { detail });
 }
 
 function kindOf(value: unknown): string {

@@ -1,5 +1,7 @@
 import type { Note } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import type { OmissionReason } from '../exchange/http-message.js';
+import type { DecisionLines } from './decision-lines.js';
 import { redactText } from './redaction.js';
 
 export const PHASES = ['access', 'response'] as const;
@@ -33,6 +35,12 @@ export interface DecisionRecord {
   /** Id of Kong's route, as it stands in the instance's configuration. */
   readonly routeId?: string | undefined;
   readonly serviceId?: string | undefined;
+  /** Of the request. */
+  readonly method?: string | undefined;
+  /** Of the request, escaped, without the query; in the access phase. */
+  readonly path?: string | undefined;
+  /** The MCP message of the request. */
+  readonly mcp?: { readonly method: string; readonly name?: string | undefined } | undefined;
   /** Status the client gets, where ping-auth knows it. */
   readonly status?: number | undefined;
   /** Origin of the policy provider that was asked; undefined when none was. */
@@ -44,12 +52,31 @@ export interface DecisionRecord {
   /** Names only: see describeChanges in directives/. */
   readonly changed?: readonly string[] | undefined;
   readonly notes?: readonly Note[] | undefined;
+  /** Why the policy decided without the body although there is one. */
+  readonly bodyNotShown?: OmissionReason | undefined;
   readonly code?: ErrorCode | undefined;
   readonly detail?: string | undefined;
   /** The provider's `Correlation-Id`. */
   readonly correlationId?: string | undefined;
   /** `id` of the provider's error document. */
   readonly providerErrorId?: string | undefined;
+}
+
+/** Whether the line is written to standard output; a log file gets all of them. */
+export function isWorthALine(outcome: Outcome, lines: DecisionLines): boolean {
+  if (lines === 'all') return true;
+  switch (outcome) {
+    case 'permit':
+    case 'pass':
+    case 'monitor_permit':
+    case 'monitor_pass':
+      return false;
+    case 'change':
+    case 'monitor_change':
+      return lines === 'changes';
+    default:
+      return true;
+  }
 }
 
 /** The level of the line: that of the error if there is one; a fail-open is never quieter than a warning. */
@@ -66,8 +93,11 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     phase: record.phase,
     decision: record.outcome,
     request_id: text(record.requestId),
+    method: text(record.method),
+    path: record.path === undefined ? undefined : redactText(record.path, 300),
     route: record.routeId,
     service: record.serviceId,
+    mcp: record.mcp && { method: text(record.mcp.method), name: text(record.mcp.name) },
     status: record.status,
     code: record.code,
     detail: text(record.detail),
@@ -76,6 +106,7 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     ms: rounded(record.ms),
     changed: changed?.length ? changed.map((name) => redactText(name, 100)) : undefined,
     ignored: notes?.length ? notes.map((note) => redactText(`${note.what}:${note.name}`, 100)) : undefined,
+    body_not_shown: record.bodyNotShown,
     correlation_id: text(record.correlationId),
     provider_error_id: text(record.providerErrorId),
   };

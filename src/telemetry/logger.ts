@@ -19,8 +19,12 @@ export interface LogOptions {
 
 export interface Log {
   readonly logger: pino.Logger;
+  /** For lines that only the file gets; undefined when there is none. */
+  readonly fileLogger: pino.Logger | undefined;
   /** From now on this value appears in no line, whoever writes it and wherever it stands. */
   hideSecret(secret: string): void;
+  /** A finished line without the secrets that are hidden. */
+  clean(line: string): string;
   /** For SIGHUP and SIGUSR1. */
   reopen(): void;
   /** Writes what waits. Lines written later are lost. */
@@ -34,23 +38,23 @@ export function createLog(options: LogOptions = {}): Log {
   const secrets = new SecretFilter();
   let file: LogFile | undefined;
 
-  const logger = pino(
-    {
-      level,
-      base: { pid: process.pid },
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: errorForLog },
+  const form: pino.LoggerOptions = {
+    level,
+    base: { pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: errorForLog },
+  };
+  const logger = pino(form, {
+    write(line: string) {
+      const clean = secrets.apply(line);
+      output.write(shortenLine(clean, maxLineBytes));
+      file?.write(clean);
     },
-    {
-      write(line: string) {
-        const clean = secrets.apply(line);
-        output.write(shortenLine(clean, maxLineBytes));
-        file?.write(clean);
-      },
-    },
-  );
+  });
+  let fileLogger: pino.Logger | undefined;
   if (options.file !== undefined) {
+    fileLogger = pino(form, { write: (line: string) => file?.write(secrets.apply(line)) });
     const path = options.file;
     file = openLogFile(path, (problem, error) => {
       logger.warn({ event: 'log_file', file: path, detail: error?.message }, problem);
@@ -58,7 +62,9 @@ export function createLog(options: LogOptions = {}): Log {
   }
   return {
     logger,
+    fileLogger,
     hideSecret: (secret) => secrets.add(secret),
+    clean: (line) => secrets.apply(line),
     reopen: () => file?.reopen(),
     close() {
       file?.close();

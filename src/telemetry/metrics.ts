@@ -1,7 +1,8 @@
 import type prom from 'prom-client';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import { methodLabel } from '../mcp/message.js';
 import type { CircuitState } from '../sideband/circuit.js';
-import { type DecisionRecord, OUTCOMES, PHASES } from './decision-log.js';
+import { type DecisionRecord, OUTCOMES, type Outcome, type Phase } from './decision-log.js';
 
 type Prom = typeof prom;
 
@@ -53,68 +54,162 @@ export interface Metrics {
 export async function createMetrics(options: { readonly process?: boolean } = {}): Promise<Metrics> {
   const { default: client } = await import('prom-client');
   const registry = new client.Registry();
-  const registers = [registry];
   if (options.process !== false) client.collectDefaultMetrics({ register: registry });
 
-  const decisions = new client.Counter({
-    name: 'ping_auth_decisions_total',
-    help: 'Decisions by phase and outcome',
-    labelNames: ['phase', 'outcome'],
-    registers,
-  });
-  const failOpen = new client.Counter({
-    name: 'ping_auth_fail_open_total',
-    help: 'Requests or responses that went on without the say of the policy',
-    labelNames: ['phase'],
-    registers,
-  });
-  const errors = new client.Counter({
-    name: 'ping_auth_errors_total',
-    help: 'Errors by phase and code; docs/troubleshooting.md explains the codes',
-    labelNames: ['phase', 'code'],
-    registers,
-  });
-  const duration = new client.Histogram({
-    name: 'ping_auth_sideband_duration_seconds',
-    help: 'Duration of calls of the policy provider, failed ones included',
-    labelNames: ['phase'],
-    buckets: DURATION_BUCKETS,
-    registers,
-  });
-  const retries = new client.Counter({
-    name: 'ping_auth_sideband_retries_total',
-    help: 'Sideband calls sent again: to another policy provider, or on a new connection',
-    labelNames: ['reason'],
-    registers,
-  });
-  for (const reason of RETRY_REASONS) retries.inc({ reason }, 0);
-  // A rate over a counter that does not exist yet is no data, not 0: alerts want the series from the start.
-  for (const phase of PHASES) {
-    failOpen.inc({ phase }, 0);
-    duration.zero({ phase });
-    for (const outcome of OUTCOMES) {
-      const belongs = phase === 'access' ? !outcome.endsWith('pass') : !outcome.endsWith('permit');
-      if (belongs && !outcome.startsWith('monitor_')) decisions.inc({ phase, outcome }, 0);
-    }
-  }
+  // Counted in plain numbers; prom-client is told when somebody asks.
+  const counts = { access: new PhaseCounts('access'), response: new PhaseCounts('response') };
+  const retries: Record<RetryReason, number> = { failover: 0, stale_connection: 0 };
+  defineCounters(client, registry, Object.values(counts), retries);
   let gauges: Gauges = {};
   defineGauges(client, registry, () => gauges);
   defineRpcCounters(client, registry, () => gauges);
 
   return {
-    decision(record) {
-      const { phase, outcome } = record;
-      decisions.inc({ phase, outcome });
-      if (outcome === 'fail_open') failOpen.inc({ phase });
-      if (record.code !== undefined) errors.inc({ phase, code: knownCode(record.code) });
-      if (record.providerMs !== undefined) duration.observe({ phase }, record.providerMs / 1000);
+    decision: (record) => counts[record.phase].count(record),
+    retry(reason) {
+      retries[reason]++;
     },
-    retry: (reason) => retries.inc({ reason }),
     watch(more) {
       gauges = { ...gauges, ...more };
     },
     snapshot: async () => (await registry.getMetricsAsJSON()) as unknown as MetricsSnapshot,
   };
+}
+
+/** What became of one phase's events. */
+class PhaseCounts {
+  readonly phase: Phase;
+  readonly outcomes: Partial<Record<Outcome, number>> = {};
+  readonly codes: Partial<Record<ErrorCode, number>> = {};
+  /** MCP messages by method; known ones only, so that clients cannot make new series. */
+  readonly methods: Record<string, number> = {};
+  /** Calls that took at most so long, by the place of their bucket; the last for all longer ones. */
+  readonly durations: number[] = Array.from({ length: DURATION_BUCKETS.length + 1 }, () => 0);
+  durationSum = 0;
+
+  constructor(phase: Phase) {
+    this.phase = phase;
+    for (const outcome of OUTCOMES) {
+      // A rate over a counter that does not exist yet is no data, not 0: alerts want the series from the start.
+      const belongs = phase === 'access' ? !outcome.endsWith('pass') : !outcome.endsWith('permit');
+      if (belongs && !outcome.startsWith('monitor_')) this.outcomes[outcome] = 0;
+    }
+  }
+
+  count({ outcome, code, providerMs, mcp }: DecisionRecord): void {
+    this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
+    if (code !== undefined) {
+      const known = knownCode(code);
+      this.codes[known] = (this.codes[known] ?? 0) + 1;
+    }
+    if (mcp !== undefined) {
+      const method = methodLabel(mcp);
+      this.methods[method] = (this.methods[method] ?? 0) + 1;
+    }
+    if (providerMs === undefined) return;
+    const seconds = providerMs / 1000;
+    let bucket = 0;
+    while (bucket < DURATION_BUCKETS.length && seconds > (DURATION_BUCKETS[bucket] ?? 0)) bucket++;
+    this.durations[bucket] = (this.durations[bucket] ?? 0) + 1;
+    this.durationSum += seconds;
+  }
+}
+
+function defineCounters(
+  client: Prom,
+  registry: prom.Registry,
+  phases: readonly PhaseCounts[],
+  retries: Readonly<Record<RetryReason, number>>,
+): void {
+  const registers = [registry];
+  new client.Counter({
+    name: 'ping_auth_decisions_total',
+    help: 'Decisions by phase and outcome',
+    labelNames: ['phase', 'outcome'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { phase, outcomes } of phases) {
+        for (const [outcome, count] of Object.entries(outcomes)) this.inc({ phase, outcome }, count);
+      }
+    },
+  });
+  new client.Counter({
+    name: 'ping_auth_fail_open_total',
+    help: 'Requests or responses that went on without the say of the policy',
+    labelNames: ['phase'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { phase, outcomes } of phases) this.inc({ phase }, outcomes.fail_open ?? 0);
+    },
+  });
+  new client.Counter({
+    name: 'ping_auth_errors_total',
+    help: 'Errors by phase and code; docs/troubleshooting.md explains the codes',
+    labelNames: ['phase', 'code'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { phase, codes } of phases) {
+        for (const [code, count] of Object.entries(codes)) this.inc({ phase, code }, count);
+      }
+    },
+  });
+  new client.Counter({
+    name: 'ping_auth_mcp_messages_total',
+    help: 'MCP messages by phase and method; methods that are not in the specification count as other',
+    labelNames: ['phase', 'method'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { phase, methods } of phases) {
+        for (const [method, count] of Object.entries(methods)) this.inc({ phase, method }, count);
+      }
+    },
+  });
+  new client.Counter({
+    name: 'ping_auth_sideband_retries_total',
+    help: 'Sideband calls sent again: to another policy provider, or on a new connection',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const reason of RETRY_REASONS) this.inc({ reason }, retries[reason]);
+    },
+  });
+  registry.registerMetric(new DurationHistogram(phases) as unknown as prom.Metric);
+}
+
+/** prom-client's own histogram can only be told single observations; a registry takes whatever can be asked like one. */
+class DurationHistogram {
+  readonly name = 'ping_auth_sideband_duration_seconds';
+  readonly #phases: readonly PhaseCounts[];
+
+  constructor(phases: readonly PhaseCounts[]) {
+    this.#phases = phases;
+  }
+
+  async get(): Promise<object> {
+    const { name } = this;
+    const values = this.#phases.flatMap(({ phase, durations, durationSum }) => {
+      let count = 0;
+      const buckets = durations.map((inBucket, at) => {
+        count += inBucket;
+        const le = DURATION_BUCKETS[at] ?? '+Inf';
+        return { labels: { le, phase }, value: count, metricName: `${name}_bucket` };
+      });
+      return [
+        ...buckets,
+        { labels: { phase }, value: durationSum, metricName: `${name}_sum` },
+        { labels: { phase }, value: count, metricName: `${name}_count` },
+      ];
+    });
+    const help = 'Duration of calls of the policy provider, failed ones included';
+    return { name, help, type: 'histogram', values, aggregator: 'sum' };
+  }
+
+  reset(): void {}
 }
 
 function defineRpcCounters(client: Prom, registry: prom.Registry, current: () => Gauges): void {

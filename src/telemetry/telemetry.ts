@@ -1,24 +1,33 @@
 import { asPingAuthError } from '../errors/ping-auth-error.js';
 import type { SidebandObserver } from '../sideband/observer.js';
-import { type DecisionRecord, decisionFields, decisionLevel, type Phase } from './decision-log.js';
+import type { DecisionLines } from './decision-lines.js';
+import {
+  type DecisionRecord,
+  decisionFields,
+  decisionLevel,
+  isWorthALine,
+  type Phase,
+} from './decision-log.js';
+import { type ExchangeSink, exchangeFields } from './exchange-recorder.js';
 import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
-import { redactHeaders, redactMessage, redactText } from './redaction.js';
+import { redactText } from './redaction.js';
 import { createSidebandObserver } from './sideband-observer.js';
 
-/** One sideband call with both its messages, for `enable_debug_logging`. */
+/** One sideband call with both its messages, for `enable_debug_logging` and for recordings. */
 export interface SidebandExchange {
   readonly phase: Phase;
   readonly requestId?: string | undefined;
+  /** Ids in Kong, where the configuration belongs to one. */
+  readonly route?: string | undefined;
+  readonly service?: string | undefined;
   readonly provider: string;
   /** So that a header of that name inside the messages is blanked, too. */
   readonly secretHeaderName: string;
-  readonly payload: unknown;
-  /** Undefined when no answer came. */
-  readonly status?: number | undefined;
-  readonly answerHeaders?: Iterable<readonly [string, string]> | undefined;
-  /** The parsed answer, or its text when it is not JSON. */
-  readonly answer?: unknown;
+  /** JSON text. */
+  readonly payload: string;
+  /** As it came; when none did, a text that says why. */
+  readonly answer: Uint8Array | string;
   readonly ms?: number | undefined;
 }
 
@@ -28,6 +37,8 @@ export interface Telemetry {
   decision(record: DecisionRecord): void;
   /** Only for instances with `enable_debug_logging`. */
   sidebandExchange(exchange: SidebandExchange): void;
+  /** For every instance, when the plugin server records (`--record-file`); undefined when it does not, so ask before an exchange is put together. */
+  readonly record?: (exchange: SidebandExchange) => void;
   /** Something that went wrong outside the decision of one request. `what` says where, in a few words. */
   problem(what: string, thrown: unknown, fields?: Readonly<Record<string, string | number>>): void;
   /** A remark for the operator: an instance started without certificate check, a circuit that opened … */
@@ -42,8 +53,14 @@ export interface Telemetry {
   hideSecret(secret: string): void;
 }
 
-export function createTelemetry(log: Log, metrics?: Metrics): Telemetry {
-  const { logger } = log;
+/** @param decisions which decisions get a line on standard output */
+export function createTelemetry(
+  log: Log,
+  metrics?: Metrics,
+  decisions: DecisionLines = 'changes',
+  recorder?: ExchangeSink,
+): Telemetry {
+  const { logger, fileLogger } = log;
   const notice: Telemetry['notice'] = (level, text, fields = {}) => {
     logger[level]({ event: 'notice', ...fields }, text);
   };
@@ -52,13 +69,16 @@ export function createTelemetry(log: Log, metrics?: Metrics): Telemetry {
     sideband: createSidebandObserver(notice, metrics),
     decision(record) {
       metrics?.decision(record);
+      const target = isWorthALine(record.outcome, decisions) ? logger : fileLogger;
+      if (target === undefined) return;
       const level = decisionLevel(record);
-      if (logger.isLevelEnabled(level)) logger[level](decisionFields(record), message(record));
+      if (target.isLevelEnabled(level)) target[level](decisionFields(record), message(record));
     },
     sidebandExchange(exchange) {
       // At info: enable_debug_logging itself is the switch, an admin must not have to find a second one.
       if (logger.isLevelEnabled('info')) logger.info(exchangeFields(exchange), 'sideband call');
     },
+    ...(recorder && { record: (exchange: SidebandExchange) => recorder.record(exchange) }),
     problem(what, thrown, fields = {}) {
       const error = asPingAuthError(thrown);
       const detail = error.detail === undefined ? undefined : redactText(error.detail, 600);
@@ -81,21 +101,6 @@ export const SILENT_TELEMETRY: Telemetry = {
 
 function message({ phase, outcome, code }: DecisionRecord): string {
   return code === undefined ? `${phase}: ${outcome}` : `${phase}: ${outcome} (${code})`;
-}
-
-function exchangeFields(exchange: SidebandExchange): Record<string, unknown> {
-  const secret = exchange.secretHeaderName;
-  return {
-    event: 'sideband',
-    phase: exchange.phase,
-    request_id: exchange.requestId,
-    provider: exchange.provider,
-    status: exchange.status,
-    ms: exchange.ms === undefined ? undefined : Math.round(exchange.ms * 10) / 10,
-    payload: redactMessage(exchange.payload, secret),
-    answer_headers: exchange.answerHeaders && redactHeaders(exchange.answerHeaders, secret),
-    answer: redactMessage(exchange.answer, secret),
-  };
 }
 
 function causeOf(error: Error): string | undefined {

@@ -1,27 +1,43 @@
-import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context,
+  ProxyTracerProvider,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import type { CallContext } from '../sideband/sideband-client.js';
 import { VERSION } from '../version.js';
 import type { Phase } from './decision-log.js';
 
-/** Header names in lower case; `traceparent`, `tracestate` and `baggage` are what matters. */
-export type TraceHeaders = Readonly<Record<string, string>>;
+/** What a provider without an SDK delegates to. */
+const NOBODY = new ProxyTracerProvider().getDelegate();
+
+/** Whether an OpenTelemetry SDK is there (preloaded with `NODE_OPTIONS=--import …`); without one nobody wants a span. */
+export function isTracing(): boolean {
+  const provider = trace.getTracerProvider();
+  return (provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider) !== NOBODY;
+}
 
 export interface SidebandSpan {
-  /** For the policy provider: of our span when an SDK records it, otherwise the client's own, untouched. */
-  readonly headers: TraceHeaders;
+  /** For the call: the trace context is that of our span when an SDK records it, otherwise the client's own, untouched. */
+  readonly call: CallContext;
   end(result: { readonly outcome?: string; readonly status?: number; readonly errorCode?: string }): void;
 }
 
-/**
- * Opens the client span around one sideband call, child of the trace context that the API client sent. Without an
- * OpenTelemetry SDK preloaded into the process (`NODE_OPTIONS=--import …`) this costs next to nothing and the client's
- * context passes through.
- */
+/** Opens the client span around one sideband call, child of the trace context that the API client sent. */
 export function startSidebandSpan(
   phase: Phase,
   url: { readonly host: string; readonly port: number },
-  incoming: TraceHeaders,
+  incoming: CallContext,
 ): SidebandSpan {
-  const parent = propagation.extract(context.active(), incoming);
+  const { traceparent, tracestate, requestId, caller } = incoming;
+  const headers: Record<string, string> = {
+    ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
+  };
+  const parent = propagation.extract(context.active(), headers);
   const span: Span = trace.getTracer('ping-auth', VERSION).startSpan(
     phase === 'access' ? 'ping-auth sideband request' : 'ping-auth sideband response',
     {
@@ -35,10 +51,9 @@ export function startSidebandSpan(
     },
     parent,
   );
-  const headers: Record<string, string> = { ...incoming };
   if (span.isRecording()) propagation.inject(trace.setSpan(parent, span), headers);
   return {
-    headers,
+    call: { requestId, caller, traceparent: headers.traceparent, tracestate: headers.tracestate },
     end({ outcome, status, errorCode }) {
       if (outcome !== undefined) span.setAttribute('ping_auth.decision', outcome);
       if (status !== undefined) span.setAttribute('http.response.status_code', status);

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
-import type { PdkValue } from '../../dev/kong/pdk/pdk-value.js';
+import type { PdkValue } from '../../dev/kong/pdk/lua-values.js';
 import { decodeMsgpack, encodeMsgpack, MoreBytes } from '../../dev/kong/rpc/msgpack.js';
 import type { ProbedCase, ProbeHost } from './probe-host.js';
 import type { RecordedPhase } from './recordings.js';

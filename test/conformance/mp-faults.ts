@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { isTable, type PdkValue } from '../../dev/kong/pdk/pdk-value.js';
+import { isTable, type PdkValue } from '../../dev/kong/pdk/lua-values.js';
 import { answer, FaultHost, type Faults, messages } from './fault-hosts.js';
 
 function pdkCall(event: number, method: string, ...args: PdkValue[]): PdkValue {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { frame } from '../../dev/kong/rpc/frames.js';
+import { frame } from '../../dev/kong/rpc/plugin-client.js';
 import {
   bytesField,
   bytesOf,

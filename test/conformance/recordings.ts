@@ -206,6 +206,41 @@ export interface RecordedFaults {
   readonly start: Readonly<Record<string, Readonly<Record<string, RecordedFault>>>>;
 }
 
+/** A later fact with the place where it was seen. */
+interface Seen {
+  readonly source: string;
+}
+
+export interface RunningKong {
+  readonly requestHeaders: {
+    readonly cases: readonly (Seen & {
+      readonly header: string;
+      /** Values in the client's request. */
+      readonly client: readonly string[];
+      readonly clear?: true;
+      readonly set: readonly string[];
+      readonly upstream: readonly string[];
+    })[];
+  };
+  readonly responseHeaders: {
+    readonly cases: readonly (Seen & {
+      readonly header: string;
+      readonly set: readonly string[];
+      readonly client: readonly string[];
+    })[];
+  };
+  readonly repeated: {
+    readonly cases: readonly (Seen & { readonly header: string; readonly status: number })[];
+  };
+  readonly own500: {
+    /** What the upstream answers. */
+    readonly upstream: string;
+    readonly cases: readonly (Seen & { readonly fault: string; readonly kept: readonly string[] })[];
+  };
+}
+
+export const loadFaults = (): RecordedFaults => load('faults.json');
+export const loadRunningKong = (): RunningKong => load('running-kong.json');
 export const loadReads = (): Reads => load('reads.json');
 export const loadAccessEffects = (): AccessEffects => load('access-effects.json');
 export const loadResponseEffects = (): ResponseEffects => load('response-effects.json');
@@ -229,4 +264,3 @@ export function resolve<K extends 'phases' | 'upstream' | 'client'>(
     return resolve(recorded, found.slice('same as '.length) as VariantName, part);
   return found as Exclude<RecordedVariant[K], string> | undefined;
 }
-export const loadFaults = (): RecordedFaults => load('faults.json');

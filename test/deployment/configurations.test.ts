@@ -58,6 +58,26 @@ describe('every configuration of the plugin', () => {
   });
 });
 
+describe('the guard', () => {
+  const guards = files.flatMap((path) =>
+    readDeclarativeFile(read(path), 'post-function').entries.map(({ config }) => ({ path, config })),
+  );
+  const [own] = guards.filter(({ path }) => path === 'kong/guard/own-server.yml');
+
+  it('is the same text wherever it is recommended', () => {
+    const others = guards.filter(({ path }) => !path.startsWith('kong/guard/'));
+    expect(others.map(({ path }) => path)).toEqual(
+      expect.arrayContaining([
+        'kong/kong.yml',
+        'kong/deck.yaml',
+        'kong/compose/kong.yml',
+        'kong/kubernetes/kong-plugin.yaml',
+      ]),
+    );
+    for (const { path, config } of others) expect(config, path).toEqual(own?.config);
+  });
+});
+
 describe('how Kong is told of the plugin server', () => {
   const conf = Object.fromEntries(
     [...read('kong/kong.conf').matchAll(/^([a-z_]+) = (.*)$/gm)].map(([, key, value]) => [key, value]),
@@ -73,19 +93,27 @@ describe('how Kong is told of the plugin server', () => {
     expect(Object.keys(conf)).toEqual([
       'plugins',
       'pluginserver_names',
-      'pluginserver_ping_auth_socket',
-      'pluginserver_ping_auth_start_cmd',
-      'pluginserver_ping_auth_query_cmd',
+      'pluginserver_ping_auth_server_socket',
+      'pluginserver_ping_auth_server_start_cmd',
+      'pluginserver_ping_auth_server_query_cmd',
     ]);
     expect(image).toEqual(conf);
     expect(helm('kong/helm-values.yaml')).toEqual({ ...conf, log_level: 'info' });
   });
 
+  it('has a name that is none of our executables’, since Kong runs /usr/local/bin/NAME without a start command', () => {
+    const { bin } = JSON.parse(read('package.json')) as { readonly bin: Record<string, string> };
+    for (const name of conf.pluginserver_names?.split(',') ?? []) {
+      expect(Object.keys(bin)).not.toContain(name);
+      expect(Object.keys(bin)).not.toContain(`query_${name}`);
+    }
+  });
+
   it('leaves out the start command, and only that, where Kong does not start it', () => {
-    const { pluginserver_ping_auth_start_cmd: _, ...rest } = conf;
+    const { pluginserver_ping_auth_server_start_cmd: _, ...rest } = conf;
     expect(helm('kong/kubernetes/sidecar-values.yaml')).toEqual({
       ...rest,
-      pluginserver_ping_auth_query_cmd: 'cat /etc/ping-auth/dump.json',
+      pluginserver_ping_auth_server_query_cmd: 'cat /etc/ping-auth/dump.json',
     });
   });
 

@@ -13,6 +13,8 @@ import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
 import { type PolicyProvider, startPolicyProvider } from '../../dev/policy-provider/server.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
+import { createAuthority } from '../support/certificates.js';
+import { fakeAdminApi } from '../support/fake-admin-api.js';
 import { inlineCode, read, snippet, snippets } from './pages.js';
 
 /** Not run here. `in`: what runs it instead, a file that has this text in it. */
@@ -30,7 +32,12 @@ const NOT_RUN: Record<
   'npm install --global ./kong-plugin-ping-auth-*.tgz': {
     in: ['test/package/npm-package.test.ts', "'install'"],
   },
+  'npm install --global kong-pdk@0.6.0 ./kong-plugin-ping-auth-*.tgz': {
+    in: ['test/package/stock-host.ts', 'kong-pdk/bin/kong-js-pluginserver'],
+  },
   'npm prefix --global': { because: 'npm’s own' },
+  'npm root --global': { because: 'npm’s own' },
+  'npm run test:newer-node': { in: ['.ci/run', 'npm run test:newer-node'] },
   'npm run build:sea': { in: ['test/single/executables.check.ts', 'build-sea.mjs'] },
   'npm run test:sea': { in: ['package.json', '"test:sea"'] },
   'install -m 755 dist/single/ping-auth-pluginserver dist/single/ping-auth /usr/local/bin/': {
@@ -47,6 +54,10 @@ const NOT_RUN: Record<
   'kong check': { because: 'needs a Kong' },
   'kong config parse': { because: 'needs a Kong' },
   'kong reload': { because: 'needs a Kong' },
+  'kong restart': { because: 'needs a Kong' },
+  'curl -s http://127.0.0.1:8001/schemas/plugins/ping-auth | grep -c ca_certificate': {
+    in: ['src/cli/check/kong/check-kong.ts', "'ca_certificate'"],
+  },
   "echo 'd /run/ping-auth 0750 kong kong' > /etc/tmpfiles.d/ping-auth.conf": { because: 'needs root' },
   'systemd-tmpfiles --create /etc/tmpfiles.d/ping-auth.conf': { because: 'needs root and systemd' },
   'NODE_OPTIONS="--import @opentelemetry/auto-instrumentations-node/register" ping-auth-pluginserver --socket /run/ping-auth/ping-auth.sock':
@@ -64,6 +75,7 @@ const RUN: Record<string, RegExp> = {
   'install -m 755 dist/bin/ping-auth-pluginserver.mjs /usr/local/bin/ping-auth-pluginserver': /^$/,
   'install -m 755 dist/bin/ping-auth.mjs /usr/local/bin/ping-auth': /^$/,
   'ping-auth-pluginserver --dump > dump.json': /^$/,
+  "env -i /bin/sh -c 'exec /usr/local/bin/ping-auth-pluginserver --dump'": /^\{.*"Protocol":"ProtoBuf:1"/,
   'ping-auth-pluginserver --version': /^\d+\.\d+\.\d+$/,
   'export PING_AUTH_SECRET=…': /^$/,
   'ping-auth check --service-url https://pingaccess.example.com:3020 --secret-env PING_AUTH_SECRET':
@@ -72,7 +84,13 @@ const RUN: Record<string, RegExp> = {
   "ping-auth check kong.yml --url https://api.example.com/orders --method POST --header 'Authorization: Bearer …'":
     /service orders/,
   'ping-auth check --name ping-auth-access kong.yml': /latency/,
+  'ping-auth check --admin-url http://127.0.0.1:8001': /Kong runs this plugin/,
+  'ping-auth check kong.yml --admin-url https://kong.internal:8444 --admin-ca admin-ca.pem --admin-token-env KONG_ADMIN_TOKEN':
+    /Kong runs this plugin[\s\S]*service orders/,
   'ping-auth explain recording.json': /access: permitted, 2 changes: header:x-user, -header:x-debug/,
+  'ping-auth test cases.yaml --config kong.yml': /several configurations; choose one with --where/,
+  'ping-auth test cases.yaml --service-url https://pingaccess.example.com:3020 --secret-env PING_AUTH_SECRET':
+    /4 cases: 4 passed/,
 };
 const EXPLAIN_LOG = 'ping-auth explain /var/log/ping-auth/ping-auth.log --request-id 9c5c1b47';
 
@@ -90,12 +108,16 @@ const documented = new Set([
   ...inlineCode.map(({ text }) => text).filter((text) => COMMAND.test(text)),
 ]);
 /** The name of a command, without arguments, is a mention. */
-for (const mention of ['ping-auth check', 'ping-auth explain']) documented.delete(mention);
+for (const mention of ['check', 'check --admin-url', 'explain', 'test', 'replay'].map(
+  (name) => `ping-auth ${name}`,
+))
+  documented.delete(mention);
 
 const SECRET = 'secret-of-the-documentation';
 let folder: string;
 let provider: PolicyProvider;
 let upstreamUrl: string;
+let adminUrls: { readonly plain: string; readonly tls: string };
 const closing = new Closing();
 
 /** What stands for the hosts and folders of the documentation on this machine. */
@@ -103,6 +125,8 @@ const here = (text: string) =>
   text
     .replaceAll('https://pingaccess.example.com:3020', provider.url)
     .replaceAll('http://orders.internal:8080', upstreamUrl)
+    .replaceAll('http://127.0.0.1:8001', adminUrls.plain)
+    .replaceAll('https://kong.internal:8444', adminUrls.tls)
     .replaceAll('/usr/local/bin', join(folder, 'bin'))
     .replaceAll('/run/ping-auth', join(folder, 'run'))
     .replaceAll('/var/log/ping-auth', join(folder, 'log'))
@@ -127,6 +151,14 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'ca.pem'), provider.ca);
   vi.stubEnv('NODE_EXTRA_CA_CERTS', join(folder, 'ca.pem'));
   vi.stubEnv('PING_AUTH_SECRET', SECRET);
+  const authority = await createAuthority();
+  writeFileSync(join(folder, 'admin-ca.pem'), authority.cert);
+  vi.stubEnv('KONG_ADMIN_TOKEN', SECRET);
+  const tls = await authority.issueServer(['localhost']);
+  adminUrls = {
+    plain: await fakeAdminApi({}, closing),
+    tls: await fakeAdminApi({ tls, token: SECRET }, closing),
+  };
 
   for (const name of ['bin', 'run', 'log', 'dist/bin']) mkdirSync(join(folder, name), { recursive: true });
   const built = dirname(await builtPluginServer());
@@ -231,12 +263,18 @@ async function phasesAsked(kong: RunningKong, path: string): Promise<unknown[]> 
 
 /** The double of Kong with a block for kong.conf; it is stopped at the end. */
 async function start(conf: KongConf, config: string, more = ''): Promise<RunningKong> {
-  const own = Object.entries(conf).map(([name, value]) => [name, here(String(value))]);
+  // Kong gives the plugin server no environment, as the double does; but here it must trust the provider's authority.
+  const trusting = `env NODE_EXTRA_CA_CERTS=${join(folder, 'ca.pem')} PATH=${process.env.PATH}`;
+  const own = Object.entries(conf).map(([name, value]) => [
+    name,
+    here(name.endsWith('_start_cmd') ? `${trusting} ${value}` : String(value)),
+  ]);
   const settings: KongConf = { proxy_listen: '127.0.0.1:0', prefix: folder, ...Object.fromEntries(own) };
   const kong = await startKong({
     conf: {
       ...settings,
-      pluginserver_ping_auth_start_cmd: `${settings.pluginserver_ping_auth_start_cmd} ${here(more)}`.trim(),
+      pluginserver_ping_auth_server_start_cmd:
+        `${settings.pluginserver_ping_auth_server_start_cmd} ${here(more)}`.trim(),
     },
     declarativeConfig: here(config),
   });

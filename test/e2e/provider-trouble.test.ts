@@ -69,13 +69,15 @@ describe.each(HOSTS)('trouble with the policy provider under %s', (host) => {
     expect(got.status).toBe(status);
     expect(rig.upstreamRequests()).toEqual([]);
     const requestId = (got.json() as { request_id: string }).request_id;
-    const ownLine = () =>
+    const ownLines = () =>
       rig
         .log()
         .split('\n')
-        .find((line) => line.includes(requestId));
-    await until('the request is in the log', () => ownLine() !== undefined);
-    expect(ownLine()).toContain(`"code":"${code}"`);
+        .filter((line) => line.includes(requestId));
+    await until('the decision is in the log', () => ownLines().some((line) => line.includes('"decision"')));
+    expect(ownLines().find((line) => line.includes('"decision"'))).toContain(`"code":"${code}"`);
+    // What an admin sees at Kong's default level.
+    expect(ownLines().some((line) => line.includes(`ping-auth: ${code} ${requestId}: `))).toBe(true);
   });
 
   it.each(Object.keys(LIMITED).map((form, index) => [form, index] as const))(

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { writeMemo } from '../../src/exchange/memo.js';
 import * as pingAuth from '../../src/plugin/module.js';
 import { useTelemetry } from '../../src/plugin/runtime.js';
 import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
@@ -203,12 +204,12 @@ function answerInResponse({ method }: PdkCall): Uint8Array {
 
 /** `Number{v: 1.1}` */
 const HTTP_1_1 = Buffer.concat([Buffer.from([(1 << 3) | 1]), Buffer.from(Float64Array.of(1.1).buffer)]);
-const MEMO = JSON.stringify({
-  v: 1,
-  correlation: {},
+const MEMO = writeMemo({
   outcome: 'permit',
   method: 'GET',
-  url: 'http://api.example:8000/things',
-  http_version: '1.1',
-  state: 'kept',
+  requestId: undefined,
+  traceparent: undefined,
+  tracestate: undefined,
+  target: '"method":"GET","url":"http://api.example:8000/things","http_version":"1.1"',
+  kept: '"state":"kept"',
 });

@@ -1,8 +1,29 @@
 import type { PluginConfig } from '../../src/config/plugin-config.js';
+import type { ShownRequest } from '../../src/directives/request-decision.js';
+import { certificateToJwk } from '../../src/exchange/client-certificate.js';
 import { type HeaderField, HeaderList } from '../../src/exchange/header-list.js';
-import type { HttpRequest, HttpResponse, RequestUrl } from '../../src/exchange/http-message.js';
+import type { HttpRequest, HttpResponse, RequestUrl, ShownBody } from '../../src/exchange/http-message.js';
+import { type AccessOutcome, keptPart, type Memo } from '../../src/exchange/memo.js';
+import {
+  composeRequestPayload,
+  composeResponsePayload,
+  describeTarget,
+} from '../../src/exchange/payloads.js';
 import { composeUrl } from '../../src/exchange/request-url.js';
-import type { AnsweredResponse, RequestAnswer } from '../../src/exchange/sideband-message.js';
+import {
+  type RequestBodySettings,
+  type ResponseBodySettings,
+  requestBodyRules,
+  responseBodyRules,
+  showBody,
+} from '../../src/exchange/shown-body.js';
+import type {
+  AnsweredResponse,
+  Json,
+  RequestAnswer,
+  RequestPayload,
+  ResponsePayload,
+} from '../../src/exchange/sideband-message.js';
 import { toWireText } from '../../src/exchange/text.js';
 
 export type Permit = Extract<RequestAnswer, { kind: 'permit' }>;
@@ -86,4 +107,63 @@ export function deny(response: Partial<AnsweredResponse>): RequestAnswer {
 /** Headers as a policy gives them back unchanged. */
 export function echo(headers: HeaderList): HeaderField[] {
   return Array.from(headers, ([name, value]) => [name, toWireText(value)]);
+}
+
+export type RequestShowSettings = RequestBodySettings & Pick<PluginConfig, 'excluded_request_headers'>;
+
+/** What the access phase shows of a request, in the order in which it does it. */
+export function showRequest(
+  request: HttpRequest,
+  settings: RequestShowSettings,
+): ShownRequest & { readonly payload: RequestPayload } {
+  const excluded = new Set(settings.excluded_request_headers.map((name) => name.toLowerCase()));
+  const url = composeUrl(request.url);
+  const headers = request.headers.filter((name) => !excluded.has(name));
+  const body = atOnce(showBody(request.body, request.headers, requestBodyRules(settings)));
+  const pem = request.clientCertificatePem;
+  const certificate = pem === undefined ? undefined : certificateToJwk(pem);
+  const text = composeRequestPayload(request, describeTarget(request, url), headers, body, certificate);
+  // Without excluded headers the very list, as in the plugin.
+  return {
+    url,
+    headers: excluded.size === 0 ? request.headers : headers,
+    body,
+    certificate,
+    payload: JSON.parse(text),
+  };
+}
+
+/** The same for a response. */
+export function showResponse(
+  response: HttpResponse,
+  memo: Memo,
+  settings: ResponseBodySettings,
+): { readonly body: ShownBody; readonly payload: ResponsePayload & { readonly state?: Json } } {
+  const body = atOnce(showBody(response.body, response.headers, responseBodyRules(settings)));
+  return { body, payload: JSON.parse(composeResponsePayload(response, memo, body)) };
+}
+
+/** Only what is compressed and large has to be waited for. */
+function atOnce<T extends object>(value: T | Promise<T>): T {
+  if (value instanceof Promise) throw new Error('a body was not shown at once');
+  return value;
+}
+
+/** @param state undefined: the answer had none */
+export function aMemo(
+  outcome: AccessOutcome,
+  payload: RequestPayload,
+  state: Json | undefined,
+  ids: Partial<Pick<Memo, 'requestId' | 'traceparent' | 'tracestate'>> = {},
+): Memo {
+  const { method, url, http_version } = payload;
+  return {
+    outcome,
+    method,
+    requestId: ids.requestId,
+    traceparent: ids.traceparent,
+    tracestate: ids.tracestate,
+    target: JSON.stringify({ method, url, http_version }).slice(1, -1),
+    kept: keptPart(JSON.stringify(payload), state === undefined ? undefined : JSON.stringify(state)),
+  };
 }

@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Closing } from '../../dev/closing.js';
+import { sendRequest } from '../../dev/http-client.js';
 import { Name } from '../../src/plugin/manifest.js';
 import { VERSION } from '../../src/version.js';
 import { isFresh } from '../support/built-plugin-server.js';
+import { type StockHost, startStockHost } from './stock-host.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
@@ -126,6 +129,38 @@ describe('its executables', () => {
     );
     expect(status).toBe(1);
     expect(stdout).toContain('https://127.0.0.1:1');
+  });
+});
+
+describe('under Kong’s own plugin server, as docs/deployment.md says', () => {
+  const closing = new Closing();
+  let host: StockHost;
+  beforeAll(async () => {
+    host = await startStockHost(join(user, 'node_modules', manifest.name), folder, closing);
+    host.provider.setRules([
+      { name: 'no', match: { phase: 'request', path: '/no' }, deny: { status: 403 } },
+      {
+        name: 'filter',
+        match: { phase: 'response' },
+        rewrite: { headers: { set: { 'x-filtered': 'yes' } } },
+      },
+    ]);
+  });
+  afterAll(() => closing.close());
+  const send = (path: string) => sendRequest(`http://127.0.0.1:${host.kong.proxyPort}`, { path });
+
+  it('permits, filters and denies', async () => {
+    const { status, headers } = await send('/yes');
+    expect(status).toBe(200);
+    expect(headers).toContainEqual(['x-filtered', 'yes']);
+    expect((await send('/no')).status).toBe(403);
+    expect(host.upstreamRequests()).toBe(1);
+  });
+
+  it('lets nothing pass when that is gone, thanks to the guard', async () => {
+    process.kill(host.kong.pid('js') ?? 0, 'SIGKILL');
+    expect((await send('/yes')).status).toBe(503);
+    expect(host.upstreamRequests()).toBe(1);
   });
 });
 

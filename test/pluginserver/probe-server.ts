@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { DEFAULTS, type PluginServerOptions } from '../../src/pluginserver/options.js';
 import type { PhaseEvent, PluginModule } from '../../src/pluginserver/plugin-module.js';
 import { PluginServer } from '../../src/pluginserver/run-server.js';
@@ -26,14 +26,12 @@ export interface Probe {
   connect(): Promise<KongSide>;
 }
 
-const cleanups: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
+/**
+ * Cleans up when the test that runs now is over, in reverse order. Not by an `afterEach` in this file: test files share a
+ * process and what they import, so it would be registered for the first of them only.
+ */
 export function atEnd(cleanup: () => unknown): void {
-  cleanups.push(cleanup);
+  onTestFinished(async () => void (await cleanup()));
 }
 
 export function temporaryFolder(): string {

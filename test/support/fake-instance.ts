@@ -4,8 +4,11 @@ import { HeaderList } from '../../src/exchange/header-list.js';
 import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/exchange/http-message.js';
 import type { RequestAnswer, ResponseAnswer } from '../../src/exchange/sideband-message.js';
 import type { Gateway, LogValues, RequestReading } from '../../src/gateway/gateway.js';
-import type { PluginHost } from '../../src/plugin/host.js';
-import type { Instance } from '../../src/plugin/instance.js';
+import { AccessRun } from '../../src/plugin/access-run.js';
+import { Alarms } from '../../src/plugin/alarms.js';
+import type { PhaseEvent, PluginHost } from '../../src/plugin/host.js';
+import { createSetup, type Instance } from '../../src/plugin/instance.js';
+import { ResponseRun } from '../../src/plugin/response-run.js';
 import type { DecisionRecord } from '../../src/telemetry/decision-log.js';
 import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
 
@@ -16,6 +19,14 @@ export interface FakeInstanceOptions {
   readonly request?: () => RequestAnswer;
   readonly response?: () => ResponseAnswer;
   readonly host?: PluginHost;
+}
+
+export function accessPhase(instance: Instance, gateway: Gateway, event: PhaseEvent): Promise<void> {
+  return new AccessRun(instance, gateway, event).run();
+}
+
+export function responsePhase(instance: Instance, gateway: Gateway, event: PhaseEvent): Promise<void> {
+  return new ResponseRun(instance, gateway, event).run();
 }
 
 /** An instance whose policy provider is two functions; what it decided is in `decisions`. */
@@ -30,27 +41,34 @@ export function fakeInstance(
     secret_header_name: 'CLIENT-TOKEN',
     ...options.config,
   });
-  const answer = <A>(payload: unknown, make: (() => A) | undefined) => {
-    asked.push(payload);
+  const answer = <A>(payload: string, make: (() => A) | undefined) => {
+    asked.push(JSON.parse(payload));
     if (!make) throw new Error('the test expected no call');
-    return { answer: make(), provider: 'https://pa.example:3020', durationMs: 1 };
+    return {
+      answer: make(),
+      body: Buffer.from('{}'),
+      provider: 'https://pa.example:3020',
+      durationMs: 1,
+      correlationId: undefined,
+    };
   };
   return {
     decisions,
     asked,
     telemetry: { ...SILENT_TELEMETRY, decision: (record) => decisions.push(record) },
-    host: options.host ?? HOST,
+    alarms: new Alarms(),
     routeId: 'route-1',
     serviceId: undefined,
-    setup: {
+    setup: createSetup(
       config,
-      address: { host: 'pa.example', port: 3020 },
-      client: {
+      {
         askAboutRequest: async (payload) => answer(payload, options.request),
         askAboutResponse: async (payload) => answer(payload, options.response),
         release() {},
       },
-    },
+      options.host ?? HOST,
+      SILENT_TELEMETRY,
+    ),
   };
 }
 

@@ -1,9 +1,16 @@
 import { parseConfig } from '../../src/config/parse-config.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import type { RequestPayload, ResponsePayload } from '../../src/exchange/sideband-message.js';
-import type { Clock } from '../../src/sideband/clock.js';
+import type {
+  RequestAnswer,
+  RequestPayload,
+  ResponseAnswer,
+  ResponsePayload,
+} from '../../src/exchange/sideband-message.js';
+import type { Clock } from '../../src/sideband/circuit.js';
 import {
+  type Asked,
   type CallContext,
+  type Caller,
   createSidebandClient,
   type SidebandClient,
   type SidebandObserver,
@@ -63,12 +70,19 @@ export class TestClock implements Clock {
   }
 }
 
-export interface TestClient extends SidebandClient {
+/** A call whose client goes away when the signal is aborted. */
+export interface TestCall extends Omit<CallContext, 'caller'> {
+  readonly signal?: AbortSignal;
+}
+
+export interface TestClient extends Pick<SidebandClient, 'release'> {
   readonly runtime: SidebandRuntime;
+  askAboutRequest(payload: RequestPayload, call: TestCall): Promise<Asked<RequestAnswer>>;
+  askAboutResponse(payload: ResponsePayload, call: TestCall): Promise<Asked<ResponseAnswer>>;
   /** The code the request call ends with, or `permit` / `deny`. */
-  outcome(call?: CallContext): Promise<string>;
+  outcome(call?: TestCall): Promise<string>;
   /** The error the request call ends with. @throws Error when it gets an answer. */
-  failure(call?: CallContext): Promise<PingAuthError>;
+  failure(call?: TestCall): Promise<PingAuthError>;
 }
 
 /** A client with connections of its own, unless `runtime` is shared. */
@@ -81,17 +95,40 @@ export function testClient(
 ): TestClient {
   const parsed = parseConfig({ shared_secret: TEST_SECRET, secret_header_name: 'CLIENT-TOKEN', ...config });
   const client = createSidebandClient(parsed, observer, runtime);
-  const outcome = async (call: CallContext = {}) => {
+  const askAboutRequest = (payload: RequestPayload, call: TestCall) =>
+    client.askAboutRequest(JSON.stringify(payload), contextOf(call));
+  const askAboutResponse = (payload: ResponsePayload, call: TestCall) =>
+    client.askAboutResponse(JSON.stringify(payload), contextOf(call));
+  const outcome = async (call: TestCall = {}) => {
     try {
-      return (await client.askAboutRequest(REQUEST, call)).answer.kind;
+      return (await askAboutRequest(REQUEST, call)).answer.kind;
     } catch (error) {
       return error instanceof PingAuthError ? error.code : String(error);
     }
   };
-  const failure = async (call: CallContext = {}) => {
-    const result: unknown = await client.askAboutRequest(REQUEST, call).catch((error: unknown) => error);
+  const failure = async (call: TestCall = {}) => {
+    const result: unknown = await askAboutRequest(REQUEST, call).catch((error: unknown) => error);
     if (result instanceof PingAuthError) return result;
     throw new Error(`expected a refusal, got ${JSON.stringify(result)}`);
   };
-  return { ...client, runtime, outcome, failure };
+  return { release: client.release, runtime, askAboutRequest, askAboutResponse, outcome, failure };
+}
+
+function contextOf({ signal, ...call }: TestCall): CallContext {
+  return signal === undefined ? call : { ...call, caller: callerOf(signal) };
+}
+
+/** As the plugin server tells that an event is over. */
+export function callerOf(signal: AbortSignal): Caller {
+  let listener: (() => void) | undefined;
+  signal.addEventListener('abort', () => listener?.());
+  return {
+    get over() {
+      return signal.aborted;
+    },
+    onOver(next) {
+      listener = next;
+      if (signal.aborted) listener?.();
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -19,6 +19,8 @@ export interface KongConf {
   readonly nginx_http_client_body_buffer_size?: string;
   readonly nginx_http_lua_socket_read_timeout?: string;
   readonly nginx_proxy_proxy_buffer_size?: string;
+  /** Idle connections that a worker keeps to a plugin server. */
+  readonly lua_socket_pool_size?: number | string;
   /** A file with `map $request_method $name { volatile; default "…"; }` blocks. */
   readonly nginx_http_include?: string;
   /** 0: no upstream connection is used twice. */
@@ -28,6 +30,10 @@ export interface KongConf {
   readonly ssl_cert_key?: string;
   /** How often the stand-in runs one event again before it gives up loudly. A real Kong never gives up. */
   readonly standin_event_repeats?: number | string;
+  /** How long the stand-in waits for a server that it started, before it takes requests; Kong does not. Default 15s. */
+  readonly standin_start_wait?: string;
+  /** In place of /usr/local/bin, where Kong looks for a program of the plugin server's name. */
+  readonly standin_program_folder?: string;
   readonly [key: string]: string | number | undefined;
 }
 
@@ -41,8 +47,9 @@ export interface Listen {
 export interface PluginServerSetting {
   readonly name: string;
   readonly socket: string;
+  /** Unset: somebody else runs it. */
   readonly startCommand: string | undefined;
-  readonly queryCommand: string | undefined;
+  readonly queryCommand: string;
 }
 
 export interface Settings {
@@ -57,6 +64,8 @@ export interface Settings {
   readonly upstreamKeepAlive: boolean;
   readonly askClientCertificate: boolean;
   readonly rpcTimeoutMs: number;
+  readonly idleConnections: number;
+  readonly startWaitMs: number;
   /** nginx variables from map blocks: name → template. */
   readonly variables: ReadonlyMap<string, string>;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
@@ -87,6 +96,8 @@ export function readSettings(conf: KongConf): Settings {
     upstreamKeepAlive: Number(conf.upstream_keepalive_pool_size ?? 512) > 0,
     askClientCertificate: (conf.nginx_proxy_ssl_verify_client ?? 'off') !== 'off',
     rpcTimeoutMs: milliseconds(conf.nginx_http_lua_socket_read_timeout ?? '60s'),
+    idleConnections: Number(conf.lua_socket_pool_size ?? 256),
+    startWaitMs: milliseconds(conf.standin_start_wait ?? '15s'),
     variables: include === undefined ? new Map() : parseMaps(readFileSync(include, 'latin1')),
     tls: tls(conf),
     eventRepeats: Number(conf.standin_event_repeats ?? 5000),
@@ -117,18 +128,22 @@ function parseListen(text: string): Listen {
   return { host, port: Number(port), ssl: flags.includes('ssl'), http2: flags.includes('http2') };
 }
 
-function pluginServer(conf: KongConf, prefix: string, name: string): PluginServerSetting {
+/** A command that is not given is the program of that name in /usr/local/bin, if there is one. */
+function pluginServer(conf: KongConf, prefix: string, given: string): PluginServerSetting {
+  const name = given.toLowerCase();
   const key = `pluginserver_${name.replaceAll('-', '_')}`;
   const text = (suffix: string): string | undefined => {
     const value = conf[`${key}_${suffix}`];
     return value === undefined ? undefined : String(value);
   };
-  const queryCommand = text('query_cmd');
-  if (queryCommand === undefined) throw new ConfError(`${key}_query_cmd is missing`);
+  const program = join(conf.standin_program_folder ?? '/usr/local/bin', name);
+  const found = existsSync(program) ? program : undefined;
+  const queryCommand = text('query_cmd') ?? (found === undefined ? undefined : `${found} -dump`);
+  if (queryCommand === undefined) throw new ConfError(`query_command undefined for pluginserver ${name}`);
   return {
     name,
     socket: text('socket') ?? join(prefix, `${name}.socket`),
-    startCommand: text('start_cmd'),
+    startCommand: text('start_cmd') ?? found,
     queryCommand,
   };
 }

@@ -1,7 +1,6 @@
 import type { KongLog } from '../kong-log.js';
 import type { Phase, RequestContext } from '../request-context.js';
-import { PdkError } from './pdk-error.js';
-import type { PdkValue } from './pdk-value.js';
+import { PdkError, type PdkValue } from './lua-values.js';
 
 /** What a PDK method works on. */
 export interface PdkCall {

@@ -1,8 +1,16 @@
-import { kongError } from '../error-pages.js';
+import { kongError } from '../http/error-pages.js';
 import { escapeHeaderName, escapeHeaderValue } from '../http/uri.js';
 import type { RequestContext } from '../request-context.js';
-import { headerTable, headerValues } from './header-values.js';
-import { ExitSignal, PdkError } from './pdk-error.js';
+import {
+  ExitSignal,
+  headerTable,
+  headerValues,
+  isTable,
+  luaToString,
+  PdkError,
+  type PdkValue,
+  toBytes,
+} from './lua-values.js';
 import {
   ANY,
   checkCount,
@@ -12,25 +20,34 @@ import {
   SERVICE_RESPONSE,
   text,
 } from './pdk-method.js';
-import { isTable, luaToString, type PdkValue, toBytes } from './pdk-value.js';
 
-/** Setting one of these replaces nginx's own header, spelling included. */
-const BUILT_IN = new Set(
-  `server date content-encoding location refresh last-modified content-range accept-ranges www-authenticate expires etag
-   content-length connection`.split(/\s+/),
+/**
+ * Response headers for which nginx keeps one slot (lua-nginx-module 0.10.26: `ngx_http_set_builtin_header`): setting one
+ * replaces nginx's own, spelling included, and of several values the last stays.
+ */
+const ONE_SLOT = new Set(
+  `server date content-encoding location refresh last-modified content-range accept-ranges www-authenticate expires etag e-tag
+   content-length`.split(/\s+/),
 );
+
+/** A Location that begins with a slash is taken out of its slot, so that the next one goes beside it. */
+function inOneSlot(name: string, values: readonly string[]): string[] {
+  if (name !== 'location') return values.slice(-1);
+  return values.filter((value, i) => i === values.length - 1 || value.startsWith('/'));
+}
 
 /** `ngx.header[name] = values`. @throws PdkError for a Content-Length that is none. */
 export function setResponseHeader(ctx: RequestContext, name: string, values: readonly string[]): void {
   const key = escapeHeaderName(name.replaceAll('_', '-'));
   const lower = key.toLowerCase();
   if (key === '') return;
-  // nginx writes its own Connection header; one that is set goes out beside it.
-  const kept = lower === 'content-type' ? values.slice(-1) : values;
+  const oneSlot = ONE_SLOT.has(lower);
+  const kept = oneSlot ? inOneSlot(lower, values) : lower === 'content-type' ? values.slice(-1) : values;
   if (lower === 'content-length' && kept.some((value) => !/^\d+$/.test(value))) {
     throw new PdkError('failed to set header');
   }
-  ctx.response.headers.set(key, kept.map(escapeHeaderValue), BUILT_IN.has(lower));
+  // nginx writes its own Connection header; one that is set goes out beside it.
+  ctx.response.headers.set(key, kept.map(escapeHeaderValue), oneSlot || lower === 'connection');
   if (lower === 'date') ctx.response.dateCleared = kept.length === 0;
 }
 

@@ -1,10 +1,15 @@
-import { isIP } from 'node:net';
 import { escapeArgument, escapeHeaderName, escapeHeaderValue, escapePath, escapeQuery } from '../http/uri.js';
 import type { RequestContext, UpstreamTarget } from '../request-context.js';
-import { headerTable, headerValues } from './header-values.js';
-import { PdkError } from './pdk-error.js';
+import {
+  headerTable,
+  headerValues,
+  isTable,
+  luaToString,
+  PdkError,
+  type PdkValue,
+  toBytes,
+} from './lua-values.js';
 import { ANY, type PdkMethod, REQUEST_WRITES, text } from './pdk-method.js';
-import { isTable, luaToString, type PdkValue, toBytes } from './pdk-value.js';
 
 /** The methods nginx has a number for (CONNECT not among those a plugin may set). */
 const SETTABLE_METHODS = new Set(
@@ -26,14 +31,26 @@ function target(ctx: RequestContext): UpstreamTarget {
   return ctx.upstream;
 }
 
+/**
+ * Request headers for which nginx keeps one slot (lua-nginx-module 0.10.26: `ngx_http_set_builtin_header`). Of several values
+ * that are set the last stays; a header that the client sent more than once keeps its further lines.
+ */
+const ONE_SLOT = new Set(
+  `host connection user-agent referer content-length content-type range transfer-encoding expect upgrade accept-encoding via
+   authorization keep-alive x-real-ip if-modified-since if-unmodified-since if-match if-none-match if-range`.split(
+    /\s+/,
+  ),
+);
+
 function setRequestHeader(ctx: RequestContext, name: string, values: readonly string[]): void {
   if (name.toLowerCase() === 'host' && values[0] !== undefined) {
     // Kong keeps the upstream's host in a variable of its own; a list becomes a table's address there.
     target(ctx).hostHeader = values.length > 1 ? luaToString([]) : values[0].trim();
   }
-  // There is one Content-Length in nginx: of several values the last stays.
-  const kept = name.toLowerCase() === 'content-length' ? values.slice(-1) : values;
-  ctx.headers.set(escapeHeaderName(name), kept.map(escapeHeaderValue));
+  const last = values.at(-1);
+  if (last !== undefined && ONE_SLOT.has(name.toLowerCase())) {
+    ctx.headers.setFirst(name, escapeHeaderValue(last));
+  } else ctx.headers.set(escapeHeaderName(name), values.map(escapeHeaderValue));
 }
 
 export const SERVICE_REQUEST_METHODS: Readonly<Record<string, PdkMethod>> = {
@@ -123,9 +140,4 @@ function encodeArgs(table: Readonly<Record<string, PdkValue>>): string {
     for (const item of Array.isArray(value) ? value : [value]) add(name, item);
   }
   return pairs.join('&');
-}
-
-/** Kong connects only to addresses once the balancer runs; a name set by a plugin is refused there. */
-export function isReachable(upstream: UpstreamTarget): boolean {
-  return !upstream.retargeted || isIP(upstream.host) !== 0;
 }

@@ -1,13 +1,10 @@
-import { ReadTimeout } from '../net/byte-reader.js';
+import { ReadTimeout } from '../http/byte-reader.js';
+import { isTable, PdkError, type PdkTable, type PdkValue } from '../pdk/lua-values.js';
 import { PDK } from '../pdk/pdk.js';
-import { PdkError } from '../pdk/pdk-error.js';
 import { checkPhase, type PdkCall } from '../pdk/pdk-method.js';
-import { isTable, type PdkTable, type PdkValue } from '../pdk/pdk-value.js';
 import type { Phase } from '../request-context.js';
-import { ConnectionPool, type PooledConnection } from './connection-pool.js';
 import { BadMsgpack, decodeMsgpack, encodeMap, encodeMsgpack, MoreBytes } from './msgpack.js';
-import type { PluginClient } from './plugin-client.js';
-import { RpcError } from './rpc-error.js';
+import { ConnectionPool, type PluginClient, type PooledConnection, RpcError } from './plugin-client.js';
 
 /** Which RPC carries the result of a PDK method; `Step` all the others. */
 const STEPS: Readonly<Record<string, string>> = {
@@ -30,8 +27,9 @@ export class MsgpackClient implements PluginClient {
   constructor(
     socket: string,
     private readonly timeoutMs: number,
+    idleConnections?: number,
   ) {
-    this.#pool = new ConnectionPool(socket);
+    this.#pool = new ConnectionPool(socket, idleConnections);
   }
 
   get connections(): number {

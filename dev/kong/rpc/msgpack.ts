@@ -1,4 +1,4 @@
-import { isTable, type PdkTable, type PdkValue } from '../pdk/pdk-value.js';
+import { isTable, type PdkTable, type PdkValue } from '../pdk/lua-values.js';
 
 /** MessagePack as Kong's Lua library writes and reads it. Strings are bytes; a Buffer travels as `bin`. */
 

@@ -1,10 +1,14 @@
-import { isTable, luaToString, type PdkTable, type PdkValue, toBytes } from '../pdk/pdk-value.js';
-import { decodeList, decodeStruct, decodeValue, encodeStruct, encodeValue } from './pb-values.js';
+import { isTable, luaToString, type PdkTable, type PdkValue, toBytes } from '../pdk/lua-values.js';
 import {
   BadMessage,
   bytesField,
   bytesOf,
+  decodeList,
+  decodeStruct,
+  decodeValue,
   doubleField,
+  encodeStruct,
+  encodeValue,
   int32Of,
   lastField,
   readFields,

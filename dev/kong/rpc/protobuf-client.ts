@@ -1,11 +1,16 @@
+import { PdkError } from '../pdk/lua-values.js';
 import { PDK } from '../pdk/pdk.js';
-import { PdkError } from '../pdk/pdk-error.js';
 import { checkPhase, type PdkCall } from '../pdk/pdk-method.js';
 import type { Phase } from '../request-context.js';
-import { ConnectionPool, type PooledConnection } from './connection-pool.js';
-import { frame, readFrame } from './frames.js';
 import { decodeArguments, encodeReply, ReplyTypeError } from './pb-methods.js';
-import type { PluginClient } from './plugin-client.js';
+import {
+  ConnectionPool,
+  frame,
+  type PluginClient,
+  type PooledConnection,
+  RpcError,
+  readFrame,
+} from './plugin-client.js';
 import {
   BadMessage,
   bytesField,
@@ -16,7 +21,6 @@ import {
   readFields,
   varintField,
 } from './protobuf.js';
-import { RpcError } from './rpc-error.js';
 
 /** ProtoBuf:1 as Kong speaks it: one connection carries a whole event. */
 export class ProtobufClient implements PluginClient {
@@ -26,8 +30,9 @@ export class ProtobufClient implements PluginClient {
   constructor(
     socket: string,
     private readonly timeoutMs: number,
+    idleConnections?: number,
   ) {
-    this.#pool = new ConnectionPool(socket);
+    this.#pool = new ConnectionPool(socket, idleConnections);
   }
 
   get connections(): number {

@@ -1,9 +1,36 @@
-import { bareExitPage, type MadeUpAnswer } from '../error-pages.js';
-import type { ExitSignal } from '../pdk/pdk-error.js';
+import type { Duplex } from 'node:stream';
+import type { ByteReader } from '../http/byte-reader.js';
+import { bareExitPage, type MadeUpAnswer } from '../http/error-pages.js';
+import { type HeaderLine, HeaderLines } from '../http/message-head.js';
+import type { ExitSignal } from '../pdk/lua-values.js';
 import type { RequestContext } from '../request-context.js';
-import type { ClientSide } from './client-side.js';
 import type { RunnablePlugin } from './plugin-chain.js';
-import { clientHeaders, type Origin } from './response-headers.js';
+
+/** An answer ready to go: every header is there except those that frame the message on the client's protocol. */
+export interface ClientResponse {
+  readonly status: number;
+  /** The upstream's own status and reason; unset: nginx's. */
+  readonly statusText: string | undefined;
+  readonly headers: readonly HeaderLine[];
+  readonly body: Buffer | AsyncIterable<Buffer>;
+  /** The request was a HEAD: no body goes out. */
+  readonly headOnly: boolean;
+  /** The connection is closed behind it. */
+  readonly close: boolean;
+}
+
+/** The client of one request. */
+export interface ClientSide {
+  /** Sent before the body is read or thrown away, if the client waits for it. */
+  continue100(): void;
+  send(response: ClientResponse): Promise<void>;
+  /** Closes without an answer (nginx's 444). */
+  drop(): void;
+  /** Never answers; returns when the client has gone. */
+  hang(): Promise<void>;
+  /** After a 101: bytes go both ways until one side ends. */
+  tunnel(response: ClientResponse, upstream: Duplex, fromUpstream: ByteReader): Promise<void>;
+}
 
 /** One request on its way to an answer. */
 export interface Turn {
@@ -78,4 +105,58 @@ function dropEntityHeaders(ctx: RequestContext): void {
   for (const name of ['content-type', 'content-length', 'etag', 'last-modified', 'accept-ranges']) {
     ctx.response.headers.remove(name);
   }
+}
+
+const SERVER = 'kong/3.9.3';
+
+/** Types to which nginx adds its charset. */
+const TEXT_TYPES = new Set([
+  'text/html',
+  'text/xml',
+  'text/plain',
+  'text/vnd.wap.wml',
+  'application/javascript',
+  'application/rss+xml',
+]);
+
+export type Origin =
+  /** The upstream answered and its answer passes through. */
+  | 'streamed'
+  /** The upstream answered and Kong held the whole answer. */
+  | 'buffered'
+  /** Kong answers before an upstream was asked. */
+  | 'kong'
+  /** Kong answers in place of an upstream that failed. */
+  | 'upstream_error';
+
+/** The headers the client gets, from what the plugins left. */
+export function clientHeaders(ctx: RequestContext, origin: Origin, status: number): HeaderLine[] {
+  const headers = new HeaderLines(ctx.response.headers.lines);
+  const type = headers.get('content-type');
+  if (status === 204) headers.remove('content-type');
+  else if (type !== undefined) headers.set('Content-Type', [withCharset(type, status)], true);
+
+  if (origin === 'kong') {
+    headers.set('X-Kong-Response-Latency', [String(Date.now() - ctx.startedAt)]);
+    headers.set('Server', [SERVER]);
+  } else {
+    const before = origin === 'streamed' ? headers.get('via') : undefined;
+    const via = `1.1 ${SERVER}`;
+    headers.set('X-Kong-Upstream-Latency', ['0']);
+    headers.set('X-Kong-Proxy-Latency', [String(Date.now() - ctx.startedAt)]);
+    headers.set('Via', [before === undefined ? via : `${before}, ${via}`]);
+    if (!headers.has('server')) headers.add('Server', SERVER);
+  }
+  headers.set('X-Kong-Request-Id', [ctx.id]);
+  if (origin !== 'streamed' && !headers.has('date') && !ctx.response.dateCleared) {
+    headers.add('Date', new Date().toUTCString());
+  }
+  return headers.lines;
+}
+
+function withCharset(type: string, status: number): string {
+  const base = type.split(';')[0]?.trim().toLowerCase() ?? '';
+  const redirect = status === 301 || status === 302;
+  if (redirect || !TEXT_TYPES.has(base) || /;\s*charset=/i.test(type)) return type;
+  return `${type}; charset=UTF-8`;
 }

@@ -1,22 +1,17 @@
-import type { Entities } from '../config/entities.js';
+import type { Entities } from '../config/declarative-config.js';
 import type { Settings } from '../config/kong-conf.js';
-import { bareNginxPage, errorPage, kongError } from '../error-pages.js';
-import { BrokenBody } from '../http/chunked.js';
-import type { HeadRefused } from '../http/request-head.js';
+import { BrokenBody, ReadTimeout } from '../http/byte-reader.js';
+import { bareNginxPage, errorPage, kongError } from '../http/error-pages.js';
+import type { HeadRefused } from '../http/message-head.js';
 import { kongPath } from '../http/uri.js';
 import type { KongLog } from '../kong-log.js';
-import { ReadTimeout } from '../net/byte-reader.js';
-import { ExitSignal, PdkError } from '../pdk/pdk-error.js';
+import { ExitSignal, PdkError } from '../pdk/lua-values.js';
 import { type ReceivedRequest, RequestContext } from '../request-context.js';
-import { type Match, Router } from '../router.js';
-import { UpstreamClient } from '../upstream/upstream-client.js';
-import { UpstreamError } from '../upstream/upstream-error.js';
-import { type UpstreamPath, upstreamPath } from '../upstream/upstream-path.js';
-import { accept, sendExit, sendPage, type Turn } from './answers.js';
-import type { ClientSide } from './client-side.js';
-import { hasPhase, type PluginChain } from './plugin-chain.js';
-import { PluginServerDown } from './plugin-runner.js';
-import { proxy } from './proxy.js';
+import { UpstreamClient, UpstreamError } from '../upstream/upstream-client.js';
+import { proxy } from '../upstream/upstream-request.js';
+import { accept, type ClientSide, sendExit, sendPage, type Turn } from './answers.js';
+import { hasPhase, type PluginChain, PluginServerDown } from './plugin-chain.js';
+import { chooseUpstream, type Match, Router, type UpstreamPath } from './router.js';
 import { UpstreamAnswers } from './upstream-answers.js';
 
 const SERVER_NAME = 'kong';
@@ -108,7 +103,8 @@ export class Gateway {
       }
       if (!(error instanceof PdkError || error instanceof PluginServerDown)) throw error;
       this.log.write('error', error.message, ctx.id);
-      ctx.source = 'error';
+      // Kong writes the one with kong.response.error, which is an exit; the other is an error that nobody caught.
+      ctx.source = error instanceof PluginServerDown ? 'exit' : 'error';
       // This one comes up only when the exit is carried out, too late for Kong's own error handling.
       if (error.message === 'failed to set header') {
         await sendPage(turn, errorPage(500, ctx.id, accept(ctx)), 'kong', true);
@@ -141,20 +137,4 @@ export class Gateway {
       throw error;
     }
   }
-}
-
-function chooseUpstream(ctx: RequestContext, { route, matchedPath }: Match, path: string): UpstreamPath {
-  const { service } = route;
-  const target = upstreamPath(route, path, matchedPath);
-  ctx.route = route;
-  ctx.upstream = {
-    path: target.path,
-    args: ctx.received.args,
-    hostHeader: route.preserveHost ? (ctx.headers.get('host') ?? '') : '',
-    scheme: service.protocol,
-    host: service.host,
-    port: service.port,
-    retargeted: false,
-  };
-  return target;
 }

@@ -1,11 +1,10 @@
 import http2 from 'node:http2';
 import { Readable } from 'node:stream';
-import { type HeaderLine, HeaderLines } from '../header-lines.js';
+import { type HeaderLine, HeaderLines, HeadRefused, repeatsUnique } from '../http/message-head.js';
 import { RequestBody } from '../http/request-body.js';
-import { HeadRefused } from '../http/request-head.js';
 import { BadUri, nginxUri, splitTarget } from '../http/uri.js';
 import type { ConnectionInfo, ReceivedRequest } from '../request-context.js';
-import type { ClientResponse, ClientSide } from './client-side.js';
+import type { ClientResponse, ClientSide } from './answers.js';
 import type { Gateway } from './gateway.js';
 
 const FORBIDDEN = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'proxy-connection']);
@@ -33,6 +32,7 @@ export async function serveHttp2Stream(
   const host = headers.get('host');
   if (
     received instanceof HeadRefused ||
+    repeatsUnique(headers.lines) ||
     (host !== undefined && authority !== undefined && host !== authority)
   ) {
     const refusal =

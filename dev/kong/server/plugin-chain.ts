@@ -1,9 +1,10 @@
-import type { PluginConfig, Route } from '../config/entities.js';
+import type { PluginConfig, Route } from '../config/declarative-config.js';
+import { instanceConfig, pluginKey } from '../config/plugin-schema.js';
+import type { KongLog } from '../kong-log.js';
+import { PdkError } from '../pdk/lua-values.js';
 import type { Phase, RequestContext } from '../request-context.js';
-import type { LoadedPlugin } from '../rpc/instances.js';
-import type { PluginInfo } from '../rpc/plugin-client.js';
-import { type BuiltInPlugin, builtInPlugin } from './built-in-plugins.js';
-import type { PluginRunner } from './plugin-runner.js';
+import { CLOSED, type PluginClient, type PluginInfo, RpcError } from '../rpc/plugin-client.js';
+import { type BuiltInPlugin, builtInPlugin } from './ping-auth-guard.js';
 
 /** A plugin entry ready to run: by its plugin server or, for Kong's own ones, here. */
 export type RunnablePlugin =
@@ -94,4 +95,116 @@ function rank({ routeId, serviceId }: PluginConfig): number {
 
 function priority(plugin: RunnablePlugin): number {
   return plugin.kind === 'external' ? plugin.loaded.info.priority : plugin.plugin.priority;
+}
+
+/** Kong's own 500 in place of what the plugin server should have said. */
+export class PluginServerDown extends Error {
+  override readonly name = 'PluginServerDown';
+}
+
+/** One plugin server as one worker uses it. */
+export class PluginRunner {
+  readonly #instances: InstanceCache;
+
+  constructor(
+    readonly client: PluginClient,
+    private readonly protocol: 'pb' | 'mp',
+    private readonly log: KongLog,
+    private readonly maxRepeats: number,
+  ) {
+    this.#instances = new InstanceCache(client);
+  }
+
+  /**
+   * Runs one phase of one plugin. A server that forgot the instance makes Kong start it anew and run the event again,
+   * a real Kong without limit.
+   * @throws ExitSignal, PdkError, PluginServerDown
+   */
+  async run(loaded: LoadedPlugin, ctx: RequestContext, phase: Phase): Promise<void> {
+    ctx.phase = phase;
+    for (let attempt = 0; ; attempt++) {
+      if (attempt > this.maxRepeats) {
+        const message = `THE STAND-IN GAVE UP: event ${phase} of ${loaded.plugin.name} was run ${attempt} times`;
+        this.log.write('alert', `${message}; a real Kong would go on without limit`, ctx.id);
+        throw new PluginServerDown(message);
+      }
+      const id = await this.#instanceId(loaded, ctx);
+      try {
+        await this.client.handleEvent(id, phase, { ctx, log: this.log, protocol: this.protocol });
+        return;
+      } catch (error) {
+        if (!(error instanceof RpcError)) throw error;
+        if (!this.#forgotten(error.message)) return this.#failed(error, ctx);
+        this.log.write('warn', error.message, ctx.id);
+        this.#instances.reset();
+      }
+    }
+  }
+
+  async #instanceId(loaded: LoadedPlugin, ctx: RequestContext): Promise<number> {
+    try {
+      return await this.#instances.id(loaded);
+    } catch (error) {
+      if (error instanceof RpcError) {
+        this.log.write('error', `starting instance: ${error.message}`, ctx.id);
+        throw new PdkError(error.message);
+      }
+      throw error;
+    }
+  }
+
+  #forgotten(message: string): boolean {
+    const text = message.toLowerCase();
+    if (text.includes('no plugin instance')) return true;
+    return this.protocol === 'pb' && text === CLOSED;
+  }
+
+  /** ProtoBuf:1 answers 500; MsgPack:1 only logs and goes on: it fails open. */
+  #failed(error: RpcError, ctx: RequestContext): void {
+    this.log.write('error', error.message, ctx.id);
+    if (this.protocol === 'pb') throw new PluginServerDown(error.message);
+  }
+}
+
+interface Instance {
+  readonly sequence: number;
+  readonly id: Promise<number>;
+}
+
+/** A plugin configuration with the sequence number Kong gave it when it was loaded. */
+export interface LoadedPlugin {
+  readonly plugin: PluginConfig;
+  readonly info: PluginInfo;
+  readonly sequence: number;
+}
+
+/** The instance ids that one worker keeps: started at the first request, one for every configuration. */
+export class InstanceCache {
+  readonly #instances = new Map<string, Instance>();
+
+  constructor(private readonly client: PluginClient) {}
+
+  /** @throws RpcError when the instance cannot be started. */
+  async id({ plugin, info, sequence }: LoadedPlugin): Promise<number> {
+    const key = pluginKey(plugin);
+    const known = this.#instances.get(key);
+    if (known?.sequence === sequence) return known.id;
+    const id = this.client.startInstance(plugin.name, instanceConfig(info.schema, plugin, sequence));
+    const instance: Instance = { sequence, id };
+    this.#instances.set(key, instance);
+    try {
+      await id;
+    } catch (error) {
+      if (this.#instances.get(key) === instance) this.#instances.delete(key);
+      throw error;
+    }
+    // The configuration was loaded anew: the instance of the old one goes.
+    known?.id.then((old) => this.client.closeInstance(old)).catch(() => undefined);
+    return id;
+  }
+
+  /** Kong forgets every instance of the plugin. */
+  reset(): void {
+    this.#instances.clear();
+  }
 }

@@ -1,15 +1,11 @@
-import { errorPage, kongError } from '../error-pages.js';
-import { BrokenBody } from '../http/chunked.js';
+import { BrokenBody, ReadTimeout } from '../http/byte-reader.js';
+import { errorPage, kongError } from '../http/error-pages.js';
 import type { KongLog } from '../kong-log.js';
-import { ReadTimeout } from '../net/byte-reader.js';
-import { ExitSignal, PdkError } from '../pdk/pdk-error.js';
+import { ExitSignal, PdkError } from '../pdk/lua-values.js';
 import type { RequestContext } from '../request-context.js';
-import type { UpstreamExchange } from '../upstream/upstream-client.js';
-import type { UpstreamError } from '../upstream/upstream-error.js';
-import { accept, headerFilter, send, sendExit, sendPage, type Turn } from './answers.js';
-import type { PluginChain } from './plugin-chain.js';
-import { PluginServerDown } from './plugin-runner.js';
-import { clientHeaders } from './response-headers.js';
+import type { UpstreamError, UpstreamExchange } from '../upstream/upstream-client.js';
+import { accept, clientHeaders, headerFilter, send, sendExit, sendPage, type Turn } from './answers.js';
+import { type PluginChain, PluginServerDown } from './plugin-chain.js';
 
 /** Upstream headers that nginx keeps to itself. */
 const HIDDEN = /^(x-accel-.*|x-pad)$/i;
@@ -89,7 +85,8 @@ export class UpstreamAnswers {
     } catch (error) {
       if (error instanceof ExitSignal) return sendExit(turn, error, 'buffered');
       if (error instanceof PluginServerDown) {
-        ctx.source = 'error';
+        // kong.response.error is an exit, and keeps the headers that are set: all of the upstream's.
+        ctx.source = 'exit';
         return sendPage(turn, kongError(500, ctx.id, accept(ctx)), 'buffered');
       }
       if (!(error instanceof PdkError)) throw error;

@@ -45,7 +45,8 @@ async function ask(
   sample: SampleRequest,
 ): Promise<Calls> {
   const payload = samplePayload(sample);
-  const askOnce = () => client.askAboutRequest(payload, { requestId: `ping-auth-check-${Date.now()}` });
+  const askOnce = () =>
+    client.askAboutRequest(JSON.stringify(payload), { requestId: `ping-auth-check-${Date.now()}` });
   let answer: RequestAnswer;
   let coldMs: number;
   try {
@@ -76,7 +77,7 @@ function decisionText(answer: RequestAnswer, { method, url }: SampleRequest): st
 
 async function checkResponseCall(
   client: SidebandClient,
-  payload: ReturnType<typeof sampleResponse>,
+  payload: string,
   product: Product,
 ): Promise<Finding> {
   try {

@@ -13,6 +13,7 @@ import {
   skipped,
   warning,
 } from './finding.js';
+import { guardFinding } from './guard.js';
 import { checkConnection, checkName, type Target } from './network.js';
 import { isLoopback, productAt } from './product.js';
 import { type Environment, resolveReferences } from './references.js';
@@ -22,6 +23,8 @@ import { checkTls } from './tls.js';
 export interface CheckSetup {
   readonly environment: Environment;
   readonly vaults: readonly EnvVault[];
+  /** Every post-function of the file; undefined when the configuration is from the command line. */
+  readonly postFunctions: readonly PluginEntry[] | undefined;
   readonly sample: SampleRequest;
   /** Milliseconds for one connection; each call has the configuration's own deadline. */
   readonly timeoutMs: number;
@@ -55,6 +58,7 @@ export async function checkConfiguration(
   }
   for (const text of configWarnings(config)) findings.push(warning('configuration', text));
   if (unresolved.length === 0) findings.push(ok('configuration', 'every field is valid'));
+  if (setup.postFunctions !== undefined) findings.push(guardFinding(entry, setup.postFunctions));
 
   const providers: ProviderReport[] = [];
   for (const url of [config.service_url, ...config.failover_service_urls]) {

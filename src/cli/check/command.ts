@@ -1,20 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { paintFor } from '../paint.js';
+import { type OverrideOptions, readOverrides, requireProvider } from '../policy/provider-options.js';
 import { type CheckSetup, checkConfiguration } from './check-configuration.js';
 import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './declarative-file.js';
 import type { ConfigurationReport } from './finding.js';
+import type { AdminAccess } from './kong/admin-api.js';
+import { checkKong } from './kong/check-kong.js';
 import { hasFailed, reportAsJson, reportInWords } from './report.js';
 import { parseHeaderOption, parseUrlOption, SAMPLE_URL } from './sample.js';
 
 /** Documented in --help and docs/check.md. */
 export const EXIT = { allWell: 0, failed: 1, usage: 2, nothingToCheck: 3 } as const;
 
-interface Arguments {
-  readonly serviceUrl?: string;
-  readonly secretEnv?: string;
-  readonly secretHeader?: string;
-  readonly ca?: string;
+interface Arguments extends OverrideOptions {
+  readonly adminUrl?: URL;
+  readonly adminTokenEnv?: string;
+  readonly adminCa?: string;
   readonly name: string;
   readonly url: URL;
   readonly method: string;
@@ -28,21 +30,27 @@ interface Arguments {
 export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
-  readonly stderr: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
   exitCode(code: number): void;
 }
 
 export function checkCommand(terminal: Terminal): Command {
   return new Command('check')
-    .summary('verify the connection to the policy provider')
+    .summary('verify the connection to the policy provider, and what a running Kong makes of the plugin')
     .description(
-      'Verifies every ping-auth configuration in FILE (kong.yml, a decK file, Kubernetes manifests), or the one given by options:\nfields, DNS, connection, TLS, endpoint, secret, a decision, latency. Makes a few harmless calls; changes nothing.',
+      'Verifies every ping-auth configuration in FILE (kong.yml, a decK file, Kubernetes manifests), or the one given by options:\nfields, DNS, connection, TLS, endpoint, secret, a decision, latency. With --admin-url also a running Kong: whose plugin it\nruns, where, and whether the guard is there. Makes a few harmless calls; changes nothing.',
     )
     .argument('[file]', 'declarative file, - for standard input')
     .option('--service-url <url>', 'policy provider, instead of the one in FILE or without a FILE')
     .option('--secret-env <name>', 'environment variable that holds the shared secret')
     .option('--secret-header <name>', 'name of the header for the secret (without a FILE: CLIENT-TOKEN)')
     .option('--ca <file>', 'PEM file with what to trust, as ca_certificate')
+    .option('--admin-url <url>', 'Admin API of a running Kong, http://127.0.0.1:8001', parseUrlOption)
+    .option(
+      '--admin-token-env <name>',
+      'environment variable that holds a token for it (default: KONG_ADMIN_TOKEN, if that is set)',
+    )
+    .option('--admin-ca <file>', 'PEM file with what to trust there')
     .option('--name <plugin>', 'name under which the plugin is configured', 'ping-auth')
     .option(
       '--url <url>',
@@ -52,7 +60,7 @@ export function checkCommand(terminal: Terminal): Command {
     )
     .option('--method <method>', 'its method', 'GET')
     .option('--header <name:value>', 'one of its headers; can be repeated', parseHeaderOption, [])
-    .option('--timeout <ms>', 'milliseconds for a connection', parseTimeout, 5000)
+    .option('--timeout <ms>', 'milliseconds for a connection, or a call to Kong', parseTimeout, 5000)
     .option('--json', 'print the result as JSON')
     .option('--color', 'colours even when the output is not a terminal')
     .option('--no-color', 'no colours')
@@ -66,26 +74,30 @@ export function checkCommand(terminal: Terminal): Command {
 }
 
 async function check(file: string | undefined, options: Arguments, terminal: Terminal): Promise<number> {
-  let found: DeclarativeFile;
+  let found: Found;
   let overrides: Record<string, unknown>;
+  let admin: AdminAccess | undefined;
   try {
     overrides = await readOverrides(options, terminal);
     found = await readEntries(file, options);
+    admin = await readAdminAccess(options, terminal);
   } catch (thrown) {
     terminal.stderr.write(`ping-auth check: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
     return EXIT.usage;
   }
-  if (found.entries.length === 0) {
+  if (found.entries.length === 0 && (file !== undefined || admin === undefined)) {
     terminal.stderr.write(`ping-auth check: no configuration of the plugin ${options.name} in ${file}\n`);
     return EXIT.nothingToCheck;
   }
   const setup: CheckSetup = {
     environment: terminal.environment,
     vaults: found.vaults,
+    postFunctions: found.postFunctions,
     sample: { method: options.method, url: options.url, headers: options.header },
     timeoutMs: options.timeout,
   };
   const reports: ConfigurationReport[] = [];
+  if (admin !== undefined) reports.push(await checkKong(admin, options.name));
   for (const entry of found.entries)
     reports.push(await checkConfiguration(overridden(entry, overrides), setup));
   const paint = paintFor(terminal.stdout, terminal.environment, options.color);
@@ -93,30 +105,39 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
   return hasFailed(reports) ? EXIT.failed : EXIT.allWell;
 }
 
-async function readEntries(file: string | undefined, options: Arguments): Promise<DeclarativeFile> {
+type Found = DeclarativeFile & Pick<CheckSetup, 'postFunctions'>;
+
+async function readEntries(file: string | undefined, options: Arguments): Promise<Found> {
   if (file !== undefined) {
     const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
-    return readDeclarativeFile(text, options.name);
+    const { entries: postFunctions } = readDeclarativeFile(text, 'post-function');
+    return { ...readDeclarativeFile(text, options.name), postFunctions };
   }
-  if (options.serviceUrl === undefined)
-    throw new Error('name a FILE, or a policy provider with --service-url');
-  if (options.secretEnv === undefined)
-    throw new Error('name the variable that holds the secret with --secret-env');
+  if (options.serviceUrl === undefined) {
+    if (options.adminUrl !== undefined) return { entries: [], vaults: [], postFunctions: undefined };
+    throw new Error('name a FILE, a policy provider with --service-url, or a running Kong with --admin-url');
+  }
+  requireProvider(options, 'a FILE');
   const config = { secret_header_name: 'CLIENT-TOKEN' };
-  return { entries: [{ where: 'from the command line', enabled: true, config }], vaults: [] };
+  return {
+    entries: [{ where: 'from the command line', enabled: true, config }],
+    vaults: [],
+    postFunctions: undefined,
+  };
 }
 
-async function readOverrides(options: Arguments, terminal: Terminal): Promise<Record<string, unknown>> {
-  const overrides: Record<string, unknown> = {};
-  if (options.serviceUrl !== undefined) overrides.service_url = options.serviceUrl;
-  if (options.secretHeader !== undefined) overrides.secret_header_name = options.secretHeader;
-  if (options.ca !== undefined) overrides.ca_certificate = await readFile(options.ca, 'utf8');
-  if (options.secretEnv !== undefined) {
-    const secret = terminal.environment[options.secretEnv];
-    if (!secret) throw new Error(`--secret-env: the environment variable ${options.secretEnv} is not set`);
-    overrides.shared_secret = secret;
+async function readAdminAccess(options: Arguments, terminal: Terminal): Promise<AdminAccess | undefined> {
+  const { adminUrl, adminTokenEnv, adminCa, timeout } = options;
+  if (adminUrl === undefined) {
+    if (adminTokenEnv === undefined && adminCa === undefined) return undefined;
+    throw new Error('--admin-token-env and --admin-ca need --admin-url');
   }
-  return overrides;
+  const token = terminal.environment[adminTokenEnv ?? 'KONG_ADMIN_TOKEN'];
+  if (adminTokenEnv !== undefined && !token) {
+    throw new Error(`--admin-token-env: the environment variable ${adminTokenEnv} is not set`);
+  }
+  const ca = adminCa === undefined ? undefined : await readFile(adminCa, 'utf8');
+  return { url: adminUrl, token: token || undefined, ca, timeoutMs: timeout };
 }
 
 function overridden(entry: PluginEntry, overrides: Record<string, unknown>): PluginEntry {

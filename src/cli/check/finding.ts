@@ -1,6 +1,14 @@
 /** What is looked at, in this order; a step that fails ends the ones that build upon it. */
 export const STEPS = [
+  // At a running Kong (--admin-url).
+  'kong',
+  'plugin',
+  'server',
+  'scope',
+  // Of a configuration.
   'configuration',
+  'guard',
+  // Of a policy provider.
   'name',
   'connection',
   'tls',

@@ -1,5 +1,8 @@
 import { InvalidArgumentError } from 'commander';
-import type { RequestPayload, ResponsePayload } from '../../exchange/sideband-message.js';
+import { HeaderList } from '../../exchange/header-list.js';
+import { keptPart, type Memo } from '../../exchange/memo.js';
+import { composeResponsePayload } from '../../exchange/payloads.js';
+import type { RequestPayload } from '../../exchange/sideband-message.js';
 
 /** The request about which the policy is asked, as the admin gives it. */
 export interface SampleRequest {
@@ -29,18 +32,26 @@ export function samplePayload({ method, url, headers }: SampleRequest): RequestP
   };
 }
 
-/** What an upstream might have answered, in the answer to which the policy has its say, too. */
-export function sampleResponse(request: RequestPayload, state: ResponsePayload['state']): ResponsePayload {
-  return {
+/** What an upstream might have answered, in the answer to which the policy has its say, too. JSON text. */
+export function sampleResponse(request: RequestPayload, state: string | undefined): string {
+  const memo: Memo = {
+    outcome: 'permit',
     method: request.method,
-    url: request.url,
-    http_version: request.http_version,
-    response_code: '200',
-    response_status: 'OK',
-    headers: [{ 'content-type': 'application/json' }],
-    body: '{}',
-    ...(state === undefined ? { request } : { state }),
+    requestId: undefined,
+    traceparent: undefined,
+    tracestate: undefined,
+    target: JSON.stringify({
+      method: request.method,
+      url: request.url,
+      http_version: request.http_version,
+    }).slice(1, -1),
+    kept: keptPart(JSON.stringify(request), state),
   };
+  const headers = HeaderList.from([['content-type', 'application/json']]);
+  return composeResponsePayload({ status: 200, headers, body: Buffer.from('{}') }, memo, {
+    kind: 'text',
+    text: '{}',
+  });
 }
 
 /** @throws InvalidArgumentError, which commander turns into a sentence. */

@@ -87,30 +87,37 @@ describe('ping-auth explain', () => {
   it('understands the log of enable_debug_logging', async () => {
     const lines: string[] = [];
     const telemetry = createTelemetry(createLog({ output: { write: (line) => void lines.push(line) } }));
-    const exchange = { provider: 'https://pa', secretHeaderName: 'X-Secret', status: 200 };
+    const exchange = { provider: 'https://pa', secretHeaderName: 'X-Secret' };
     telemetry.decision({ phase: 'access', outcome: 'permit', requestId: 'r-1' });
     telemetry.sidebandExchange({
       ...exchange,
       phase: 'access',
       requestId: 'r-1',
-      payload: request,
-      answer: { kind: 'permit', ...request, headers: [['host', 'api.example']] },
+      payload: JSON.stringify(request),
+      answer: JSON.stringify({ ...request, headers: [{ host: 'api.example' }] }),
     });
     telemetry.sidebandExchange({
       ...exchange,
       phase: 'access',
       requestId: 'r-2',
-      payload: request,
-      answer: { kind: 'deny', response: { responseCode: 403, headers: [['x-a', '1']], body: 'no' } },
+      payload: JSON.stringify(request),
+      answer: JSON.stringify({ response: { response_code: 403, headers: [{ 'x-a': '1' }], body: 'no' } }),
     });
     telemetry.sidebandExchange({
       ...exchange,
       phase: 'response',
       requestId: 'r-1',
-      payload: { method: 'GET', url: request.url, response_code: '200', headers: [], body: 'x' },
-      answer: { responseCode: 200, headers: [], body: 'y' },
+      payload: JSON.stringify({
+        method: 'GET',
+        url: request.url,
+        response_code: '200',
+        headers: [],
+        body: 'x',
+      }),
+      answer: JSON.stringify({ response_code: 200, headers: [], body: 'y' }),
     });
     const all = await explain(lines.join(''));
+    expect(all.stderr).toBe('');
     expect(all.exitCode).toBe(0);
     expect(all.stdout).toContain('permitted, 1 change: -header:x-debug (request r-1)');
     expect(all.stdout).toContain('denied with status 403');

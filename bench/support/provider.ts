@@ -1,0 +1,30 @@
+import { startProcess } from '../../dev/child-process.js';
+import type { Closing } from '../../dev/closing.js';
+
+/** Where a policy provider listens; `ca` when it speaks TLS. */
+export interface ProviderAddress {
+  readonly url: string;
+  readonly ca?: string;
+}
+
+/** The provider that permits everything (echo-provider.ts), in a process of its own. */
+export async function startEchoProvider(closing: Closing): Promise<Required<ProviderAddress>> {
+  const provider = await startProcess<Required<ProviderAddress>>('./echo-provider.ts', import.meta.url);
+  closing.add(() => provider.end());
+  return provider.ready;
+}
+
+/** Configuration of ping-auth for the benches: the defaults, but with room for the largest body. */
+export function benchConfig({ url, ca }: ProviderAddress): object {
+  return {
+    service_url: url,
+    shared_secret: 'bench-secret',
+    secret_header_name: 'CLIENT-TOKEN',
+    ...(ca === undefined ? {} : { ca_certificate: ca }),
+    // A busy machine is no failure of the provider.
+    connection_timeout_ms: 60_000,
+    max_request_body_bytes: 16 * 1024 * 1024,
+    max_response_body_bytes: 16 * 1024 * 1024,
+    max_sideband_response_bytes: 64 * 1024 * 1024,
+  };
+}

@@ -1,0 +1,62 @@
+import type { PluginEntry } from './declarative-file.js';
+import { type Finding, ok, warning } from './finding.js';
+
+/** The comments by which the texts of kong/guard/ are recognised wherever they were pasted. */
+const MARKS = { own: '-- ping-auth guard: own 500', stock: '-- ping-auth guard: header_filter' } as const;
+
+/** `own` is for our plugin server, `stock` for kong-js-pluginserver (kong/guard/README.md). */
+export type Guard = keyof typeof MARKS;
+
+/** Which guards are in a configuration of post-function. */
+export function guardsIn(config: Readonly<Record<string, unknown>>): ReadonlySet<Guard> {
+  const { header_filter: texts } = config;
+  const code = Array.isArray(texts) ? texts.filter((text) => typeof text === 'string').join('\n') : '';
+  return new Set((['own', 'stock'] as const).filter((guard) => code.includes(MARKS[guard])));
+}
+
+export const WITHOUT_OWN_GUARD =
+  "should the plugin server die while it judges a response, Kong's own 500 carries the upstream's headers and cookies";
+export const OWN_GUARD_REMEDY =
+  'Kong: add the post-function of kong/guard/own-server.yml where ping-auth is (for the stock kong-js-pluginserver that of kong/guard/kong.yml). A plugin server with --phases access needs none.';
+export const SHADOWED_GUARD_REMEDY =
+  'Kong runs one post-function for a request, the most specific one: put the text of the guard in front of its own there.';
+
+/**
+ * Whether a declarative file puts a guard where it configures the plugin. Of which host is not asked: kong.conf says that.
+ * @param functions every post-function of the file
+ */
+export function guardFinding({ where }: PluginEntry, functions: readonly PluginEntry[]): Finding {
+  const enabled = functions.filter((one) => one.enabled);
+  // Which objects a manifest belongs to, annotations elsewhere say.
+  if (/^Kong(Cluster)?Plugin /.test(where)) {
+    return enabled.some(isGuard) ? ok('guard', 'a guard is among the manifests') : missing();
+  }
+  const places = placesOf(where);
+  const [applied] = enabled
+    .filter((one) => placesOf(one.where).every((place) => places.includes(place)))
+    .sort((a, b) => placesOf(b.where).length - placesOf(a.where).length);
+  const narrower = enabled.filter(
+    (one) => one !== applied && !isGuard(one) && places.every((place) => placesOf(one.where).includes(place)),
+  );
+  if (applied === undefined || (!isGuard(applied) && !enabled.some(isGuard))) return missing();
+  const others = isGuard(applied) ? narrower : [applied, ...narrower];
+  if (others.length === 0) return ok('guard', `the guard is there (${applied.where})`);
+  return warning(
+    'guard',
+    `another post-function in the place of the guard (${others.map((one) => one.where).join('; ')}): ${WITHOUT_OWN_GUARD}`,
+    SHADOWED_GUARD_REMEDY,
+  );
+}
+
+function missing(): Finding {
+  return warning('guard', `no guard: ${WITHOUT_OWN_GUARD}`, OWN_GUARD_REMEDY);
+}
+
+function isGuard({ config }: PluginEntry): boolean {
+  return guardsIn(config).size > 0;
+}
+
+/** `service orders, route create` is two of them, `global` none. */
+function placesOf(where: string): string[] {
+  return where === 'global' ? [] : where.split(', ');
+}

@@ -1,0 +1,66 @@
+import { withUtf8Declaration } from '../exchange/body-charset.js';
+import type { HeaderList } from '../exchange/header-list.js';
+import { canonicalName } from '../exchange/header-rules.js';
+import { mediaType, readParameter, splitParameters } from '../exchange/media-type.js';
+import type { HeaderChanges } from './decision.js';
+import { checkBody } from './validation.js';
+
+/** They describe the old bytes. One that the policy itself sets is about the new ones and stays. */
+const OF_OLD_BYTES: ReadonlySet<string> = new Set([
+  'accept-ranges',
+  'content-digest',
+  'content-md5',
+  'digest',
+  'etag',
+  'repr-digest',
+]);
+
+/** A body from the policy, and the headers with which it goes on. */
+export interface ChangedBody {
+  readonly bytes: Uint8Array;
+  readonly headers: HeaderChanges;
+}
+
+/**
+ * A body from the policy is written plainly and in UTF-8. So Content-Encoding goes, also one that the answer keeps or
+ * sets; Content-Type says UTF-8 where it says anything, or where its type has a charset parameter; so does an XML
+ * declaration.
+ * @param changes of the headers, as the policy wants them
+ * @param original the message's own headers
+ * @throws PingAuthError `directive_invalid` for text that has no encoding
+ */
+export function changedBody(text: string, changes: HeaderChanges, original: HeaderList): ChangedBody {
+  const isContentEncoding = (name: string) => canonicalName(name) === 'content-encoding';
+  const set = new Map([...changes.set].filter(([name]) => !isContentEncoding(name)));
+  const remove = new Set(changes.remove);
+  for (const name of original.names()) {
+    if (isContentEncoding(name) || (OF_OLD_BYTES.has(canonicalName(name)) && !set.has(name)))
+      remove.add(name);
+  }
+  if (text === '') return { bytes: checkBody(text), headers: { set, remove: [...remove] } };
+
+  const types =
+    set.get('content-type') ?? (remove.has('content-type') ? [] : original.getAll('content-type'));
+  const corrected = types.map(inUtf8);
+  if (corrected.some((type, at) => type !== types[at])) set.set('content-type', corrected);
+  const isXml = types.some((type) => mediaType(type).kind === 'xml');
+  return {
+    bytes: checkBody(isXml ? withUtf8Declaration(text) : text),
+    headers: { set, remove: [...remove] },
+  };
+}
+
+/** The Content-Type of the same body in UTF-8; its other parameters, a boundary among them, stay as they are. */
+function inUtf8(contentType: string): string {
+  const { kind, charsets } = mediaType(contentType);
+  if (charsets.length === 0) {
+    if (kind !== 'declared' && kind !== 'xml') return contentType;
+    return `${contentType.replace(/[;\s]{1,9}$/, '')}; charset=utf-8`;
+  }
+  if (charsets.every((charset) => charset === 'utf-8' || charset === 'utf8')) return contentType;
+  const end = contentType.indexOf(';');
+  const others = splitParameters(contentType.slice(end + 1)).filter(
+    (parameter) => readParameter(parameter).name !== 'charset',
+  );
+  return [contentType.slice(0, end), ...others, ' charset=utf-8'].join(';');
+}

@@ -1,0 +1,182 @@
+import { isUtf8 } from 'node:buffer';
+import * as zlib from 'node:zlib';
+import type { HeaderList } from './header-list.js';
+import { isZstdFrame } from './zstd-frame.js';
+
+/** A body without its codings, or why there is none. */
+export type Uncoded =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'unknown_coding' | 'broken_coding' | 'ambiguous_coding'; readonly detail: string }
+  /** Decoded it would be over the limit. */
+  | { readonly kind: 'too_large' };
+
+/** Larger ones are decoded in zlib's threads: others wait while this one works. */
+const SYNC_CODED_BYTES = 4096;
+/** A few bytes may stand for megabytes, so the output has a bound of its own. */
+const SYNC_DECODED_BYTES = 65_536;
+/** Nobody needs more than two, and each costs another round. */
+const MOST_CODINGS = 4;
+/** zlib's threads hand over this much at a time; each time costs a round through the event loop. */
+const CHUNK_BYTES = 1_048_576;
+/** What text usually expands to. */
+const USUAL_EXPANSION = 8;
+
+interface Decoded {
+  readonly buffer: Buffer;
+  /** Says in `bytesWritten` how much of the input was used. */
+  readonly engine: { readonly bytesWritten: number };
+}
+type Options = Readonly<Record<string, unknown>>;
+
+/** One of zlib's, as it is with `info: true`, which its types leave out. */
+interface Decoder {
+  readonly now: (bytes: Uint8Array, options: Options) => Decoded;
+  readonly later: (
+    bytes: Uint8Array,
+    options: Options,
+    done: (error: Error | null, decoded: Decoded) => void,
+  ) => void;
+  readonly options: Options;
+}
+
+const GZIP = decoder('gunzip');
+const ZLIB = decoder('inflate');
+const RAW_DEFLATE = decoder('inflateRaw');
+const BROTLI = decoder('brotliDecompress');
+// Node 20 has none. RFC 9659 allows a window of 8 MiB; one of 128 would be memory that no limit counts.
+const ZSTD = 'zstdDecompress' in zlib ? decoder('zstdDecompress', { [zstdParameter()]: 23 }) : undefined;
+
+const NONE: readonly string[] = [];
+
+/**
+ * Codings of a body in the order in which they were applied, in lower case, without `identity`. A server that reads
+ * headers as CGI variables takes `Content_Encoding` for the same header, so it counts as well.
+ */
+export function codingsOf(headers: Pick<HeaderList, 'getAll'>): readonly string[] {
+  const values = headers.getAll('content-encoding');
+  const others = headers.getAll('content_encoding');
+  if (values.length === 0 && others.length === 0) return NONE;
+  return [...values, ...others]
+    .flatMap((value) => value.split(','))
+    .map((coding) => coding.trim().toLowerCase())
+    .filter((coding) => coding !== '' && coding !== 'identity');
+}
+
+/**
+ * Undoes the codings, the last one first. A truncated stream, or one with anything behind it, is broken. Several gzip
+ * members are read as one text, as RFC 1952 says.
+ * @param maxBytes of the decoded body; no more than that is ever decoded
+ * @returns at once for a small body; a promise when zlib's threads do it
+ * @throws Error when memory is out
+ */
+export function undoCodings(
+  bytes: Uint8Array,
+  codings: readonly string[],
+  maxBytes: number,
+): Uncoded | Promise<Uncoded> {
+  if (codings.length > MOST_CODINGS) {
+    return { kind: 'unknown_coding', detail: `${codings.length} content codings in a row` };
+  }
+  const unknown = codings.find((coding) => decoderOf(coding, bytes) === undefined);
+  if (unknown !== undefined) {
+    return { kind: 'unknown_coding', detail: `content coding ${JSON.stringify(unknown.slice(0, 40))}` };
+  }
+  // Bytes can be made that are one text when decoded and another one as they stand, for whoever ignores the header.
+  // Those of gzip, zstd and zlib's usual levels never are UTF-8; short ones of the others hardly ever.
+  if (codings.length > 0 && isUtf8(bytes)) {
+    return { kind: 'ambiguous_coding', detail: `the body is text, and ${codings.join(', ')} as well` };
+  }
+  return undoFrom(bytes, codings, maxBytes);
+}
+
+function undoFrom(
+  bytes: Uint8Array,
+  codings: readonly string[],
+  maxBytes: number,
+): Uncoded | Promise<Uncoded> {
+  const coding = codings.at(-1);
+  if (coding === undefined) return { kind: 'bytes', bytes };
+  const rest = codings.slice(0, -1);
+  // What is still coded may be a little larger than what it stands for.
+  const most = rest.length === 0 ? maxBytes : maxBytes + Math.ceil(maxBytes / 256) + 4096;
+  const next = (uncoded: Uncoded) =>
+    uncoded.kind === 'bytes' ? undoFrom(uncoded.bytes, rest, maxBytes) : uncoded;
+  const uncoded = undo(bytes, coding, most);
+  return uncoded instanceof Promise ? uncoded.then(next) : next(uncoded);
+}
+
+function undo(bytes: Uint8Array, coding: string, maxBytes: number): Uncoded | Promise<Uncoded> {
+  const decoder = decoderOf(coding, bytes);
+  // Node 22 takes a truncated zstd frame for a whole one, without a word.
+  if (decoder === undefined || (decoder === ZSTD && !isZstdFrame(bytes))) return broken(coding);
+  if (bytes.length <= SYNC_CODED_BYTES) {
+    const uncoded = undoNow(bytes, coding, decoder, Math.min(maxBytes, SYNC_DECODED_BYTES));
+    if (uncoded.kind !== 'too_large' || maxBytes <= SYNC_DECODED_BYTES) return uncoded;
+  }
+  return new Promise((resolve, reject) => {
+    const expected = Math.max(SYNC_DECODED_BYTES, bytes.length * USUAL_EXPANSION);
+    const chunkSize = Math.min(CHUNK_BYTES, Math.max(maxBytes, 64), expected);
+    const options = { ...decoder.options, info: true, chunkSize, maxOutputLength: maxBytes };
+    decoder.later(bytes, options, (error, decoded) => {
+      try {
+        resolve(error === null ? whole(decoded, bytes, coding) : failed(error, coding));
+      } catch (fault) {
+        reject(fault);
+      }
+    });
+  });
+}
+
+function undoNow(bytes: Uint8Array, coding: string, decoder: Decoder, maxBytes: number): Uncoded {
+  try {
+    return whole(
+      decoder.now(bytes, { ...decoder.options, info: true, maxOutputLength: maxBytes }),
+      bytes,
+      coding,
+    );
+  } catch (error) {
+    return failed(error, coding);
+  }
+}
+
+function whole({ buffer, engine }: Decoded, coded: Uint8Array, coding: string): Uncoded {
+  return engine.bytesWritten === coded.length ? { kind: 'bytes', bytes: buffer } : broken(coding);
+}
+
+function failed(error: unknown, coding: string): Uncoded {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  if (code === 'ERR_BUFFER_TOO_LARGE') return { kind: 'too_large' };
+  // zlib's own complaint about the data; anything else (no memory) is no fault of the body.
+  if (code === undefined || /MEM|ALLOC/i.test(code)) throw error;
+  return broken(coding);
+}
+
+function broken(coding: string): Uncoded {
+  return { kind: 'broken_coding', detail: `the body is not ${coding}, or not the whole of it` };
+}
+
+function decoderOf(coding: string, bytes: Uint8Array): Decoder | undefined {
+  if (coding === 'gzip' || coding === 'x-gzip') return GZIP;
+  if (coding === 'deflate') return hasZlibHeader(bytes) ? ZLIB : RAW_DEFLATE;
+  if (coding === 'br') return BROTLI;
+  return coding === 'zstd' ? ZSTD : undefined;
+}
+
+/** `deflate` means zlib (RFC 9110, section 8.4.1.2), but some send bare deflate data. */
+function hasZlibHeader(bytes: Uint8Array): boolean {
+  const [first = 0, second = 0] = bytes;
+  return (first & 0x8f) === 0x08 && ((first << 8) | second) % 31 === 0;
+}
+
+function decoder(name: string, params?: Readonly<Record<number, number>>): Decoder {
+  const functions = zlib as unknown as Readonly<Record<string, unknown>>;
+  return {
+    now: functions[`${name}Sync`] as Decoder['now'],
+    later: functions[name] as Decoder['later'],
+    options: params === undefined ? {} : { params },
+  };
+}
+
+function zstdParameter(): number {
+  return (zlib.constants as unknown as Readonly<Record<string, number>>).ZSTD_d_windowLogMax ?? 0;
+}

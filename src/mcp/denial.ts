@@ -1,0 +1,127 @@
+import { type HeaderField, HeaderList } from '../exchange/header-list.js';
+import type { ResponseToSend } from '../exchange/http-message.js';
+import { reasonPhrase } from '../exchange/http-message.js';
+import { decodeUtf8 } from '../exchange/text.js';
+import type { MessageId } from './message.js';
+import { McpRefusal } from './refusal.js';
+import { isObject } from './strict-json.js';
+
+/** Enough for a reason; more would be somebody's error page in the model's context. */
+const MAX_WORDS = 500;
+/** Where policies put what a person may read, the most particular first. */
+const WORD_MEMBERS = ['message', 'detail', 'error_description'];
+/** They describe the body that is replaced. */
+const BODY_HEADERS = new Set([
+  'content-type',
+  'content-language',
+  'content-location',
+  'content-disposition',
+  'content-range',
+  'content-digest',
+  'repr-digest',
+  'digest',
+  'etag',
+  'last-modified',
+]);
+
+/**
+ * The policy's denial as a JSON-RPC error with the request's id and HTTP status 200: an MCP client hands that on to the
+ * model, which learns why and can do something else, whereas an HTTP error ends in an exception.
+ *
+ * As the policy said it stays where HTTP means something to clients: 401 and whatever has a WWW-Authenticate (they get a
+ * new token), redirects; where the policy answers itself (2xx); and for notifications, which nobody waits for.
+ *
+ * @param id of the request; undefined for a notification
+ */
+export function denialForAgent(denial: ResponseToSend, id: MessageId | undefined): ResponseToSend {
+  const { status, headers } = denial;
+  if (id === undefined) return denial;
+  if (status < 400 || status === 401 || headers.has('www-authenticate')) return denial;
+  const error = { code: status, message: wordsOf(denial), data: { status } };
+  const kept = headers.filter((name) => !BODY_HEADERS.has(name) && name !== 'cache-control');
+  return {
+    status: 200,
+    headers: HeaderList.from([...kept, ...JSON_HEADERS]),
+    body: errorBody(id, error),
+  };
+}
+
+/**
+ * A refusal of ours, its HTTP status and headers kept, with a JSON-RPC error in place of its body.
+ *
+ * @param refusal as the client would get it without MCP
+ * @param error why; its code becomes that of the JSON-RPC error if it is one of MCP, otherwise the HTTP status does
+ * @param id of the request as far as it is known
+ */
+export function refusalForAgent(
+  refusal: ResponseToSend,
+  error: { readonly entry: { readonly message: string } },
+  id: MessageId | undefined,
+): ResponseToSend {
+  const { status, headers, body } = refusal;
+  const requestId = requestIdIn(body);
+  const data = { status, ...(requestId === undefined ? {} : { request_id: requestId }) };
+  const rpcError =
+    error instanceof McpRefusal
+      ? { code: error.rpcCode, message: clientWords(error), data }
+      : { code: status, message: error.entry.message, data };
+  const kept = headers.filter((name) => name !== 'content-type' && name !== 'cache-control');
+  const fields: HeaderField[] = [...kept, ...JSON_HEADERS];
+  // RFC 9110, section 15.5.6.
+  if (status === 405) fields.push(['allow', 'POST, DELETE, OPTIONS']);
+  const known = error instanceof McpRefusal ? (error.id ?? id) : id;
+  return { status, headers: HeaderList.from(fields), body: errorBody(known, rpcError) };
+}
+
+const JSON_HEADERS: readonly HeaderField[] = [
+  ['content-type', 'application/json'],
+  ['cache-control', 'no-store'],
+];
+
+/** A client learns what is wrong with its own message, and nothing of what the server answered. */
+function clientWords(error: McpRefusal): string {
+  return error.code === 'mcp_response_invalid'
+    ? error.entry.message
+    : `${error.entry.message}: ${error.words}`;
+}
+
+/** Without an id where none is known: MCP has no `null` there. */
+function errorBody(id: MessageId | undefined, error: object): Uint8Array {
+  return Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), error }), 'utf8');
+}
+
+/** What a person, or a model, may read of a denial. HTML is not for them. */
+function wordsOf({ status, headers, body }: ResponseToSend): string {
+  const text = decodeUtf8(body) ?? '';
+  const type = headers.get('content-type') ?? '';
+  const parsed = /json/i.test(type) || type === '' ? parse(text) : undefined;
+  const words = isObject(parsed)
+    ? WORD_MEMBERS.map((name) => parsed[name]).find((word) => typeof word === 'string' && word !== '')
+    : /^text\/plain\b/i.test(type) || type === ''
+      ? text
+      : undefined;
+  return printable(String(words ?? '')) || `Denied by the policy (${status} ${reasonPhrase(status)})`;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** On one line, without control, format and unassigned characters, cut between characters. */
+function printable(text: string): string {
+  const clean = text
+    .slice(0, 8 * MAX_WORDS)
+    .replaceAll(/[\s\p{C}]+/gu, ' ')
+    .trim();
+  const characters = [...clean];
+  return characters.length <= MAX_WORDS ? clean : `${characters.slice(0, MAX_WORDS - 1).join('')}…`;
+}
+
+function requestIdIn(body: Uint8Array): string | undefined {
+  const value = parse(decodeUtf8(body) ?? '');
+  return isObject(value) && typeof value.request_id === 'string' ? value.request_id : undefined;
+}

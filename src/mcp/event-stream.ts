@@ -1,0 +1,44 @@
+/** The messages of an event stream, or in words what speaks against it. */
+export type StreamReading =
+  | { readonly messages: readonly string[]; readonly fault?: undefined }
+  | { readonly fault: string; readonly messages?: undefined };
+
+/**
+ * The data of a stream's events (the WHATWG format, as far as MCP uses it). Comments, `id`, `retry` and fields that nobody
+ * defined are dropped, and so are events of a type of their own, which MCP clients do not look at. Events without data are
+ * no messages: servers send one first so that clients can resume.
+ *
+ * Stricter than a browser in two things: a byte order mark at the start, and an event that the end of the stream cuts off.
+ */
+export function readEventStream(text: string): StreamReading {
+  if (text.startsWith('\ufeff')) return { fault: 'the stream starts with a byte order mark' };
+  const messages: string[] = [];
+  let data: string[] = [];
+  let type = '';
+  for (const line of linesOf(text)) {
+    if (line === '') {
+      const message = data.join('\n');
+      if (message !== '' && (type === '' || type === 'message')) messages.push(message);
+      data = [];
+      type = '';
+      continue;
+    }
+    const colon = line.indexOf(':');
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
+    if (field === 'data') data.push(value);
+    else if (field === 'event') type = value;
+  }
+  return data.length > 0 ? { fault: 'the stream ends in the middle of an event' } : { messages };
+}
+
+/** Line by line, since a large result is one line: CR, LF and CRLF end one. What stands after the last end counts as a line. */
+function* linesOf(text: string): Generator<string> {
+  const ends = /\r\n|\n|\r/g;
+  let start = 0;
+  for (let end = ends.exec(text); end !== null; end = ends.exec(text)) {
+    yield text.slice(start, end.index);
+    start = ends.lastIndex;
+  }
+  if (start < text.length) yield text.slice(start);
+}

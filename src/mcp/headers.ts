@@ -1,0 +1,137 @@
+import { type HeaderField, HeaderList } from '../exchange/header-list.js';
+import { canonicalName } from '../exchange/header-rules.js';
+import { decodeUtf8 } from '../exchange/text.js';
+import type { McpMessage } from './message.js';
+
+/** From this revision on the headers are required. Dates compare as text; a draft's name is later than all of them. */
+const HEADERS_REQUIRED_SINCE = '2026-07-28';
+/** The methods for which that revision requires `Mcp-Name`. */
+const NAMED_METHODS = new Set(['tools/call', 'prompts/get', 'resources/read']);
+/** How a value travels that is no plain ASCII. */
+const BASE64_FORM = /^=\?base64\?(.*)\?=$/s;
+
+export const METHOD_HEADER = 'mcp-method';
+export const NAME_HEADER = 'mcp-name';
+export const VERSION_HEADER = 'mcp-protocol-version';
+/** The headers that say again what stands in the body. */
+export const MCP_HEADERS: readonly string[] = [METHOD_HEADER, NAME_HEADER, VERSION_HEADER];
+
+/**
+ * What the headers say otherwise than the message, in words for the client; undefined when they agree. Each may occur
+ * once at most, and not in a spelling that some servers take for it (`mcp_name`).
+ */
+export function disagreement(message: McpMessage, headers: HeaderList): string | undefined {
+  const repeated = repeatedHeader(headers);
+  if (repeated !== undefined) return repeated;
+  const said = headers.get(VERSION_HEADER);
+  const version = said ?? message.protocolVersion;
+  const isRequired = message.kind === 'request' && requiresHeaders(version);
+  return (
+    versionDisagreement(message, said, isRequired) ??
+    methodDisagreement(message, headers.get(METHOD_HEADER), isRequired) ??
+    nameDisagreement(message, headers.get(NAME_HEADER), isRequired)
+  );
+}
+
+/** Earlier revisions' messages do not say their version, notifications need not. */
+function versionDisagreement(
+  { protocolVersion }: McpMessage,
+  said: string | undefined,
+  isRequired: boolean,
+): string | undefined {
+  if (said === undefined) return isRequired ? 'MCP-Protocol-Version is missing' : undefined;
+  if (!/^[\x21-\x7e]+$/.test(said)) return 'MCP-Protocol-Version is not a version';
+  if (protocolVersion === said || (protocolVersion === undefined && !isRequired)) return undefined;
+  return 'MCP-Protocol-Version is not the version in the body';
+}
+
+function methodDisagreement(
+  { method }: McpMessage,
+  said: string | undefined,
+  isRequired: boolean,
+): string | undefined {
+  if (said === undefined) return isRequired ? 'Mcp-Method is missing' : undefined;
+  return said === method ? undefined : 'Mcp-Method is not the method in the body';
+}
+
+function nameDisagreement(
+  { method, name }: McpMessage,
+  said: string | undefined,
+  isRequired: boolean,
+): string | undefined {
+  if (said === undefined) {
+    return isRequired && NAMED_METHODS.has(method) ? 'Mcp-Name is missing' : undefined;
+  }
+  if (name === undefined) return `Mcp-Name says something that ${method} has not in its body`;
+  return decodeValue(said) === name ? undefined : 'Mcp-Name is not the name in the body';
+}
+
+/** For requests without a message: a header that speaks of one would have the policy decide about something else. */
+export function strayHeader(headers: HeaderList): string | undefined {
+  for (const name of [METHOD_HEADER, NAME_HEADER]) {
+    if (headers.has(name)) return `${name} on a request without a message`;
+  }
+  return repeatedHeader(headers);
+}
+
+function repeatedHeader(headers: HeaderList): string | undefined {
+  for (const name of MCP_HEADERS) if (headers.getAll(name).length > 1) return `${name} occurs twice`;
+  for (const name of headers.names()) {
+    if (name.includes('_') && MCP_HEADERS.includes(canonicalName(name)))
+      return `a header is nearly called ${canonicalName(name)}`;
+  }
+  return undefined;
+}
+
+/** Whether a revision has clients repeat the message in headers. */
+export function requiresHeaders(version: string | undefined): boolean {
+  return version !== undefined && version >= HEADERS_REQUIRED_SINCE;
+}
+
+/**
+ * The headers that the policy is shown: `mcp-method` and `mcp-name` always say what the body says, in one spelling for
+ * each name, whether the client sent them, sent them in another form, or did not send them.
+ */
+export function headersToShow(message: McpMessage, headers: HeaderList): HeaderList {
+  const { method, name } = message;
+  const value = name === undefined ? undefined : encodeValue(name);
+  const said = headers.get(NAME_HEADER);
+  const isShown = headers.has(METHOD_HEADER) && said === value;
+  if (isShown) return headers;
+  const fields: HeaderField[] = [...headers].map(([header, text]) =>
+    header === NAME_HEADER && value !== undefined ? [header, value] : [header, text],
+  );
+  if (!headers.has(METHOD_HEADER)) fields.push([METHOD_HEADER, method]);
+  if (said === undefined && value !== undefined) fields.push([NAME_HEADER, value]);
+  return HeaderList.from(fields);
+}
+
+/** A name as it stands in a header: as it is, or in base64 when it is no plain ASCII, has blanks around it or looks like that form. */
+export function encodeValue(name: string): string {
+  const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(name) && !BASE64_FORM.test(name);
+  return isPlain ? name : `=?base64?${Buffer.from(name, 'utf8').toString('base64')}?=`;
+}
+
+/** The inverse; undefined for a value that is neither plain ASCII nor the one right base64 form of a text. */
+export function decodeValue(value: string): string | undefined {
+  const base64 = BASE64_FORM.exec(value)?.[1];
+  if (base64 === undefined) return /^[\x20-\x7e\t]*$/.test(value) ? value : undefined;
+  const bytes = Buffer.from(base64, 'base64');
+  return bytes.toString('base64') === base64 ? decodeUtf8(bytes) : undefined;
+}
+
+/**
+ * What a body is said to be. `json` and `stream` only when nobody can take it for something else: one Content-Type, and
+ * UTF-8 if a charset is named; `none` without a Content-Type.
+ */
+export function bodyType(headers: HeaderList): 'json' | 'stream' | 'other' | 'none' {
+  const [type, ...others] = headers.getAll('content-type');
+  if (type === undefined) return 'none';
+  if (others.length > 0) return 'other';
+  const [, media] = CONTENT_TYPE.exec(type) ?? [];
+  if (media === undefined) return 'other';
+  return media.toLowerCase() === 'application/json' ? 'json' : 'stream';
+}
+
+const CONTENT_TYPE =
+  /^(application\/json|text\/event-stream)[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?;?$/i;

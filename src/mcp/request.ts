@@ -1,0 +1,157 @@
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import { HeaderList } from '../exchange/header-list.js';
+import type { HttpRequest } from '../exchange/http-message.js';
+import { decodeUtf8 } from '../exchange/text.js';
+import {
+  bodyType,
+  disagreement,
+  encodeValue,
+  headersToShow,
+  MCP_HEADERS,
+  METHOD_HEADER,
+  NAME_HEADER,
+  strayHeader,
+} from './headers.js';
+import { type McpMessage, readMessage } from './message.js';
+import type { KnownParamHeaders } from './param-headers.js';
+import { McpRefusal } from './refusal.js';
+
+/** A request that carries a message, and the headers with which the policy is shown it. */
+export interface McpRequest {
+  readonly message: McpMessage;
+  readonly headers: HeaderList;
+}
+
+/** What is known of tools whose arguments stand in headers as well, and under which name this server is known there. */
+export interface ParamHeaderCheck {
+  readonly known: KnownParamHeaders;
+  readonly server: string;
+}
+
+/** What the policy changed in a request; `body` undefined when it stays. */
+interface ChangedRequest {
+  readonly method: string | undefined;
+  readonly headers: {
+    readonly set: ReadonlyMap<string, readonly string[]>;
+    readonly remove: readonly string[];
+  };
+  readonly body: Uint8Array | undefined;
+}
+
+/**
+ * Reads a request to an MCP server, before the policy is asked.
+ *
+ * @param text the body as the policy is shown it, `''` without one; undefined when it is no text or too large to be shown
+ * @param heldBack whether responses are held back till their end, so that an endless one would never reach the client
+ * @param paramHeaders without it `Mcp-Param-*` is not looked at
+ * @returns undefined for a request without a message, which is one like any other: DELETE (ends a session) and OPTIONS,
+ *   and GET (a stream) where responses are not held back
+ * @throws McpRefusal
+ */
+export function readMcpRequest(
+  request: Pick<HttpRequest, 'method' | 'headers'>,
+  text: string | undefined,
+  heldBack: boolean,
+  paramHeaders?: ParamHeaderCheck,
+): McpRequest | undefined {
+  const { method, headers } = request;
+  if (method !== 'POST') {
+    checkOtherMethod(method, heldBack);
+    // A server that looks at the body whatever the method is would find a message that nobody has read.
+    if (text !== '') throw new McpRefusal('mcp_message_invalid', -32600, `${method} with a body`);
+    const stray = strayHeader(headers);
+    if (stray !== undefined) throw new McpRefusal('mcp_headers_disagree', -32020, stray);
+    return undefined;
+  }
+  // The server decodes with the charset that it is told, and UTF-7 or UTF-16 would make other JSON of the same bytes.
+  if (bodyType(headers) !== 'json') {
+    const words = 'Content-Type is not application/json, in UTF-8 and given once';
+    throw new McpRefusal('mcp_message_invalid', -32600, words);
+  }
+  if (text === undefined)
+    throw new McpRefusal('mcp_message_invalid', -32700, 'the body is not text in UTF-8');
+  const message = messageOf(text);
+  const complaint =
+    disagreement(message, headers) ?? paramHeaders?.known.disagreement(paramHeaders.server, message, headers);
+  if (complaint !== undefined) throw new McpRefusal('mcp_headers_disagree', -32020, complaint, message.id);
+  if (heldBack && message.method === 'subscriptions/listen') {
+    const words = 'Method not found: this gateway holds responses back and offers no streams';
+    throw new McpRefusal('mcp_method_not_offered', -32601, words, message.id);
+  }
+  return { message, headers: headersToShow(message, headers) };
+}
+
+function checkOtherMethod(method: string, heldBack: boolean): void {
+  if (method === 'DELETE' || method === 'OPTIONS' || (method === 'GET' && !heldBack)) return;
+  const words =
+    method === 'GET'
+      ? 'Method not allowed: this gateway offers no stream'
+      : 'Method not allowed: messages come by POST';
+  throw new McpRefusal('mcp_method_not_allowed', -32600, words);
+}
+
+function messageOf(text: string): McpMessage {
+  const message = readMessage(text);
+  if (message.kind === 'fault') {
+    throw new McpRefusal('mcp_message_invalid', message.code, message.words, message.id);
+  }
+  if (message.kind === 'response') {
+    const words = 'responses are not accepted, only requests and notifications';
+    throw new McpRefusal('mcp_message_invalid', -32600, words);
+  }
+  return message;
+}
+
+/**
+ * The header changes with which a request goes on that the policy permitted: `Mcp-Name` follows a changed body where the
+ * client sent it, and what was made for the policy's eyes stays here.
+ *
+ * The policy may change what a message is about (tool, arguments), not what it is: the response would fit no request.
+ *
+ * @param client the headers of the client
+ * @throws PingAuthError `directive_invalid` when headers and body would not agree, or the body is no such message any more
+ */
+export function mcpHeaderChanges(
+  { message, headers: shown }: McpRequest,
+  client: HeaderList,
+  changed: ChangedRequest,
+): ChangedRequest['headers'] {
+  const { set, remove } = changed.headers;
+  if (changed.method !== undefined) throw notAccepted('changes the HTTP method of an MCP message');
+  const touchesHeaders = MCP_HEADERS.some((name) => set.has(name) || remove.includes(name));
+  if (changed.body === undefined && !touchesHeaders) return changed.headers;
+
+  const after = changed.body === undefined ? message : changedMessage(message, changed.body);
+  const following = new Map(set);
+  if (after.name !== message.name && after.name !== undefined && !set.has(NAME_HEADER)) {
+    if (!remove.includes(NAME_HEADER)) following.set(NAME_HEADER, [encodeValue(after.name)]);
+  }
+  const complaint = disagreement(after, changedHeaders(shown, following, remove));
+  if (complaint !== undefined) throw notAccepted(`makes headers and body differ: ${complaint}`);
+  for (const name of [METHOD_HEADER, NAME_HEADER]) if (!client.has(name)) following.delete(name);
+  return { set: following, remove };
+}
+
+function changedMessage(before: McpMessage, body: Uint8Array): McpMessage {
+  const after = readMessage(decodeUtf8(body) ?? '');
+  if (after.kind === 'fault') throw notAccepted(`makes the body no MCP message: ${after.words}`);
+  if (after.kind === 'response') throw notAccepted('makes a response of an MCP request');
+  if (after.kind !== before.kind || after.id !== before.id || after.method !== before.method) {
+    throw notAccepted('changes the id or the method of an MCP message');
+  }
+  return after;
+}
+
+function changedHeaders(
+  headers: HeaderList,
+  set: ReadonlyMap<string, readonly string[]>,
+  remove: readonly string[],
+): HeaderList {
+  const kept = [...headers].filter(([name]) => !set.has(name) && !remove.includes(name));
+  const added = [...set].flatMap(([name, values]) => values.map((value) => [name, value] as const));
+  return HeaderList.from([...kept, ...added]);
+}
+
+function notAccepted(what: string): PingAuthError {
+  return new PingAuthError('directive_invalid', { detail: `the policy's answer ${what}` });
+}

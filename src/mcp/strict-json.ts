@@ -1,0 +1,102 @@
+/** Containers inside containers. Tool schemas need a dozen or two; parsers elsewhere give up at 64 (.NET) or 1000 (Jackson). */
+export const MAX_DEPTH = 64;
+
+export type JsonObject = { readonly [name: string]: unknown };
+
+/** Why a text is not JSON that every reader reads alike. In words, for the client as well: never quotes the text. */
+export type JsonFault = 'no JSON' | 'half a surrogate pair' | 'too deep' | 'a member twice';
+
+/** A text as JSON, or what speaks against it. */
+export type StrictJson =
+  | { readonly value: unknown; readonly fault?: undefined }
+  | { readonly fault: JsonFault; readonly value?: undefined };
+
+/** `\ud800` to `\udfff`, or the same behind an escaped backslash: rare enough to look closer. */
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/**
+ * Reads JSON of which no two parsers can have different ideas: what JSON.parse accepts, without a member that occurs
+ * twice in one object (most parsers take the last one, some the first), without half surrogate pairs and not nested
+ * deeper than `MAX_DEPTH`. A byte order mark is no JSON.
+ *
+ * JSON.parse does the reading. It keeps one member of each name, however a name is spelled; so a member occurs twice
+ * exactly when there are more names in the text than members in the value.
+ */
+export function readStrictJson(text: string): StrictJson {
+  const names = countNames(text);
+  if (names < 0) return { fault: 'too deep' };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { fault: 'no JSON' };
+  }
+  const mayHoldHalves = SURROGATE_ESCAPE.test(text) || !text.isWellFormed();
+  if (mayHoldHalves && holdsLoneSurrogate(value)) return { fault: 'half a surrogate pair' };
+  return names === countMembers(value) ? { value } : { fault: 'a member twice' };
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * How many strings are followed by a colon, which in JSON are the member names; -1 when containers are nested too deep,
+ * which is told before JSON.parse builds them. What it says of a text that is no JSON means nothing.
+ */
+function countNames(text: string): number {
+  const { length } = text;
+  let names = 0;
+  let depth = 0;
+  for (let at = 0; at < length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = endOfString(text, at);
+      if (at < 0) return names;
+    } else if (code === COLON) names += 1;
+    else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
+      depth += 1;
+      if (depth > MAX_DEPTH) return -1;
+    } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) depth -= 1;
+  }
+  return names;
+}
+
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+/** Where the string that starts at `start` has its closing quote, which an odd number of backslashes would escape; -1 if nowhere. */
+function endOfString(text: string, start: number): number {
+  let end = start;
+  for (;;) {
+    end = text.indexOf('"', end + 1);
+    if (end < 0) return -1;
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before -= 1;
+    if ((end - before) % 2 === 1) return end;
+  }
+}
+
+/** Members of all objects in a value. Nested no deeper than `MAX_DEPTH`, so it may call itself. */
+function countMembers(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let members = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) members += countMembers(item);
+    return members;
+  }
+  for (const member of Object.values(value)) members += 1 + countMembers(member);
+  return members;
+}
+
+function holdsLoneSurrogate(value: unknown): boolean {
+  if (typeof value === 'string') return !value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(holdsLoneSurrogate);
+  return Object.entries(value).some(([name, member]) => !name.isWellFormed() || holdsLoneSurrogate(member));
+}

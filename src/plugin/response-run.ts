@@ -1,0 +1,107 @@
+import { applyResponseChanges } from '../directives/apply.js';
+import { describeChanges, NO_RESPONSE_CHANGES, type ResponseChanges } from '../directives/decision.js';
+import { inPlaceOf } from '../directives/other-form.js';
+import { decideResponse } from '../directives/response-decision.js';
+import type { PingAuthError } from '../errors/ping-auth-error.js';
+import { admitResponse } from '../exchange/admission.js';
+import type { HttpResponse, ResponseToSend, ShownBody } from '../exchange/http-message.js';
+import { type Memo, readMemo, UNASKED } from '../exchange/memo.js';
+import { composeResponsePayload } from '../exchange/payloads.js';
+import { parseAnsweredUrl } from '../exchange/request-url.js';
+import { showBody } from '../exchange/shown-body.js';
+import { decodeUtf8 } from '../exchange/text.js';
+import type { LogValues } from '../gateway/gateway.js';
+import { denialForAgent } from '../mcp/denial.js';
+import { readMcpResponse } from '../mcp/response.js';
+import type { Phase } from '../telemetry/decision-log.js';
+import type { McpSetup, Setup } from './instance.js';
+import { PhaseRun } from './phase-run.js';
+
+/** The response phase of one request: the upstream's response goes out filtered, or an answer of ours in its place. */
+export class ResponseRun extends PhaseRun {
+  override readonly phase: Phase = 'response';
+  #response: HttpResponse | undefined;
+  #changes: ResponseChanges = NO_RESPONSE_CHANGES;
+
+  protected override async judge(setup: Setup): Promise<void> {
+    const { config } = setup;
+    const { response, memo: text } = await this.gateway.readResponse();
+    this.#response = response;
+    const monitor = config.mode === 'monitor';
+    if (monitor && text === UNASKED) {
+      this.outcome = 'monitor_pass';
+      return;
+    }
+    const memo = readMemo(text);
+    this.requestId = memo.requestId;
+    this.traceparent = memo.traceparent;
+    this.tracestate = memo.tracestate;
+    this.method = memo.method;
+    this.status = response.status;
+    admitResponse(response);
+
+    const shown = showBody(response.body, response.headers, setup.responseBodyRules);
+    let body = shown instanceof Promise ? await shown : shown;
+    if (body.kind === 'omitted') this.bodyNotShown = body.reason;
+    let form = response;
+    if (setup.mcp !== undefined && memo.mcp !== undefined) {
+      this.mcp = memo.mcp;
+      form = readMcpResponse(response, textOf(body), memo.mcp.id);
+      if (form !== response) body = { kind: 'text', text: decodeUtf8(form.body) ?? '' };
+      if (memo.mcp.method === 'tools/list') learnTools(setup.mcp, memo, textOf(body));
+    }
+    const payload = composeResponsePayload(form, memo, body);
+
+    const answer = await this.ask(setup, payload, setup.client.askAboutResponse);
+
+    const { changes, notes } = decideResponse(answer, form, body, memo.method);
+    this.notes = notes;
+    this.changed = describeChanges(changes);
+    this.status = changes.status ?? response.status;
+    const outcome = this.changed.length > 0 ? 'change' : 'pass';
+    this.outcome = monitor ? `monitor_${outcome}` : outcome;
+    if (setup.mcp?.denials === 'json_rpc' && memo.mcp?.id !== undefined && this.status >= 400 && !monitor) {
+      const denied = applyResponseChanges(form, changes, memo.method);
+      const forAgent = changes.status === undefined ? denied : denialForAgent(denied, memo.mcp.id);
+      if (forAgent !== denied) {
+        this.answer = forAgent;
+        return;
+      }
+    }
+    if (!monitor) this.#changes = form === response ? changes : inPlaceOf(response, form, changes);
+  }
+
+  protected override passesWithout(error: PingAuthError, { config }: Setup): boolean {
+    this.#changes = NO_RESPONSE_CHANGES;
+    if (this.#response === undefined) return false;
+    if (config.mode === 'monitor') {
+      this.outcome = 'monitor_refuse';
+      return true;
+    }
+    if (!config.fail_open_response || !error.entry.failOpen) return false;
+    this.outcome = 'fail_open';
+    return true;
+  }
+
+  protected override passOn(log: LogValues): Promise<void> {
+    // Whoever gets here has read it.
+    if (this.#response === undefined) throw new Error('there is no response to pass on');
+    return this.gateway.filter(this.#response, this.#changes, log);
+  }
+
+  protected override answerWith(response: ResponseToSend, log?: LogValues): Promise<void> {
+    return this.gateway.withhold(response, log);
+  }
+}
+
+/** Empty when there is none; undefined when the policy is not shown it. */
+function textOf(body: ShownBody): string | undefined {
+  return body.kind === 'text' ? body.text : body.kind === 'absent' ? '' : undefined;
+}
+
+/** The list is that of the server at the request's own URL, which stands in the memo. */
+function learnTools({ paramHeaders }: McpSetup, { target }: Memo, text: string | undefined): void {
+  const { url } = JSON.parse(`{${target}}`) as { readonly url: string };
+  const { host, path } = parseAnsweredUrl(url);
+  if (text !== undefined) paramHeaders.learn(host + path, text);
+}

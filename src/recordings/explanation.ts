@@ -1,0 +1,154 @@
+import { applyRequestChanges, applyResponseChanges } from '../directives/apply.js';
+import { describeChanges } from '../directives/decision.js';
+import { decideRequest } from '../directives/request-decision.js';
+import { decideResponse } from '../directives/response-decision.js';
+import type { ErrorCode } from '../errors/catalogue.js';
+import { asPingAuthError } from '../errors/ping-auth-error.js';
+import { HeaderList } from '../exchange/header-list.js';
+import type { HttpRequest, HttpResponse, ShownBody } from '../exchange/http-message.js';
+import { defaultPort, parseAnsweredUrl } from '../exchange/request-url.js';
+import { readRequestAnswer, readResponseAnswer } from '../sideband/wire-answers.js';
+import { type MessageText, requestText, responseText } from './message-text.js';
+import type { RecordedRequest, RecordedResponse, Recording } from './recording.js';
+
+/** What would become of a recorded message. */
+export interface Explanation {
+  readonly title: string;
+  /** False when the plugin would refuse because of the answer. */
+  readonly isUsable: boolean;
+  /** What comes out: the message goes on, is answered by the policy, or is refused by the plugin. */
+  readonly verdict: 'goes on' | 'denied' | { readonly refused: ErrorCode };
+  /** Names of what the policy changed, as in the decision line. */
+  readonly changed: readonly string[];
+  /** The message before and after; undefined when nothing goes on. */
+  readonly diff?: { readonly before: ExplainedMessage; readonly after: ExplainedMessage };
+  /** What the policy asked for that is ignored. */
+  readonly ignored: readonly string[];
+}
+
+export interface ExplainedMessage {
+  readonly label: string;
+  /** Undefined: there is none. */
+  readonly message: MessageText | undefined;
+}
+
+/** With the plugin's own rules. Never throws for what is wrong with the answer. */
+export function explain(recording: Recording): Explanation {
+  const id = recording.requestId === undefined ? '' : ` (request ${recording.requestId})`;
+  try {
+    return recording.phase === 'access'
+      ? explainRequest(recording.shown, recording.answer, id)
+      : explainResponse(recording.shown, recording.answer, id);
+  } catch (thrown) {
+    const error = asPingAuthError(thrown);
+    return {
+      title: `${recording.phase}: refused with ${error.entry.status}, code ${error.code}: ${error.message}${id}`,
+      isUsable: false,
+      verdict: { refused: error.code },
+      changed: [],
+      ignored: [],
+    };
+  }
+}
+
+function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Explanation {
+  const request = toRequest(shown);
+  const decision = decideRequest(readRequestAnswer(bytes(answer)), request, {
+    url: shown.url,
+    headers: request.headers,
+    body: shownBody(shown.body),
+    certificate: undefined,
+  });
+  const ignored = decision.notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`);
+  if (decision.kind === 'deny') {
+    return {
+      title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
+      isUsable: true,
+      verdict: 'denied',
+      changed: [],
+      ignored,
+      diff: {
+        before: { label: 'nothing', message: undefined },
+        after: { label: 'what the client gets', message: responseText(decision.response) },
+      },
+    };
+  }
+  const after = applyRequestChanges(request, decision.changes);
+  const changed = describeChanges(decision.changes);
+  return {
+    title: `access: permitted, ${changesText(changed)}${id}`,
+    isUsable: true,
+    verdict: 'goes on',
+    changed,
+    ignored,
+    diff: {
+      before: { label: 'what the client sent', message: requestText(request) },
+      after: { label: 'what the upstream gets', message: requestText(after) },
+    },
+  };
+}
+
+function explainResponse(shown: RecordedResponse, answer: unknown, id: string): Explanation {
+  const response: HttpResponse = {
+    status: Number(shown.response_code),
+    headers: toHeaders(shown.headers),
+    body: Buffer.from(shown.body ?? ''),
+  };
+  const decision = decideResponse(
+    readResponseAnswer(bytes(answer)),
+    response,
+    shownBody(shown.body),
+    shown.method,
+  );
+  const after = applyResponseChanges(response, decision.changes, shown.method);
+  const changed = describeChanges(decision.changes);
+  return {
+    title: `response: ${changesText(changed)}${id}`,
+    isUsable: true,
+    verdict: 'goes on',
+    changed,
+    ignored: decision.notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`),
+    diff: {
+      before: { label: 'what the upstream sent', message: responseText(response) },
+      after: { label: 'what the client gets', message: responseText(after) },
+    },
+  };
+}
+
+function changesText(changes: readonly string[]): string {
+  if (changes.length === 0) return 'nothing changed';
+  return `${changes.length} ${changes.length === 1 ? 'change' : 'changes'}: ${changes.join(', ')}`;
+}
+
+function toRequest(shown: RecordedRequest): HttpRequest {
+  const { scheme, host, port, path, query } = parseAnsweredUrl(shown.url);
+  return {
+    method: shown.method,
+    url: {
+      scheme,
+      host,
+      port: port ?? defaultPort(scheme) ?? 0,
+      path,
+      query: query === '' ? undefined : query,
+    },
+    httpVersion: shown.http_version,
+    headers: toHeaders(shown.headers),
+    body: Buffer.from(shown.body ?? ''),
+    sourceIp: shown.source_ip,
+    sourcePort: shown.source_port,
+    clientCertificatePem: undefined,
+  };
+}
+
+function toHeaders(recorded: RecordedRequest['headers']): HeaderList {
+  return HeaderList.from(recorded.flatMap((pair) => (Array.isArray(pair) ? [pair] : Object.entries(pair))));
+}
+
+function shownBody(body: string | undefined): ShownBody {
+  if (body === undefined) return { kind: 'omitted', reason: 'disabled' };
+  return body === '' ? { kind: 'absent' } : { kind: 'text', text: body };
+}
+
+function bytes(answer: unknown): Uint8Array {
+  return Buffer.from(typeof answer === 'string' ? answer : JSON.stringify(answer));
+}

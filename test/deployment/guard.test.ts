@@ -1,0 +1,135 @@
+// The Lua of kong/guard/, run by a real Lua with a table in the place of Kong's `kong`.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+interface Request {
+  readonly status: number;
+  readonly source: 'service' | 'exit' | 'error';
+  readonly shared: Readonly<Record<string, string>>;
+  /** Lower case, as Kong shows them. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+interface Result {
+  /** Names of what is left of the headers, in order. */
+  readonly headers: readonly string[];
+  /** Status of an exit, or 0. */
+  readonly exit: number;
+}
+
+const LUA = ['luajit', 'lua5.1', 'lua'].find(runs);
+
+/** Kong runs LuaJIT, whose language is 5.1; a newer Lua would take and refuse other things. */
+function runs(command: string): boolean {
+  try {
+    return execFileSync(command, ['-e', 'print(_VERSION)'], { encoding: 'utf8' }).trim() === 'Lua 5.1';
+  } catch {
+    return false;
+  }
+}
+
+const guard = (file: string, phase: 'access' | 'header_filter'): string =>
+  parse(readFileSync(new URL(`../../kong/guard/${file}`, import.meta.url), 'utf8')).plugins[0].config[
+    phase
+  ][0];
+
+/** Runs a phase's text as post-function does: a function of nothing, with a few of Lua's own names beside `kong`. */
+function run(code: string, request: Request): Result {
+  const text = (value: string) => `"${value.replaceAll(/[\\"\n]/g, '\\$&')}"`;
+  const table = (values: Readonly<Record<string, string>>) =>
+    `{${Object.entries(values).map(([name, value]) => `[${text(name)}]=${text(value)}`)}}`;
+  const program = `
+    local headers, exit = ${table(request.headers)}, 0
+    local kong = {
+      ctx = { shared = ${table(request.shared)} },
+      log = { err = function() end },
+      response = {
+        get_status = function() return ${request.status} end,
+        get_source = function() return ${text(request.source)} end,
+        get_headers = function(max)
+          local shown, count = {}, 0
+          for name, value in pairs(headers) do
+            if count < max then shown[name], count = value, count + 1 end
+          end
+          return shown
+        end,
+        clear_header = function(name) headers[name] = nil end,
+        exit = function(status) exit = status end,
+      },
+    }
+    local code = assert(loadstring(${text(code)}))
+    setfenv(code, { kong = kong, pairs = pairs })
+    code()
+    io.write(exit)
+    for name in pairs(headers) do io.write(" ", name) end
+  `;
+  const [exit = '', ...headers] = execFileSync(LUA ?? '', ['-'], { input: program, encoding: 'utf8' }).split(
+    ' ',
+  );
+  return { exit: Number(exit), headers: headers.sort() };
+}
+
+const FRAMING = {
+  connection: 'keep-alive',
+  'content-length': '42',
+  'content-type': 'application/json',
+  date: 'Thu, 01 Jan 2026 00:00:00 GMT',
+};
+const UPSTREAM = { ...FRAMING, 'set-cookie': 'session=1', etag: '"1"', 'content-encoding': 'gzip' };
+const ALL = Object.keys(UPSTREAM).sort();
+const PERMITTED = { ping_auth: 'memo' };
+const request = (over: Partial<Request>): Request => ({
+  status: 500,
+  source: 'exit',
+  shared: PERMITTED,
+  headers: UPSTREAM,
+  ...over,
+});
+
+// A machine without Lua skips these by name; .ci/run installs one.
+describe.skipIf(LUA === undefined)('the guard of our own server, run by a Lua', () => {
+  const after = (over: Partial<Request>) => run(guard('own-server.yml', 'header_filter'), request(over));
+
+  it('takes the upstream’s headers off a 500 of Kong’s own', () => {
+    expect(after({})).toEqual({ exit: 0, headers: Object.keys(FRAMING).sort() });
+  });
+
+  it('also when there are more than Kong shows at a time', () => {
+    const many = Object.fromEntries(Array.from({ length: 2500 }, (_, i) => [`x-${i}`, '1']));
+    expect(after({ headers: { ...many, ...UPSTREAM } }).headers).toEqual(Object.keys(FRAMING).sort());
+  });
+
+  it.each<[string, Partial<Request>]>([
+    ['a 500 of the upstream’s that the policy let through', { source: 'service' }],
+    ['another status', { status: 502 }],
+    ['a 500 that ping-auth sent in the response phase', { shared: { ...PERMITTED, ping_auth_exit: '1' } }],
+    ['a 500 where ping-auth permitted nothing', { shared: {} }],
+  ])('leaves alone: %s', (_, over) => {
+    expect(after(over)).toEqual({ exit: 0, headers: ALL });
+  });
+});
+
+describe.skipIf(LUA === undefined)('the guard of the stock server, run by a Lua', () => {
+  const inAccess = (over: Partial<Request>) => run(guard('kong.yml', 'access'), request(over));
+  const inHeaderFilter = (over: Partial<Request>) => run(guard('kong.yml', 'header_filter'), request(over));
+  const answer: Partial<Request> = { status: 200, source: 'service' };
+
+  it('refuses a request that ping-auth did not see', () => {
+    expect(inAccess({ shared: {} }).exit).toBe(503);
+    expect(inAccess({}).exit).toBe(0);
+  });
+
+  it('withholds an answer that ping-auth did not see, with its headers', () => {
+    expect(inHeaderFilter(answer)).toEqual({ exit: 503, headers: ['connection', 'date'] });
+  });
+
+  it.each<[string, Partial<Request>]>([
+    ['an answer that ping-auth let through', { ...answer, shared: { ping_auth_response: '1' } }],
+    ['an exit', { status: 403 }],
+    ['an upgrade', { ...answer, status: 101 }],
+  ])('leaves alone: %s', (_, over) => {
+    expect(inHeaderFilter(over)).toEqual({ exit: 0, headers: ALL });
+  });
+});
