@@ -132,7 +132,7 @@ export class PluginHost implements ConnectionHost {
   }
 
   /**
-   * Closes idle connections at once and busy ones when their event is over, and waits for these.
+   * Closes idle connections after a moment and busy ones when their event is over, and waits for these.
    *
    * @returns how many events were cut off because they took longer than `graceMs`.
    */
