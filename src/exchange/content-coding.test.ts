@@ -130,6 +130,12 @@ describe('codings', () => {
     expect(await undo(gzip, Array(5).fill('gzip'))).toBe('unknown_coding');
   });
 
+  it('are bare deflate when the first byte only looks like zlib', async () => {
+    // A stored block, its padding not zero: 0x88 would be zlib with a window that zlib does not have.
+    const stored = Buffer.from(`881c00e3ff${'61'.repeat(28)}0300`, 'hex');
+    expect(await undo(stored, ['deflate'])).toEqual(Buffer.alloc(28, 'a'));
+  });
+
   it('are in doubt when the bytes are a text as they stand', async () => {
     // Bare deflate in ASCII: decoded it is `1`.
     expect(await undo(Buffer.from('3304', 'hex'), ['deflate'])).toBe('ambiguous_coding');
