@@ -10,6 +10,7 @@ import { Closing } from '../../dev/closing.js';
 import { sendRequest } from '../../dev/http-client.js';
 import { type KongConf, parseKongConf, readSettings } from '../../dev/kong/config/kong-conf.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
+import type { RuleInput } from '../../dev/policy-provider/rules.js';
 import { type PolicyProvider, startPolicyProvider } from '../../dev/policy-provider/server.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
@@ -73,9 +74,11 @@ const RUN: Record<string, RegExp> = {
     /service orders/,
   'ping-auth check --name ping-auth-access kong.yml': /latency/,
   'ping-auth explain recording.json': /access: permitted, 2 changes: header:x-user, -header:x-debug/,
-  'ping-auth test cases.yaml --config kong.yml': /several configurations; choose one with --where/,
+  "ping-auth test cases.yaml --config kong.yml --where 'service orders'": /4 cases: 4 passed/,
   'ping-auth test cases.yaml --service-url https://pingaccess.example.com:3020 --secret-env PING_AUTH_SECRET':
     /4 cases: 4 passed/,
+  'ping-auth replay /var/log/ping-auth/exchanges.jsonl --service-url https://pingauthorize.example.com:8443 --secret-env PING_AUTH_SECRET':
+    /1 decisions are the same, 0 differ/,
 };
 const EXPLAIN_LOG = 'ping-auth explain /var/log/ping-auth/ping-auth.log --request-id 9c5c1b47';
 
@@ -96,6 +99,41 @@ const documented = new Set([
 for (const mention of ['check', 'explain', 'test', 'replay'].map((name) => `ping-auth ${name}`))
   documented.delete(mention);
 
+/** With these the policy decides what docs/policy-tests.md expects. */
+const RULES: readonly RuleInput[] = [
+  {
+    name: 'who are you',
+    match: { phase: 'request', path: '/orders', method: ['POST', 'DELETE'], header: { authorization: null } },
+    deny: { status: 401, headers: { 'WWW-Authenticate': 'Bearer' } },
+  },
+  {
+    name: 'orders are cleaned up',
+    match: { phase: 'request', path: '/orders', method: 'POST', header: { 'x-debug': '*' } },
+    change: { headers: { set: { 'x-user': 'joe' }, remove: ['x-debug'] }, strip: ['discount'] },
+    state: 1,
+  },
+  {
+    name: 'costs stay inside',
+    match: { phase: 'response', state: 1 },
+    rewrite: { strip: ['cost'] },
+  },
+];
+
+/** A line of a recording. */
+const GET_ORDERS = {
+  ...{
+    method: 'GET',
+    url: 'https://api.example.com:443/orders',
+    headers: [{ host: 'api.example.com' }],
+    body: '',
+  },
+};
+const EXCHANGE = {
+  ...{ event: 'sideband', phase: 'access', request_id: '1', provider: 'https://pingaccess.example.com' },
+  payload: { source_ip: '192.0.2.1', source_port: 1, http_version: '1.1', ...GET_ORDERS },
+  answer: GET_ORDERS,
+};
+
 const SECRET = 'secret-of-the-documentation';
 let folder: string;
 let provider: PolicyProvider;
@@ -106,6 +144,7 @@ const closing = new Closing();
 const here = (text: string) =>
   text
     .replaceAll('https://pingaccess.example.com:3020', provider.url)
+    .replaceAll('https://pingauthorize.example.com:8443', provider.url)
     .replaceAll('http://orders.internal:8080', upstreamUrl)
     .replaceAll('/usr/local/bin', join(folder, 'bin'))
     .replaceAll('/run/ping-auth', join(folder, 'run'))
@@ -122,7 +161,7 @@ async function shell(command: string): Promise<string> {
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pa-docs-'));
   closing.add(() => rmSync(folder, { recursive: true, force: true }));
-  provider = await startPolicyProvider({ secret: SECRET });
+  provider = await startPolicyProvider({ secret: SECRET, rules: RULES });
   closing.add(() => provider.close());
   const upstream = await startUpstream();
   closing.add(() => upstream.close());
@@ -143,6 +182,8 @@ beforeAll(async () => {
     here(`${snippet('docs/getting-started.md', 'yaml')}\n${streaming}`),
   );
   writeFileSync(join(folder, 'recording.json'), snippet('docs/check.md', 'json'));
+  writeFileSync(join(folder, 'cases.yaml'), snippet('docs/policy-tests.md', 'yaml', 'cases:'));
+  writeFileSync(join(folder, 'log/exchanges.jsonl'), JSON.stringify(EXCHANGE));
 });
 afterAll(async () => {
   vi.unstubAllEnvs();
