@@ -41,14 +41,12 @@ async function ask<A>(
   const { requestId, ...trace } = correlation;
   const span = startSidebandSpan(phase, setup.address, trace);
   const debug = (result: { provider: string; ms?: number | undefined; answer: unknown }) => {
-    if (!config.enable_debug_logging) return;
-    instance.telemetry.sidebandExchange({
-      phase,
-      requestId,
-      payload,
-      secretHeaderName: config.secret_header_name,
-      ...result,
-    });
+    const { telemetry, routeId: route, serviceId: service } = instance;
+    if (!config.enable_debug_logging && telemetry.record === undefined) return;
+    const secretHeaderName = config.secret_header_name;
+    const exchange = { phase, requestId, route, service, payload, secretHeaderName, ...result };
+    if (config.enable_debug_logging) telemetry.sidebandExchange(exchange);
+    telemetry.record?.(exchange);
   };
   try {
     const asked = await send({
