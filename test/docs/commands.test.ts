@@ -10,6 +10,7 @@ import { Closing } from '../../dev/closing.js';
 import { sendRequest } from '../../dev/http-client.js';
 import { type KongConf, parseKongConf, readSettings } from '../../dev/kong/config/kong-conf.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
+import type { RuleInput } from '../../dev/policy-provider/rules.js';
 import { type PolicyProvider, startPolicyProvider } from '../../dev/policy-provider/server.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
@@ -92,9 +93,11 @@ const RUN: Record<string, RegExp> = {
   'ping-auth check kong.yml --admin-url https://kong.internal:8444 --admin-ca admin-ca.pem --admin-token-env KONG_ADMIN_TOKEN':
     /Kong runs this plugin[\s\S]*service orders/,
   'ping-auth explain recording.json': /access: permitted, 2 changes: header:x-user, -header:x-debug/,
-  'ping-auth test cases.yaml --config kong.yml': /several configurations; choose one with --where/,
+  "ping-auth test cases.yaml --config kong.yml --where 'service orders'": /4 cases: 4 passed/,
   'ping-auth test cases.yaml --service-url https://pingaccess.example.com:3020 --secret-env PING_AUTH_SECRET':
     /4 cases: 4 passed/,
+  'ping-auth replay /var/log/ping-auth/exchanges.jsonl --service-url https://pingauthorize.example.com:8443 --secret-env PING_AUTH_SECRET':
+    /1 decisions are the same, 0 differ/,
 };
 const EXPLAIN_LOG = 'ping-auth explain /var/log/ping-auth/ping-auth.log --request-id 9c5c1b47';
 
@@ -117,6 +120,41 @@ for (const mention of ['check', 'check --admin-url', 'explain', 'inspect', 'test
 ))
   documented.delete(mention);
 
+/** With these the policy decides what docs/policy-tests.md expects. */
+const RULES: readonly RuleInput[] = [
+  {
+    name: 'who are you',
+    match: { phase: 'request', path: '/orders', method: ['POST', 'DELETE'], header: { authorization: null } },
+    deny: { status: 401, headers: { 'WWW-Authenticate': 'Bearer' } },
+  },
+  {
+    name: 'orders are cleaned up',
+    match: { phase: 'request', path: '/orders', method: 'POST', header: { 'x-debug': '*' } },
+    change: { headers: { set: { 'x-user': 'joe' }, remove: ['x-debug'] }, strip: ['discount'] },
+    state: 1,
+  },
+  {
+    name: 'costs stay inside',
+    match: { phase: 'response', state: 1 },
+    rewrite: { strip: ['cost'] },
+  },
+];
+
+/** A line of a recording. */
+const GET_ORDERS = {
+  ...{
+    method: 'GET',
+    url: 'https://api.example.com:443/orders',
+    headers: [{ host: 'api.example.com' }],
+    body: '',
+  },
+};
+const EXCHANGE = {
+  ...{ event: 'sideband', phase: 'access', request_id: '1', provider: 'https://pingaccess.example.com' },
+  payload: { source_ip: '192.0.2.1', source_port: 1, http_version: '1.1', ...GET_ORDERS },
+  answer: GET_ORDERS,
+};
+
 const SECRET = 'secret-of-the-documentation';
 let folder: string;
 let provider: PolicyProvider;
@@ -128,6 +166,7 @@ const closing = new Closing();
 const here = (text: string) =>
   text
     .replaceAll('https://pingaccess.example.com:3020', provider.url)
+    .replaceAll('https://pingauthorize.example.com:8443', provider.url)
     .replaceAll('http://orders.internal:8080', upstreamUrl)
     .replaceAll('http://127.0.0.1:8001', adminUrls.plain)
     .replaceAll('https://kong.internal:8444', adminUrls.tls)
@@ -146,7 +185,7 @@ async function shell(command: string): Promise<string> {
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pa-docs-'));
   closing.add(() => rmSync(folder, { recursive: true, force: true }));
-  provider = await startPolicyProvider({ secret: SECRET });
+  provider = await startPolicyProvider({ secret: SECRET, rules: RULES });
   closing.add(() => provider.close());
   const upstream = await startUpstream();
   closing.add(() => upstream.close());
@@ -175,6 +214,8 @@ beforeAll(async () => {
     here(`${snippet('docs/getting-started.md', 'yaml')}\n${streaming}`),
   );
   writeFileSync(join(folder, 'recording.json'), snippet('docs/check.md', 'json'));
+  writeFileSync(join(folder, 'cases.yaml'), snippet('docs/policy-tests.md', 'yaml', 'cases:'));
+  writeFileSync(join(folder, 'log/exchanges.jsonl'), JSON.stringify(EXCHANGE));
 });
 afterAll(async () => {
   vi.unstubAllEnvs();
