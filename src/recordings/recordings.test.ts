@@ -32,7 +32,13 @@ function written(
   maxLineBytes = 100_000,
 ): string {
   const lines: string[] = [];
-  use(createTelemetry(createLog({ output: { write: (line) => void lines.push(line) }, maxLineBytes }), undefined, 'all'));
+  use(
+    createTelemetry(
+      createLog({ output: { write: (line) => void lines.push(line) }, maxLineBytes }),
+      undefined,
+      'all',
+    ),
+  );
   return lines.join('');
 }
 
