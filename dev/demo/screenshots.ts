@@ -12,10 +12,10 @@ import { STORIES } from './stories.js';
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 const ROUNDS = 14;
 
-/** `open`: which request is opened, by its place in a round of stories; undefined for none. */
+/** `open`: a text in the row that is opened. */
 const PICTURES = [
-  { file: 'inspect.png', colorScheme: 'light', width: 1360, height: 850, open: 'change' },
-  { file: 'inspect-dark.png', colorScheme: 'dark', width: 1360, height: 850, open: 'refuse' },
+  { file: 'inspect.png', colorScheme: 'light', width: 1360, height: 940, open: '/bank/transfers' },
+  { file: 'inspect-dark.png', colorScheme: 'dark', width: 1360, height: 850, open: 'provider_unreachable' },
   { file: 'inspect-narrow.png', colorScheme: 'light', width: 360, height: 740, open: undefined },
 ] as const;
 
@@ -47,7 +47,7 @@ try {
     await page.goto(new URL('/', inspect.url()).href);
     await page.locator('.rows .row').first().waitFor();
     if (open !== undefined) {
-      await page.locator(`.rows .row.${open}`).first().click();
+      await page.locator('.rows .row', { hasText: open }).first().click();
       await page.locator('.exchange .phase').first().waitFor();
     }
     // Two frames, so that the plots are drawn.

@@ -11,6 +11,8 @@ import type { DecisionLines } from '../telemetry/options.js';
 export interface ObservabilityOptions {
   readonly logLevel: LogLevel;
   readonly decisions: DecisionLines;
+  /** Memory for messages in work, bytes. */
+  readonly maxInflightBytes?: number | undefined;
   readonly logFile?: string | undefined;
   /** Exchanges with the policy provider go there; undefined: none is recorded. */
   readonly recordFile?: string | undefined;
@@ -61,14 +63,15 @@ export class Observability {
   static async start(options: ObservabilityOptions): Promise<Observability> {
     const log = createLog({ level: options.logLevel, file: options.logFile });
     const { createTelemetry } = await import('../telemetry/telemetry.js');
-    const { useTelemetry } = await import('../plugin/runtime.js');
+    const { byteBudget, useByteBudget, useTelemetry } = await import('../plugin/runtime.js');
+    if (options.maxInflightBytes !== undefined) useByteBudget(options.maxInflightBytes);
     const { knownProviders } = await import('../sideband/sideband-client.js');
     let metrics: Metrics | undefined;
     if (options.admin !== undefined) {
       const { createMetrics } = await import('../telemetry/metrics.js');
       const { sidebandGauges } = await import('../telemetry/sideband-observer.js');
       metrics = await createMetrics();
-      metrics.watch(sidebandGauges(() => knownProviders()));
+      metrics.watch({ ...sidebandGauges(() => knownProviders()), inflightBytes: () => byteBudget().held });
     }
     const recorder = await startRecorder(options, log);
     useTelemetry(createTelemetry(log, metrics, options.decisions, recorder));

@@ -15,6 +15,7 @@ interface Arguments {
   readonly maxBodyBytes: number;
   readonly maxFrameBytes: number;
   readonly maxEvents: number;
+  readonly maxInflightBytes: number;
   readonly maxConnections: number;
   readonly eventTimeout: number;
   readonly grace: number;
@@ -102,6 +103,14 @@ function defineCommand(): Command {
     )
     .addOption(bytes('--max-body-bytes <n>', 'largest request body read from a file', DEFAULTS.maxBodyBytes))
     .addOption(bytes('--max-frame-bytes <n>', 'largest message taken from Kong', DEFAULTS.maxFrameBytes))
+    .addOption(
+      new Option(
+        '--max-inflight-bytes <n>',
+        'memory for messages in work, per process; over it a request with a body gets 503 before it is read',
+      )
+        .default(256 * 1024 * 1024)
+        .argParser(integer(1, 2 ** 40)),
+    )
     .addOption(count('--max-events <n>', 'requests in work; further ones get 503', DEFAULTS.maxEvents))
     .addOption(
       count(

@@ -166,6 +166,10 @@ describe('zstd', () => {
     expect(isZstdFrame(Buffer.concat([Buffer.alloc(3), ZSTD_HELLO]).subarray(3))).toBe(true);
   });
 
+  it('is a frame with a block that says one byte again and again', () => {
+    expect(isZstdFrame(Buffer.from('28b52ffd201083000061', 'hex'))).toBe(true);
+  });
+
   it('is undone where Node has it, and unknown elsewhere', async () => {
     const hello = HAS_ZSTD ? Buffer.from('hello') : 'unknown_coding';
     expect(await undo(ZSTD_HELLO, ['zstd'])).toEqual(hello);

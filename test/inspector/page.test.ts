@@ -281,7 +281,7 @@ describe.skipIf(CHROMIUM === undefined)('the page', () => {
     } finally {
       await server.end();
     }
-  });
+  }, 150_000);
 
   it('made no browser complain: no error, nothing that the policy of the page forbids', () => {
     const expected = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|net::|401 \(Unauthorized\)/;

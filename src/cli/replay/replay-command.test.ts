@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { type ProviderProcess, startProviderProcess } from '../../../dev/policy-provider/process.js';
 import type { RuleInput } from '../../../dev/policy-provider/rules.js';
@@ -96,6 +96,8 @@ async function record(): Promise<void> {
     ...{ phase: 'access', requestId: 'down', provider: old.url, secretHeaderName: 'CLIENT-TOKEN' },
     ...{ payload: JSON.stringify(request('GET', '/', undefined)), answer: 'no decision: provider_timeout' },
   });
+  // Closed in the middle of a write, it would write a line twice rather than not at all.
+  await vi.waitFor(() => expect(readFileSync(recording, 'utf8')).toContain('"down"'));
   sink.close();
   client.release();
 }

@@ -16,7 +16,7 @@ export function Difference({ difference, before, after }: Titles & { difference:
     <div class="message">
       <div class="sides" aria-hidden="true">
         <span>{before}</span>
-        <span>{difference.isSame ? `${after}: the same` : after}</span>
+        <span>{after}</span>
       </div>
       <Pair row={start} className="start" />
       <HeaderTable rows={headers} before={before} after={after} />

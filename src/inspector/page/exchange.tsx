@@ -130,7 +130,12 @@ function Messages({
     : ['What the upstream sent', 'What the client gets'];
   return (
     <>
-      {difference ? (
+      {difference?.isSame && shown ? (
+        <Message
+          message={shown}
+          title={`${before}; ${isRequest ? 'the upstream' : 'the client'} gets the same`}
+        />
+      ) : difference ? (
         <Difference difference={difference} before={before} after={after} />
       ) : (
         shown && <Message message={shown} title={before} />

@@ -17,8 +17,8 @@ const series = computed<Series>(() => {
     if (time > to) to = time;
   }
   if (from > to) from = to = Date.now();
-  // Less than a minute looks like nothing.
-  return seriesOf(plotted.value, Math.min(from, to - 60_000), to);
+  // A few seconds look like nothing.
+  return seriesOf(plotted.value, Math.min(from, to - 20_000), to);
 });
 
 export function Plots() {
