@@ -1,6 +1,6 @@
 // docs/architecture.md tells where a request goes and who knows whom. Both are looked up in the program itself: V8 counts what
 // one request runs, and the imports of src/ are read.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClientRequest } from '../../dev/http-client.js';
@@ -9,7 +9,7 @@ import { circles, type Import, importsBelow } from './imports.js';
 import { read, root } from './pages.js';
 
 const PAGE = read('docs/architecture.md');
-/** Issue: a visitor follows a header through as many at most. */
+/** Whoever follows a header through the program opens so many files at most. */
 const MOST_HANDS = 14;
 
 /** The text between a heading and the next one of the same kind. */
@@ -145,6 +145,16 @@ describe('the rooms', () => {
   it('have no circles of imports, neither of code nor of types', () => {
     expect(circles(imports)).toEqual([]);
   });
+});
+
+it('the README of the plugin server has a place for each of its files, and for no other', () => {
+  const folder = 'src/pluginserver';
+  const cells = [...read(`${folder}/README.md`).matchAll(/^\| (`[^|]*`) \|/gm)].map(([, cell = '']) => cell);
+  const named = cells.flatMap((cell) => [...cell.matchAll(/`([\w/.-]+)`/g)].map(([, file = '']) => file));
+  const there = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => /\.(ts|proto)$/.test(file) && !file.endsWith('.test.ts'),
+  );
+  expect(named.sort()).toEqual(there.sort());
 });
 
 describe('the reader of imports', () => {
