@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { certificatesOf } from './pem.js';
+import { certificatesOf } from './formats.js';
 import type { PluginConfig } from './plugin-config.js';
 
 /** What is allowed but should not go unnoticed; logged once per instance. `now`: milliseconds since 1970. */
