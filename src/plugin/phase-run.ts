@@ -13,6 +13,8 @@ import { type PhaseEvent, RestartInstance } from './host.js';
 import { type Instance, ready, type Setup } from './instance.js';
 import { refusal } from './refusal.js';
 
+/** Nearly all tools have such a name; others may be a URI as long as a page, with a token in it. */
+const PLAIN_NAME = /^[\w-]{1,64}$/;
 const MAX_LOGGED_NAME = 600;
 
 /** For the case that cannot be: a phase that comes to no end is no permit. */
@@ -177,8 +179,9 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     if (code !== undefined) values.error = code;
     if (this.mcp !== undefined) {
       values.mcp_method = this.mcp.method;
-      // It may be a URI as long as a page, with a token in it.
-      if (this.mcp.name !== undefined) values.mcp_name = redactText(this.mcp.name, MAX_LOGGED_NAME);
+      const { name } = this.mcp;
+      if (name !== undefined)
+        values.mcp_name = PLAIN_NAME.test(name) ? name : redactText(name, MAX_LOGGED_NAME);
     }
     const line =
       code !== undefined && outcome === 'refuse'
