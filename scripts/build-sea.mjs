@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import postject from 'postject';
+import { inspectorPage } from './inspector-page.mjs';
 
 // Node looks for this mark in its own file; see its documentation of single executable applications.
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -38,6 +39,7 @@ for (const name of names) {
   process.exit(2);
 }
 
+const page = await inspectorPage(root);
 const work = mkdtempSync(join(tmpdir(), 'ping-auth-single-'));
 try {
   mkdirSync(out, { recursive: true });
@@ -56,6 +58,7 @@ async function makeSingle(name) {
     format: 'cjs',
     target: `node${process.versions.node}`,
     minifySyntax: true,
+    define: name === 'ping-auth' ? page.define : {},
     legalComments: 'inline',
     logLevel: 'warning',
   });

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { inspectorPage } from './inspector-page.mjs';
 import { keepLibraryTypes } from './library-types.mjs';
 import { thirdPartyLicenses } from './third-party-licenses.mjs';
 
@@ -24,7 +25,8 @@ exit 127
 */`;
 
 rmSync(`${root}dist`, { recursive: true, force: true });
-const metafiles = [];
+const page = await inspectorPage(root);
+const metafiles = [page.metafile];
 
 const executables = {
   'ping-auth-pluginserver': 'src/cli/ping-auth-pluginserver.ts',
@@ -33,7 +35,8 @@ const executables = {
 for (const [name, entry] of Object.entries(executables)) {
   if (!existsSync(`${root}${entry}`)) continue;
   const outfile = `bin/${name}.mjs`;
-  await bundle(entry, outfile, { format: 'esm', banner: { js: `${HEADER}\n${REQUIRE}` } });
+  const define = name === 'ping-auth' ? page.define : {};
+  await bundle(entry, outfile, { format: 'esm', define, banner: { js: `${HEADER}\n${REQUIRE}` } });
   chmodSync(`${root}dist/${outfile}`, 0o755);
 }
 // CommonJS, because kong-js-pluginserver loads plugins with require().

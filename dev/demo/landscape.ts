@@ -24,8 +24,10 @@ export interface Landscape {
   readonly upstreamUrl: string;
   /** Behind Kong's `/mcp`. */
   readonly mcpServer: RunningMcpServer;
-  /** Holds kong.conf, kong.yml and the certificates. */
+  /** Holds kong.conf, kong.yml, the certificates and the log. */
   readonly folder: string;
+  /** Of the plugin server, with the messages. */
+  readonly logFile: string;
   readonly provider: () => ProviderProcess;
   shootProvider(): Promise<void>;
   reviveProvider(): Promise<void>;
@@ -36,6 +38,7 @@ export interface Landscape {
 }
 
 const SECRET = 'demo-secret';
+const LOG_NAME = 'ping-auth.log';
 const RULES = fileURLToPath(new URL('./rules.yaml', import.meta.url));
 const PLUGIN_SERVER = fileURLToPath(new URL('../../dist/bin/ping-auth-pluginserver.mjs', import.meta.url));
 
@@ -91,6 +94,7 @@ async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
     upstreamUrl: upstream.ready.url,
     mcpServer,
     folder,
+    logFile: join(folder, LOG_NAME),
     provider: () => provider,
     shootProvider: () => provider.end('SIGKILL'),
     reviveProvider: async () => {
@@ -128,7 +132,7 @@ function writeKongFiles(
     'plugins = bundled,ping-auth',
     'pluginserver_names = ping-auth',
     `pluginserver_ping_auth_socket = ${socket}`,
-    `pluginserver_ping_auth_start_cmd = ${command} --socket ${socket} --body-dir ${folder}`,
+    `pluginserver_ping_auth_start_cmd = ${command} --socket ${socket} --body-dir ${folder} --log-file ${join(folder, LOG_NAME)}`,
     `pluginserver_ping_auth_query_cmd = ${command} --dump`,
   ];
   const config = {
@@ -136,6 +140,7 @@ function writeKongFiles(
     shared_secret: SECRET,
     secret_header_name: 'CLIENT-TOKEN',
     ca_certificate: ca,
+    enable_debug_logging: true,
   };
   const service = (name: string, url: string, special: object) => ({
     name,

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { sendRequest } from '../http-client.js';
 import { tellAgentStory } from './agent-story.js';
+import { startInspectPage } from './inspect-page.js';
 import { type Landscape, startLandscape } from './landscape.js';
 import { heading, tell } from './narrate.js';
 import { STORIES, type Story, type Trail } from './stories.js';
@@ -12,6 +13,7 @@ interface Flags {
   kongPort?: string;
   providerPort?: string;
   upstreamPort?: string;
+  inspectPort?: string;
 }
 
 const flags = new Command('demo')
@@ -25,6 +27,7 @@ const flags = new Command('demo')
   .option('--kong-port <number>', 'default 8000')
   .option('--provider-port <number>', 'default 3020')
   .option('--upstream-port <number>', 'default 9000')
+  .option('--inspect-port <number>', 'of the page that shows the requests; default 7878')
   .parse()
   .opts<Flags>();
 
@@ -35,7 +38,16 @@ async function main(): Promise<void> {
     provider: port(flags.providerPort, 3020),
     upstream: port(flags.upstreamPort, 9000),
   });
+  const page = flags.once
+    ? undefined
+    : await startInspectPage(landscape.logFile, port(flags.inspectPort, 7878)).catch(
+        async (error: unknown) => {
+          await landscape.close();
+          throw error;
+        },
+      );
   const stop = async (code: number) => {
+    await page?.end();
     await landscape.close();
     process.exit(code);
   };
@@ -53,7 +65,7 @@ async function main(): Promise<void> {
   console.log(`\n${styleText(allRight ? 'green' : 'red', sum)}`);
   if (!allRight) console.log(landscape.kongOutput());
   if (flags.once) await stop(allRight ? 0 : 1);
-  invite(landscape);
+  invite(landscape, page?.url() ?? '');
 }
 
 /** Sends a story's request and gathers what everybody saw of it. */
@@ -83,10 +95,13 @@ function introduce(landscape: Landscape): void {
   /bank leads to the upstream, /mcp to an MCP server  ${landscape.mcpServer.url}`);
 }
 
-function invite(landscape: Landscape): void {
+function invite(landscape: Landscape, pageUrl: string): void {
   const { kongUrl } = landscape;
   heading('Now you');
   console.log(`
+  ${styleText('bold', pageUrl)}
+  shows each of these requests' way, and yours as they come (ping-auth inspect). The link works once.
+
   curl -i ${kongUrl}/bank/accounts
   curl -i ${kongUrl}/bank/accounts -H 'Authorization: Bearer ada'
   curl -i ${kongUrl}/bank/accounts/7 -H 'Authorization: Bearer guest' -X DELETE

@@ -3,7 +3,7 @@ import { readJournal } from './evidence.js';
 import type { Fault } from './fault.js';
 import { honest, type Landscape, type Phase } from './landscape.js';
 import { type Answer, Load } from './load.js';
-import { BODY_FAULTS, PROVIDER_FAULTS, UPSTREAM_FAULTS } from './neighbour-faults.js';
+import { BODY_FAULTS, CLIENT_FAULTS, PROVIDER_FAULTS, UPSTREAM_FAULTS } from './neighbour-faults.js';
 import { PROCESS_FAULTS, RELOAD_FAULTS, RESOURCE_FAULTS } from './server-faults.js';
 
 /** In the order in which the campaign injects them. */
@@ -13,6 +13,7 @@ export const ALL_FAULTS: readonly Fault[] = [
   ...UPSTREAM_FAULTS,
   ...BODY_FAULTS,
   ...RESOURCE_FAULTS,
+  ...CLIENT_FAULTS,
   ...RELOAD_FAULTS,
 ];
 
@@ -21,6 +22,7 @@ export interface CampaignOptions {
   readonly concurrency: number;
   readonly lastsMs: number;
   readonly delayMs: number;
+  readonly burst: number;
   /** After this time without recovery the fault counts as not survived. */
   readonly recoveryMs: number;
 }
@@ -39,7 +41,7 @@ export interface FaultReport {
   readonly passedWithoutSay: number;
   /** Answers or kept states of another request. */
   readonly mixedUp: number;
-  /** Upstream headers on Kong's own error page: what Kong does when the plugin server dies in the response phase. */
+  /** Upstream headers on Kong's own 500, which it writes when the plugin server dies in the response phase; the guard takes them off. */
   readonly kongLeaks: number;
   /** Milliseconds from the fault's end to the first of many good answers in a row; undefined: it did not come to that. */
   readonly recoveredMs: number | undefined;
@@ -135,7 +137,8 @@ function report(
   };
 }
 
-/** Nothing passed, nothing was mixed up, and it came back. */
+/** Nothing passed, no header either, nothing was mixed up, and it came back. */
 export function isSurvived(one: FaultReport): boolean {
-  return one.hitsWithoutPermit + one.passedWithoutSay + one.mixedUp === 0 && one.recoveredMs !== undefined;
+  const { hitsWithoutPermit, passedWithoutSay, mixedUp, kongLeaks, recoveredMs } = one;
+  return hitsWithoutPermit + passedWithoutSay + mixedUp + kongLeaks === 0 && recoveredMs !== undefined;
 }

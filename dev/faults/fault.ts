@@ -11,6 +11,8 @@ export interface Scene {
   readonly lastsMs: number;
   /** The policy provider's delay where requests gather, milliseconds. */
   readonly delayMs: number;
+  /** How many clients a burst brings. */
+  readonly burst: number;
 }
 
 export interface Fault {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { createAuthority } from '../certificates.js';
 import { type DevProcess, startProcess } from '../child-process.js';
 import { Closing } from '../closing.js';
@@ -57,6 +58,9 @@ export interface LandscapeOptions {
   /** Over the campaign's own configuration of ping-auth. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
+
+/** Beside ping-auth, as kong/guard/README.md says. */
+const GUARD = fileURLToPath(new URL('../../kong/guard/own-server.yml', import.meta.url));
 
 /** Kong gives the plugin server up after 60 s; the campaign does not want to wait as long for one that is frozen. */
 const KONG_PATIENCE = '4s';
@@ -169,5 +173,10 @@ function declarativeConfig(upstreamUrl: string, given: Readonly<Record<string, u
     ...given,
   };
   const routes = [{ name: 'all', paths: ['/'], strip_path: false, plugins: [{ name: 'ping-auth', config }] }];
-  return { _format_version: '3.0', services: [{ name: 'upstream', url: upstreamUrl, retries: 0, routes }] };
+  const { plugins } = parse(readFileSync(GUARD, 'utf8'));
+  return {
+    _format_version: '3.0',
+    plugins,
+    services: [{ name: 'upstream', url: upstreamUrl, retries: 0, routes }],
+  };
 }

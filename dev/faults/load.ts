@@ -44,6 +44,9 @@ const SMALL_BODY = Buffer.from('{"small":true}');
 /** A lane that got an error waits so long, or clients would take the processor from the server that is to recover. */
 const ERROR_PAUSE_MS = 100;
 
+/** The clients of a burst share their processors with Kong. */
+const BURST_PATIENCE_MS = 60_000;
+
 /** Requests without end, a fixed number at a time, each with an id of its own. */
 export class Load {
   readonly answers: Answer[] = [];
@@ -79,6 +82,13 @@ export class Load {
     this.answers.push(await this.#send(Buffer.alloc(bodyBytes, 'h')));
   }
 
+  /** Sends so many at the same moment, each over a connection of its own; ends when all have their answer. */
+  async burst(clients: number): Promise<void> {
+    const agent = new Agent({ keepAlive: false });
+    const all = Array.from({ length: clients }, () => this.#send(undefined, agent, BURST_PATIENCE_MS));
+    this.answers.push(...(await Promise.all(all)));
+  }
+
   async #lane(): Promise<void> {
     while (this.#running) {
       const number = this.#sent;
@@ -89,7 +99,7 @@ export class Load {
     }
   }
 
-  #send(body: Buffer | undefined): Promise<Answer> {
+  #send(body: Buffer | undefined, agent = this.#agent, patienceMs = 20_000): Promise<Answer> {
     const id = `${this.#options.prefix}-${this.#sent++}`;
     const begun = performance.now();
     const aborts = Math.random() < this.abortShare;
@@ -99,7 +109,7 @@ export class Load {
         resolve({ id, verdict, status, leak, begun });
       };
       const request = httpRequest(this.#options.url, {
-        agent: this.#agent,
+        agent,
         method: body === undefined ? 'GET' : 'POST',
         path: `/r/${id}`,
         headers: body === undefined ? {} : { 'content-type': 'text/plain', 'content-length': body.length },
@@ -109,7 +119,7 @@ export class Load {
           request.destroy();
           done(aborts ? 'aborted' : 'broken', aborts ? 'aborted' : 'no answer');
         },
-        aborts ? Math.random() * 150 : 20_000,
+        aborts ? Math.random() * 150 : patienceMs,
       );
       request.on('error', (error: NodeJS.ErrnoException) =>
         done(aborts ? 'aborted' : 'broken', error.code ?? 'error'),

@@ -49,13 +49,15 @@ const flags = new Command('faults')
   .option('--concurrency <n>', 'requests under way at any time', Number, 200)
   .option('--lasts <s>', 'seconds that a lasting fault lasts', Number, 3)
   .option('--delay <ms>', 'delay of the policy provider in the phase that is struck', Number, 150)
+  .option('--burst <n>', 'clients that come at once', Number, 2000)
   .parse()
-  .opts<{ only?: string; concurrency: number; lasts: number; delay: number }>();
+  .opts<{ only?: string; concurrency: number; lasts: number; delay: number; burst: number }>();
 
 const options: CampaignOptions = {
   concurrency: flags.concurrency,
   lastsMs: flags.lasts * 1000,
   delayMs: flags.delay,
+  burst: flags.burst,
   recoveryMs: 30_000,
 };
 if (!existsSync(BUNDLE)) throw new Error('the plugin server is not built: npm run build');
@@ -83,6 +85,7 @@ console.log(
     `${flags.concurrency} requests at a time, ${sum(({ sent }) => sent)} in all: ` +
     `${sum(({ hitsWithoutPermit }) => hitsWithoutPermit)} upstream hits without a permit, ` +
     `${sum(({ passedWithoutSay }) => passedWithoutSay)} responses passed without the policy's say, ` +
-    `${sum(({ mixedUp }) => mixedUp)} mixed up; ${survived} of ${reports.length} survived.`,
+    `${sum(({ mixedUp }) => mixedUp)} mixed up, ` +
+    `${sum(({ kongLeaks }) => kongLeaks)} upstream headers on Kong's own 500; ${survived} of ${reports.length} survived.`,
 );
 process.exit(survived === reports.length ? 0 : 1);

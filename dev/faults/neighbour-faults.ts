@@ -129,3 +129,20 @@ export const BODY_FAULTS: readonly Fault[] = [
     symlinkSync(join(folder, 'key.pem'), file);
   }),
 ];
+
+export const CLIENT_FAULTS: readonly Fault[] = [
+  {
+    name: 'clients hang up',
+    async inject({ load, lastsMs }) {
+      load.abortShare = 0.5;
+      await pause(lastsMs);
+      load.abortShare = 0;
+    },
+  },
+  {
+    // Each takes a connection to the plugin server of its own: the queue of its socket, then its limits.
+    name: 'a burst of clients',
+    phases: ['access'],
+    inject: ({ load, burst }) => load.burst(burst),
+  },
+];

@@ -100,14 +100,6 @@ export const RESOURCE_FAULTS: readonly Fault[] = [
       for (const { pid, limit } of before) if (stillRuns(pid)) limitFiles(pid, limit);
     },
   },
-  {
-    name: 'clients hang up',
-    async inject({ load, lastsMs }) {
-      load.abortShare = 0.5;
-      await pause(lastsMs);
-      load.abortShare = 0;
-    },
-  },
 ];
 
 function stillRuns(pid: number): boolean {

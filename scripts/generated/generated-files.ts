@@ -1,3 +1,4 @@
+import { caseFileJsonSchema } from '../../src/cli/test/case-schema.js';
 import { KONG_PLUGIN_SCHEMA } from '../../src/config/kong-schema.js';
 import { errorTable } from './error-table.js';
 import { fieldTable } from './field-table.js';
@@ -22,6 +23,10 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
       ].join('\n'),
   },
   { path: 'docs/configuration.md', render: (current) => between(current, 'fields', fieldTable()) },
+  {
+    path: 'docs/policy-tests.schema.json',
+    render: () => `${JSON.stringify(caseFileJsonSchema(), undefined, 2)}\n`,
+  },
   { path: 'docs/errors.md', render: (current) => between(current, 'errors', errorTable()) },
 ];
 

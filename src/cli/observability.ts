@@ -4,13 +4,20 @@ import type { Supervisor } from '../pluginserver/workers/supervisor.js';
 import type { ProviderStatus } from '../sideband/sideband-runtime.js';
 import type { AdminCallbacks, AdminServer, Readiness } from '../telemetry/admin.js';
 import type { DecisionLines } from '../telemetry/decision-lines.js';
+import type { ExchangeSink } from '../telemetry/exchange-recorder.js';
 import { createLog, type Log, type LogLevel } from '../telemetry/logger.js';
 import type { Metrics, MetricsSnapshot } from '../telemetry/metrics.js';
 
 export interface ObservabilityOptions {
   readonly logLevel: LogLevel;
   readonly decisions: DecisionLines;
+  /** Memory for messages in work, bytes. */
+  readonly maxInflightBytes?: number | undefined;
   readonly logFile?: string | undefined;
+  /** Exchanges with the policy provider go there; undefined: none is recorded. */
+  readonly recordFile?: string | undefined;
+  /** Share of the requests that is recorded, 0 to 1. */
+  readonly recordRate?: number | undefined;
   /** HOST:PORT; undefined: no metrics are collected. */
   readonly admin?: string | undefined;
 }
@@ -30,6 +37,7 @@ export class Observability {
   readonly #metrics: Metrics | undefined;
   readonly #providers: () => readonly ProviderStatus[];
   readonly #address: string | undefined;
+  readonly #recorder: ExchangeSink | undefined;
   #supervisor: Supervisor | undefined;
   #admin: AdminServer | undefined;
   #closed = false;
@@ -39,11 +47,13 @@ export class Observability {
     metrics: Metrics | undefined,
     providers: () => readonly ProviderStatus[],
     address: string | undefined,
+    recorder: ExchangeSink | undefined,
   ) {
     this.log = log;
     this.#metrics = metrics;
     this.#providers = providers;
     this.#address = address;
+    this.#recorder = recorder;
     const reopen = () => this.#reopenLogs();
     process.on('SIGHUP', reopen);
     process.on('SIGUSR1', reopen);
@@ -53,17 +63,19 @@ export class Observability {
   static async start(options: ObservabilityOptions): Promise<Observability> {
     const log = createLog({ level: options.logLevel, file: options.logFile });
     const { createTelemetry } = await import('../telemetry/telemetry.js');
-    const { useTelemetry } = await import('../plugin/runtime.js');
+    const { byteBudget, useByteBudget, useTelemetry } = await import('../plugin/runtime.js');
+    if (options.maxInflightBytes !== undefined) useByteBudget(options.maxInflightBytes);
     const { knownProviders } = await import('../sideband/sideband-client.js');
     let metrics: Metrics | undefined;
     if (options.admin !== undefined) {
       const { createMetrics } = await import('../telemetry/metrics.js');
       const { sidebandGauges } = await import('../telemetry/sideband-observer.js');
       metrics = await createMetrics();
-      metrics.watch(sidebandGauges(() => knownProviders()));
+      metrics.watch({ ...sidebandGauges(() => knownProviders()), inflightBytes: () => byteBudget().held });
     }
-    useTelemetry(createTelemetry(log, metrics, options.decisions));
-    return new Observability(log, metrics, () => knownProviders(), options.admin);
+    const recorder = await startRecorder(options, log);
+    useTelemetry(createTelemetry(log, metrics, options.decisions, recorder));
+    return new Observability(log, metrics, () => knownProviders(), options.admin, recorder);
   }
 
   /** For the parent, in a worker. */
@@ -83,6 +95,7 @@ export class Observability {
   close(): void {
     this.#closed = true;
     void this.#admin?.close();
+    this.#recorder?.close();
     this.log.close();
   }
 
@@ -132,6 +145,7 @@ export class Observability {
 
   #reopenLogs(): void {
     this.log.reopen();
+    this.#recorder?.reopen();
     for (const pid of this.#supervisor?.pids ?? []) {
       try {
         process.kill(pid, 'SIGHUP');
@@ -140,6 +154,21 @@ export class Observability {
       }
     }
   }
+}
+
+async function startRecorder(
+  { recordFile, recordRate = 1 }: ObservabilityOptions,
+  log: Log,
+): Promise<ExchangeSink | undefined> {
+  if (recordFile === undefined || recordRate === 0) return undefined;
+  const { createExchangeRecorder } = await import('../telemetry/exchange-recorder.js');
+  return createExchangeRecorder({
+    path: recordFile,
+    rate: recordRate,
+    clean: (line) => log.clean(line),
+    report: (problem, error) =>
+      log.logger.warn({ event: 'recording', file: recordFile, detail: error?.message }, problem),
+  });
 }
 
 /**

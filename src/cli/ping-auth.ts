@@ -2,6 +2,9 @@ import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { checkCommand, EXIT, type Terminal } from './check/command.js';
 import { explainCommand } from './explain/command.js';
+import { inspectCommand } from './inspect/command.js';
+import { replayCommand } from './replay/command.js';
+import { testCommand } from './test/command.js';
 
 const terminal: Terminal = {
   environment: process.env,
@@ -23,7 +26,10 @@ const program = new Command('ping-auth')
     process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage);
   })
   .addCommand(checkCommand(terminal))
-  .addCommand(explainCommand(terminal));
+  .addCommand(explainCommand(terminal))
+  .addCommand(inspectCommand(terminal))
+  .addCommand(testCommand(terminal))
+  .addCommand(replayCommand(terminal));
 for (const command of program.commands) command.copyInheritedSettings(program);
 // For a plugin server NAME without commands of its own, Kong runs /usr/local/bin/NAME, some versions with -dump: once a second.
 if (['', '-dump'].includes(process.argv.slice(2).join(' ')) && !process.stdout.isTTY) {

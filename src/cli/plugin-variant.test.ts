@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as manifest from '../plugin/manifest.js';
 import { dumpOf } from '../pluginserver/dump.js';
-import type { PluginModule } from '../pluginserver/plugin-module.js';
+import { HOST, type HostInfo, type PluginModule } from '../pluginserver/plugin-module.js';
 import { manifestVariant } from './plugin-variant.js';
 
 const calls: string[] = [];
@@ -10,10 +10,10 @@ const module: PluginModule = {
   Plugin: class {
     constructor(
       readonly config: never,
-      readonly host: unknown,
+      readonly host: HostInfo | undefined,
     ) {}
     access(kong: unknown) {
-      calls.push(`access ${kong} ${JSON.stringify(this.config)} ${this.host}`);
+      calls.push(`access ${kong} ${JSON.stringify(this.config)} ${this.host?.kind} ${this.host?.phases}`);
     }
     response() {
       calls.push('response');
@@ -45,13 +45,13 @@ describe('the plugin as Kong sees it', () => {
 
   it('works as before in the phase that is left', () => {
     const { Plugin } = manifestVariant(module, { phases: 'access' });
-    const plugin = new Plugin({ a: 1 } as never, 'host' as never) as {
+    const plugin = new Plugin({ a: 1 } as never, HOST) as {
       access(kong: string): void;
       close(): void;
     };
     plugin.access('kong');
     plugin.close();
-    expect(calls).toEqual(['access kong {"a":1} host', 'close']);
+    expect(calls).toEqual(['access kong {"a":1} ping-auth-pluginserver access', 'close']);
     expect('response' in plugin).toBe(false);
   });
 });

@@ -16,6 +16,7 @@ interface Arguments {
   readonly maxBodyBytes: number;
   readonly maxFrameBytes: number;
   readonly maxEvents: number;
+  readonly maxInflightBytes: number;
   readonly maxConnections: number;
   readonly eventTimeout: number;
   readonly grace: number;
@@ -23,6 +24,8 @@ interface Arguments {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly decisions: DecisionLines;
   readonly logFile?: string;
+  readonly recordFile?: string;
+  readonly recordRate: number;
   readonly admin?: string;
   readonly name?: string;
   readonly phases: 'access' | 'access,response';
@@ -61,7 +64,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
       socketMode: DEFAULTS.socketMode,
       takeover: options.takeover,
       workers: options.workers,
-      bodyDirs: options.bodyDir ?? [process.env.KONG_PREFIX || DEFAULTS.kongPrefix],
+      bodyDirs: options.bodyDir,
       maxBodyBytes: options.maxBodyBytes,
       maxFrameBytes: options.maxFrameBytes,
       maxEvents: options.maxEvents,
@@ -97,10 +100,18 @@ function defineCommand(): Command {
     )
     .option(
       '--body-dir <path...>',
-      "folders from which request bodies are read that nginx put into files (default: Kong's prefix, from KONG_PREFIX or /usr/local/kong)",
+      'read request bodies that nginx put into files only from below these folders (default: wherever nginx puts them)',
     )
     .addOption(bytes('--max-body-bytes <n>', 'largest request body read from a file', DEFAULTS.maxBodyBytes))
     .addOption(bytes('--max-frame-bytes <n>', 'largest message taken from Kong', DEFAULTS.maxFrameBytes))
+    .addOption(
+      new Option(
+        '--max-inflight-bytes <n>',
+        'memory for messages in work, per process; over it a request with a body gets 503 before it is read',
+      )
+        .default(256 * 1024 * 1024)
+        .argParser(integer(1, 2 ** 40)),
+    )
     .addOption(count('--max-events <n>', 'requests in work; further ones get 503', DEFAULTS.maxEvents))
     .addOption(
       count(
@@ -142,6 +153,18 @@ function defineCommand(): Command {
     .option(
       '--log-file <path>',
       'full log lines go there as well (Kong cuts lines at 2048 bytes); opened anew on SIGHUP and SIGUSR1',
+    )
+    .option(
+      '--record-file <path>',
+      'messages to and from the policy provider go there, redacted, for ping-auth replay; 64 MB, three older ones as <path>.1 to .3',
+    )
+    .addOption(
+      new Option(
+        '--record-rate <share>',
+        'with --record-file: the share of requests that is recorded, 0 to 1',
+      )
+        .default(1)
+        .argParser(share),
     )
     .addOption(
       new Option(
@@ -194,6 +217,14 @@ function seconds(flags: string, description: string, fallback: number): Option {
     }
     return value;
   });
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError('a number from 0 to 1 is expected.');
+  }
+  return value;
 }
 
 function integer(least: number, most: number): (text: string) => number {

@@ -539,8 +539,8 @@ describe('a denial', () => {
   it('goes to the client as it is, repeated headers kept', () => {
     const headers: HeaderField[] = [
       ['WWW-Authenticate', 'Bearer'],
-      ['WWW-Authenticate', 'Basic'],
       ['Set-Cookie', 'a=1'],
+      ['Set-Cookie', 'b=2'],
       ['Content-Type', 'application/json'],
     ];
     const { response, notes } = denied({ responseCode: '401', headers, body: '{"é":1}' });

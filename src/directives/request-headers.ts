@@ -5,6 +5,7 @@ import {
   connectionTokens,
   isAlwaysRemoved,
   isKongRequestHeader,
+  isOneLineInRequest,
   isRequestFraming,
   isReservedInRequest,
   MARK_HEADER,
@@ -17,6 +18,7 @@ import {
   type RequestChanges,
 } from './decision.js';
 import { diffHeaders } from './header-diff.js';
+import { checkOneLine } from './validation.js';
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 const NO_NOTES: readonly Note[] = [];
@@ -51,7 +53,7 @@ export function requestHeaderChanges(
       continue;
     }
     refuseHidden(name, hidden);
-    set.set(name, values);
+    set.set(name, isOneLineInRequest(name) ? oneLine(name, values, all) : values);
   }
   refuseUndone(answered, all);
   for (const name of missing) if (isKongRequestHeader(name)) notes.push({ what: 'dropped_header', name });
@@ -63,6 +65,16 @@ export function requestHeaderChanges(
     return touched.has(canonicalName(name)) && !set.has(name) && !hidden.has(name) && !isUntouchable(name);
   });
   return { changes: { set, remove }, notes };
+}
+
+/** @throws PingAuthError `directive_invalid`; `request_unreadable` when a line of the client would stay beside it. */
+function oneLine(name: string, values: readonly string[], all: HeaderList): readonly string[] {
+  const checked = checkOneLine(name, values);
+  if (all.getAll(name).length > 1) {
+    const detail = `header ${name} occurs twice, and the policy sets it: one of the client's would stay`;
+    throw new PingAuthError('request_unreadable', { detail });
+  }
+  return checked;
 }
 
 /** For a request that goes on without a decision: marked for the upstream, a client's own mark overwritten. */

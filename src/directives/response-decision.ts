@@ -1,5 +1,10 @@
 import { type HeaderField, HeaderList } from '../exchange/header-list.js';
-import { canonicalName, isKongResponseHeader, isResponseFraming } from '../exchange/header-rules.js';
+import {
+  canonicalName,
+  isKongResponseHeader,
+  isOneLineInResponse,
+  isResponseFraming,
+} from '../exchange/header-rules.js';
 import {
   allowsBody,
   type HttpResponse,
@@ -10,7 +15,7 @@ import type { AnsweredResponse, ResponseAnswer } from '../exchange/sideband-mess
 import { changedBody } from './changed-body.js';
 import type { HeaderChanges, Note, ResponseDecision } from './decision.js';
 import { diffHeaders } from './header-diff.js';
-import { checkBody, checkHeaderName, checkHeaderValue, checkStatus } from './validation.js';
+import { checkBody, checkHeaderName, checkHeaderValue, checkOneLine, checkStatus } from './validation.js';
 
 const NOTHING = new Uint8Array();
 const NO_NOTES: readonly Note[] = [];
@@ -75,7 +80,21 @@ export function denialToSend(answered: AnsweredResponse): {
     else if (name !== 'content-length') notes.push({ what: 'dropped_header', name });
   }
   const body = allowsBody(status, 'GET') ? checkBody(answered.body ?? '') : NOTHING;
-  return { response: { status, headers: HeaderList.from(fields), body }, notes };
+  return { response: { status, headers: carriable(HeaderList.from(fields)), body }, notes };
+}
+
+/** @throws PingAuthError `directive_invalid` */
+function carriable(headers: HeaderList): HeaderList {
+  const isFine = headers.fields.every(
+    ([name]) => !isOneLineInResponse(name) || headers.getAll(name).length === 1,
+  );
+  if (isFine) return headers;
+  const fields: HeaderField[] = [];
+  for (const [name, values] of headers.toMap()) {
+    const lines = isOneLineInResponse(name) ? checkOneLine(name, values) : values;
+    for (const line of lines) fields.push([name, line]);
+  }
+  return HeaderList.from(fields);
 }
 
 /**
@@ -93,7 +112,8 @@ function responseHeaderChanges(
   let notes = NO_NOTES;
   const set = new Map<string, readonly string[]>();
   for (const [name, values] of changed) {
-    if (!isResponseFraming(name) && !isKongResponseHeader(name)) set.set(name, values);
+    if (!isResponseFraming(name) && !isKongResponseHeader(name))
+      set.set(name, isOneLineInResponse(name) ? checkOneLine(name, values) : values);
     // A length is in nearly every answer and is always computed anew: nothing that anybody has to know.
     else if (name !== 'content-length') notes = [...notes, { what: 'dropped_header', name }];
   }

@@ -25,6 +25,18 @@ export function checkHeaderValue(name: string, value: string): string {
   return trimBlanks(value);
 }
 
+/**
+ * The lines of a header for which nginx has one slot: equal ones are one, and what is a list by its grammar goes into one
+ * line (RFC 9110, section 5.3).
+ * @throws PingAuthError `directive_invalid` when Kong could carry out only a part of it
+ */
+export function checkOneLine(name: string, values: readonly string[]): readonly string[] {
+  const [first, ...others] = values;
+  if (first === undefined || others.every((value) => value === first)) return values.slice(0, 1);
+  if (name === 'www-authenticate') return [values.join(', ')];
+  throw invalid(`header ${name} has ${values.length} different values, and Kong sends one`);
+}
+
 /** By hand: `/[ \t]+$/` takes quadratic time on a value full of blanks, which any client can send. */
 export function trimBlanks(value: string): string {
   let start = 0;

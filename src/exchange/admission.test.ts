@@ -97,6 +97,26 @@ describe('before the policy is asked', () => {
     expect(verdict({ headers: [['connection', 'close, X-Ping-Auth']] })).toBe('400 request_unreadable');
   });
 
+  it('Connection that names a header of the request is refused: the policy would decide by what the upstream never gets', () => {
+    expect(
+      verdict({
+        headers: [
+          ['x-user', 'joe'],
+          ['connection', 'close, X-User'],
+        ],
+      }),
+    ).toBe('400 request_unreadable');
+    expect(
+      verdict({
+        headers: [
+          ['te', 'trailers'],
+          ['keep-alive', 'timeout=5'],
+          ['connection', 'TE, Keep-Alive'],
+        ],
+      }),
+    ).toBe('admitted');
+  });
+
   it('usual Connection headers are admitted', () => {
     for (const value of ['keep-alive', 'close', 'close, TE', 'x-hop']) {
       expect(verdict({ headers: [['connection', value]] })).toBe('admitted');

@@ -55,6 +55,9 @@ describe.each(HABITS)('text whose readers go by: %s', (habit) => {
     expect(read(Buffer.from('a4', 'hex'), habit, 'euc-jp')).toBe('wrong_charset_bytes');
     expect(read(Buffer.from('ff', 'hex'), habit, 'gbk')).toBe('wrong_charset_bytes');
     expect(read(Buffer.from('db', 'hex'), habit, 'windows-874')).toBe('wrong_charset_bytes');
+    expect(read(Buffer.from('8141', 'hex'), habit, 'euc-kr')).toBe('wrong_charset_bytes');
+    expect(read(Buffer.from('1a', 'hex'), habit, 'ibm866')).toBe('wrong_charset_bytes');
+    expect(read(Buffer.from('85', 'hex'), habit, 'iso-8859-2')).toBe('\u0085');
   });
 
   it('is ambiguous when two charsets are declared, or a byte order mark says another one', () => {

@@ -15,7 +15,11 @@ type Fault = Exclude<DecodedBody, { kind: 'text' }>;
 const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 const ASCII_LABELS: ReadonlySet<string> = new Set(['us-ascii', 'ascii', 'ansi_x3.4-1968']);
 const XML_ENCODING = /^(\ufeff?<\?xml(?=\s)[^>]*?\sencoding\s*=\s*["'])([^"']*)/;
+/** ICU makes these of bytes that a charset does not have, where other readers see an error or another text. */
 const PRIVATE_USE = /[\ue000-\uf8ff]/;
+/** And of IBM's charsets it swaps three control characters. ISO 8859 has all of them where everybody expects them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const INVENTED = /[\u001a\u001c\u007f-\u009f\ue000-\uf8ff]/;
 
 /**
  * Decodes a body as its readers do: by what its type declares, by a byte order mark, as UTF-8 else. Where readers of the
@@ -169,8 +173,8 @@ function decode(buffer: Buffer, encoding: string): string | undefined {
   }
   try {
     const text = new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(buffer);
-    // ICU puts bytes that a charset does not have into the private use area, others take them for errors.
-    return !encoding.startsWith('utf-16') && PRIVATE_USE.test(text) ? undefined : text;
+    if (encoding.startsWith('utf-16')) return text;
+    return (encoding.startsWith('iso-8859-') ? PRIVATE_USE : INVENTED).test(text) ? undefined : text;
   } catch {
     return undefined;
   }

@@ -130,6 +130,12 @@ describe('codings', () => {
     expect(await undo(gzip, Array(5).fill('gzip'))).toBe('unknown_coding');
   });
 
+  it('are bare deflate when the first byte only looks like zlib', async () => {
+    // A stored block, its padding not zero: 0x88 would be zlib with a window that zlib does not have.
+    const stored = Buffer.from(`881c00e3ff${'61'.repeat(28)}0300`, 'hex');
+    expect(await undo(stored, ['deflate'])).toEqual(Buffer.alloc(28, 'a'));
+  });
+
   it('are in doubt when the bytes are a text as they stand', async () => {
     // Bare deflate in ASCII: decoded it is `1`.
     expect(await undo(Buffer.from('3304', 'hex'), ['deflate'])).toBe('ambiguous_coding');
@@ -158,6 +164,10 @@ describe('zstd', () => {
     expect(isZstdFrame(Buffer.concat([ZSTD_HELLO, Buffer.alloc(1)]))).toBe(false);
     expect(isZstdFrame(Buffer.concat([ZSTD_HELLO, ZSTD_HELLO]))).toBe(false);
     expect(isZstdFrame(Buffer.concat([Buffer.alloc(3), ZSTD_HELLO]).subarray(3))).toBe(true);
+  });
+
+  it('is a frame with a block that says one byte again and again', () => {
+    expect(isZstdFrame(Buffer.from('28b52ffd201083000061', 'hex'))).toBe(true);
   });
 
   it('is undone where Node has it, and unknown elsewhere', async () => {

@@ -16,7 +16,10 @@ const SYNC_CODED_BYTES = 4096;
 const SYNC_DECODED_BYTES = 65_536;
 /** Nobody needs more than two, and each costs another round. */
 const MOST_CODINGS = 4;
-const CHUNK_BYTES = 131_072;
+/** zlib's threads hand over this much at a time; each time costs a round through the event loop. */
+const CHUNK_BYTES = 1_048_576;
+/** What text usually expands to. */
+const USUAL_EXPANSION = 8;
 
 interface Decoded {
   readonly buffer: Buffer;
@@ -111,7 +114,9 @@ function undo(bytes: Uint8Array, coding: string, maxBytes: number): Uncoded | Pr
     if (uncoded.kind !== 'too_large' || maxBytes <= SYNC_DECODED_BYTES) return uncoded;
   }
   return new Promise((resolve, reject) => {
-    const options = { ...decoder.options, info: true, chunkSize: CHUNK_BYTES, maxOutputLength: maxBytes };
+    const expected = Math.max(SYNC_DECODED_BYTES, bytes.length * USUAL_EXPANSION);
+    const chunkSize = Math.min(CHUNK_BYTES, Math.max(maxBytes, 64), expected);
+    const options = { ...decoder.options, info: true, chunkSize, maxOutputLength: maxBytes };
     decoder.later(bytes, options, (error, decoded) => {
       try {
         resolve(error === null ? whole(decoded, bytes, coding) : failed(error, coding));

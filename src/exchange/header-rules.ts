@@ -78,6 +78,30 @@ export function isKongResponseHeader(name: string): boolean {
   return KONG_RESPONSE_HEADERS.has(name);
 }
 
+/**
+ * nginx has one slot for each of these: of two lines that a plugin sets only the last goes out, and of two that a client sent
+ * one stays when a plugin sets it (nginx's ngx_http_headers_in and lua-nginx-module's setters; seen on a running Kong).
+ */
+const ONE_LINE_IN_REQUEST = new Set([
+  ...['host', 'connection', 'user-agent', 'referer', 'content-length', 'content-type', 'range'],
+  ...['transfer-encoding', 'expect', 'upgrade', 'accept-encoding', 'via', 'authorization', 'keep-alive'],
+  ...['x-real-ip', 'if-modified-since', 'if-unmodified-since', 'if-match', 'if-none-match', 'if-range'],
+  // Where nginx is built with WebDAV.
+  ...['depth', 'destination', 'overwrite', 'date'],
+]);
+const ONE_LINE_IN_RESPONSE = new Set([
+  ...['server', 'date', 'content-encoding', 'content-type', 'content-length', 'refresh', 'last-modified'],
+  ...['content-range', 'accept-ranges', 'www-authenticate', 'expires', 'etag', 'e-tag', 'location'],
+]);
+
+export function isOneLineInRequest(name: string): boolean {
+  return ONE_LINE_IN_REQUEST.has(name);
+}
+
+export function isOneLineInResponse(name: string): boolean {
+  return ONE_LINE_IN_RESPONSE.has(name);
+}
+
 const NO_TOKENS: ReadonlySet<string> = new Set();
 
 /** Names in the message's own Connection headers, in lower case: Kong takes those headers off after all plugins ran. */

@@ -42,8 +42,24 @@ const KINDS: ReadonlyMap<string, MediaType['kind']> = new Map([
 /** RFC 9110, section 8.3.1: two tokens. */
 const ESSENCE = /^[!#$%&'*+\-.^_`|~0-9a-z]+\/[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
+/**
+ * What was read before: nearly every message has one of a dozen values. Bounded, and full at worst, since clients choose.
+ */
+const READ_BEFORE = new Map<string, MediaType>();
+const MOST_REMEMBERED = 256;
+const LONGEST_REMEMBERED = 80;
+
 /** The media type in a Content-Type header. One that is none (`json`, `a/b, c/d`) counts as text, like a missing one. */
 export function mediaType(contentType: string): MediaType {
+  const before = READ_BEFORE.get(contentType);
+  if (before !== undefined) return before;
+  const type = readMediaType(contentType);
+  const isWorthIt = contentType.length <= LONGEST_REMEMBERED && type.boundary === undefined;
+  if (isWorthIt && READ_BEFORE.size < MOST_REMEMBERED) READ_BEFORE.set(contentType, type);
+  return type;
+}
+
+function readMediaType(contentType: string): MediaType {
   const end = contentType.indexOf(';');
   const essence = essenceOf(contentType);
   const kind = kindOf(essence);

@@ -172,6 +172,7 @@ describe('form data', () => {
     ['a field with bytes that are wrong', form(part('Content-Disposition: form-data; name="x"', '\xff'))],
     ['such a field without a head', form(part('', '\xff'))],
     ['no end', Buffer.from(part(image, '\xff'), 'latin1')],
+    ['a second part without an end', Buffer.from(part(image, '\xff') + part(image, '\xff'), 'latin1')],
     ['something before the first part', Buffer.from(`x\r\n${part(image, '\xff')}--a b--`, 'latin1')],
     ['another boundary', Buffer.from(`--c\r\n${image}\r\n\r\n\xff\r\n--c--`, 'latin1')],
     ['a part that never ends its head', form(`--a b\r\n${image}\r\n\xff\r\n`)],

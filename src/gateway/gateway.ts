@@ -4,7 +4,7 @@ import type { HttpRequest, HttpResponse, OmissionReason, ResponseToSend } from '
 /** Everything the plugin needs from Kong, and nothing more. One object for one phase of one request. */
 export interface Gateway {
   /** Reads the client's request. @throws PingAuthError when it must be refused before any policy call. */
-  readRequest(limits: ReadLimits): Promise<RequestReading>;
+  readRequest(limits: ReadLimits, hold: HoldBytes): Promise<RequestReading>;
   /** Lets the request go on to the upstream, changed as told; keeps `memo` for the response phase. One round trip. */
   permit(changes: RequestChanges, memo: string, log?: LogValues): Promise<void>;
   /** Ends the request in the access phase: the client gets this answer, nothing follows. */
@@ -25,6 +25,9 @@ export interface LogValues {
   /** For Kong's own log, where an admin looks first; only for what an admin has to know. */
   readonly line?: { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
 }
+
+/** Sets memory aside for a body. @throws PingAuthError when there is none; the body is not read then */
+export type HoldBytes = (bytes: number) => void;
 
 export interface ReadLimits {
   /** Whether the body is wanted at all (`send_request_body`). */

@@ -3,7 +3,14 @@ import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
 import type { HeaderList } from '../exchange/header-list.js';
 import type { HttpResponse, OmissionReason, ResponseToSend } from '../exchange/http-message.js';
-import type { Gateway, LogValues, ReadLimits, RequestReading, ResponseReading } from './gateway.js';
+import type {
+  Gateway,
+  HoldBytes,
+  LogValues,
+  ReadLimits,
+  RequestReading,
+  ResponseReading,
+} from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { bytes, headerList, optionalString, requiredInteger } from './pdk-values.js';
 import { type RequestHead, RequestHeadReader } from './request-head.js';
@@ -36,11 +43,11 @@ export class KongGateway implements Gateway {
     this.#heads = heads;
   }
 
-  async readRequest(limits: ReadLimits): Promise<RequestReading> {
+  async readRequest(limits: ReadLimits, hold: HoldBytes = () => {}): Promise<RequestReading> {
     const head = await this.#heads.read(this.#kong);
     if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
     if (!limits.readBody) return reading(head, NO_BYTES, 'disabled');
-    const body = await this.#readBody(head.headers, limits);
+    const body = await this.#readBody(head.headers, limits, hold);
     return body === undefined ? reading(head, NO_BYTES, 'too_large') : reading(head, body, undefined);
   }
 
@@ -152,18 +159,24 @@ export class KongGateway implements Gateway {
   }
 
   /** undefined: over the limit, and the admin wants such a body omitted. */
-  async #readBody(headers: HeaderList, limits: ReadLimits): Promise<Uint8Array | undefined> {
+  async #readBody(headers: HeaderList, limits: ReadLimits, hold: HoldBytes): Promise<Uint8Array | undefined> {
     const announced = headers.get('content-length');
     if (Number(announced ?? 0) > limits.maxBodyBytes) return overLimit(limits);
+    hold(Number(announced ?? 0));
     try {
       // The stock host answers a body over the limit with an error that its plugin never sees, so it gets no limit (0).
       const raw = await this.#kong.request.getRawBody(limits.hostLimitsBody ? limits.maxBodyBytes : 0);
       const read = bytes(raw, 'kong.request.get_raw_body');
       checkLength(read, announced);
+      if (announced === undefined) hold(read.byteLength);
       return read.byteLength > limits.maxBodyBytes ? overLimit(limits) : read;
     } catch (thrown) {
       const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
       if (code === 'ERR_BODY_TOO_LARGE') return overLimit(limits);
+      if (code === 'ERR_BODY_PATH' || code === 'ERR_BODY_FILE') {
+        const detail = thrown instanceof Error ? thrown.message : String(code);
+        throw new PingAuthError('request_body_unavailable', { detail, cause: thrown });
+      }
       throw thrown;
     }
   }

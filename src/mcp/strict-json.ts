@@ -1,3 +1,4 @@
+/// <reference lib="es2024.string" />
 /** Containers inside containers. Tool schemas need a dozen or two; parsers elsewhere give up at 64 (.NET) or 1000 (Jackson). */
 export const MAX_DEPTH = 64;
 /**

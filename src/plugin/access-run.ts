@@ -29,7 +29,9 @@ export class AccessRun extends PhaseRun {
 
   protected override async judge(setup: Setup): Promise<void> {
     const { config } = setup;
-    const { request, unreadBody, requestId } = await this.gateway.readRequest(setup.readLimits);
+    const { request, unreadBody, requestId } = await this.gateway.readRequest(setup.readLimits, (bytes) =>
+      this.hold(bytes),
+    );
     const { headers, clientCertificatePem: pem } = request;
     this.#request = request;
     this.requestId = requestId;

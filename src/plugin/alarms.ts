@@ -8,7 +8,13 @@ const LINES_A_SECOND = 2;
  * a reason of ours or of the provider's are therefore said through Kong as well, which costs a call only then.
  */
 export class Alarms {
+  readonly #now: () => number;
   readonly #byCode = new Map<ErrorCode, { second: number; lines: number; left: number }>();
+
+  /** @param now milliseconds that only go forward */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   /** undefined: nothing that an admin has to know, or too many of them in this second. */
   line(
@@ -17,7 +23,7 @@ export class Alarms {
   ): { readonly level: 'warn' | 'err'; readonly text: string } | undefined {
     const { level, remedy } = ERRORS[code];
     if (level === 'info') return undefined;
-    const second = Math.trunc(performance.now() / 1000);
+    const second = Math.trunc(this.#now() / 1000);
     const known = this.#byCode.get(code);
     const state = known ?? { second, lines: 0, left: 0 };
     if (known === undefined) this.#byCode.set(code, state);

@@ -8,6 +8,7 @@ import { KnownParamHeaders } from '../mcp/param-headers.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { Alarms } from './alarms.js';
+import type { ByteBudget } from './byte-budget.js';
 import { type PluginHost, STOCK_HOST } from './host.js';
 
 /** One configuration of the plugin, as Kong knows it. Holds nothing of any request. */
@@ -16,6 +17,8 @@ export interface Instance {
   readonly routeId: string | undefined;
   readonly serviceId: string | undefined;
   readonly alarms: Alarms;
+  /** Shared by all instances of the process. */
+  readonly budget: ByteBudget;
   /** What it decides with; or why it refuses everything, since Kong has no way to be told after its own checks. */
   readonly setup: Setup | PingAuthError;
 }
@@ -49,20 +52,25 @@ export interface McpSetup {
  * @param raw the admin's configuration with Kong's additions (`route_id`, `$refs` …); an invalid one is
  *   reported once and gives an instance that refuses everything
  */
-export function startInstance(raw: unknown, host: PluginHost, telemetry: Telemetry): Instance {
+export function startInstance(
+  raw: unknown,
+  host: PluginHost,
+  telemetry: Telemetry,
+  budget: ByteBudget,
+): Instance {
   const routeId = textAt(raw, 'route_id');
   const serviceId = textAt(raw, 'service_id');
   const where: Record<string, string> = {};
   if (routeId !== undefined) where.route = routeId;
   if (serviceId !== undefined) where.service = serviceId;
-  const identity = { telemetry, routeId, serviceId, alarms: new Alarms() };
+  const identity = { telemetry, routeId, serviceId, alarms: new Alarms(), budget };
   try {
     const config = parseConfig(raw);
     telemetry.hideSecret(config.shared_secret);
     if (config.client_key !== undefined) telemetry.hideSecret(config.client_key);
     for (const warning of configWarnings(config)) telemetry.notice('warn', warning, where);
     const client = createSidebandClient(config, telemetry.sideband);
-    return { ...identity, setup: createSetup(config, client, host) };
+    return { ...identity, setup: createSetup(config, client, host, telemetry) };
   } catch (thrown) {
     const error = asPingAuthError(thrown);
     telemetry.problem('every request of this configuration is refused', error, where);
@@ -70,7 +78,12 @@ export function startInstance(raw: unknown, host: PluginHost, telemetry: Telemet
   }
 }
 
-export function createSetup(config: PluginConfig, client: SidebandClient, host: PluginHost): Setup {
+export function createSetup(
+  config: PluginConfig,
+  client: SidebandClient,
+  host: PluginHost,
+  telemetry: Pick<Telemetry, 'record'>,
+): Setup {
   return {
     config,
     client,
@@ -90,7 +103,7 @@ export function createSetup(config: PluginConfig, client: SidebandClient, host: 
           paramHeaders: new KnownParamHeaders(),
         }
       : undefined,
-    isRecorded: config.enable_debug_logging,
+    isRecorded: config.enable_debug_logging || telemetry.record !== undefined,
     address: addressOf(config.service_url),
   };
 }

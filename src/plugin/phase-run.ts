@@ -52,6 +52,8 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
   providerErrorId: string | undefined = undefined;
   /** The MCP message, where there is one; with the id that an error of ours carries. */
   mcp: MemoMessage | undefined = undefined;
+  /** Bytes of the process's budget that are to be given back. */
+  #held = 0;
   /** What the client gets in the place of the message. */
   protected answer: ResponseToSend | undefined = undefined;
 
@@ -77,6 +79,19 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
    * @throws RestartInstance · the error itself when nobody is left to be answered
    */
   async run(): Promise<void> {
+    try {
+      await this.#run();
+    } finally {
+      if (this.#held > 0) this.#instance.budget.giveBack(this.#held);
+    }
+  }
+
+  /** Sets memory aside for a body of this message. @throws PingAuthError `server_overloaded` */
+  protected hold(bytes: number): void {
+    this.#held += this.#instance.budget.take(bytes);
+  }
+
+  async #run(): Promise<void> {
     try {
       await this.judge(ready(this.#instance));
     } catch (thrown) {
@@ -191,15 +206,20 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
   }
 
   #record(setup: Setup, payload: string, answer: Uint8Array | string): void {
-    this.#instance.telemetry.sidebandExchange({
+    const { telemetry } = this.#instance;
+    const exchange = {
       phase: this.phase,
       requestId: this.requestId,
+      route: this.routeId,
+      service: this.serviceId,
       provider: this.provider ?? setup.config.service_url,
       ms: this.providerMs,
       secretHeaderName: setup.config.secret_header_name,
       payload,
       answer,
-    });
+    };
+    if (setup.config.enable_debug_logging) telemetry.sidebandExchange(exchange);
+    telemetry.record?.(exchange);
   }
 
   /** Writes the line. Called once, when what it says has been done. */

@@ -5,7 +5,7 @@ import { AccessRun } from './access-run.js';
 import { type PhaseEvent, type PluginHost, STOCK_HOST } from './host.js';
 import { type Instance, startInstance } from './instance.js';
 import { ResponseRun } from './response-run.js';
-import { telemetry } from './runtime.js';
+import { byteBudget, telemetry } from './runtime.js';
 
 /** For the host that tells nothing about its events. */
 const NO_EVENT: PhaseEvent = {};
@@ -25,7 +25,7 @@ export class PingAuthPlugin {
    */
   constructor(config: unknown, host: PluginHost = STOCK_HOST) {
     this.#host = host;
-    this.#instance = startInstance(config, host, telemetry());
+    this.#instance = startInstance(config, host, telemetry(), byteBudget());
   }
 
   /** Asks the policy about the request. Comes back only when the request may go on to the upstream. */

@@ -27,6 +27,7 @@ export class ResponseRun extends PhaseRun {
     const { config } = setup;
     const { response, memo: text } = await this.gateway.readResponse();
     this.#response = response;
+    if (response.body.length > 0) this.hold(response.body.length);
     const monitor = config.mode === 'monitor';
     if (monitor && text === UNASKED) {
       this.outcome = 'monitor_pass';

@@ -1,5 +1,6 @@
 import { createLog } from '../telemetry/logger.js';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.js';
+import { ByteBudget } from './byte-budget.js';
 
 let current: Telemetry | undefined;
 
@@ -12,4 +13,15 @@ export function useTelemetry(telemetry: Telemetry): void {
 export function telemetry(): Telemetry {
   current ??= createTelemetry(createLog());
   return current;
+}
+
+let budget = new ByteBudget();
+
+/** For all messages in work in this process; the executable sets it before the first instance. @param limit bytes */
+export function useByteBudget(limit: number): void {
+  budget = new ByteBudget(limit);
+}
+
+export function byteBudget(): ByteBudget {
+  return budget;
 }

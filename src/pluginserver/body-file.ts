@@ -1,24 +1,37 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, sep } from 'node:path';
-import { PdkCallError } from './plugin-module.js';
+import { basename, dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import { type BodyErrorCode, PdkCallError } from './plugin-module.js';
+
+const BODY_FOLDER = 'client_body_temp';
+const FILE_NAME = /^\d{10}$/;
 
 /**
- * Reads a request body that nginx put into a file. Only regular files (no symlink) below one of `folders` are read.
+ * Reads a request body that nginx put into a file. Kong names the path, and it is read only when it has nginx's own form:
+ * a folder `client_body_temp`, nginx's level folders if there are any, ten digits. It has to be a regular file (no link) that
+ * belongs to the user of this process, and lie below one of `folders` if some are given.
  *
- * @throws PdkCallError ERR_BODY_FILE when the file is elsewhere, is no regular file or can't be read; ERR_BODY_TOO_LARGE
- *   when it has more than `maxBytes`.
+ * @throws PdkCallError ERR_BODY_PATH for any other file; ERR_BODY_FILE when it can't be read; ERR_BODY_TOO_LARGE when it has
+ *   more than `maxBytes`.
  */
 export async function readBodyFile(
   path: string,
   maxBytes: number,
-  folders: readonly string[],
+  folders: readonly string[] | undefined,
 ): Promise<Uint8Array> {
-  const real = await allowedPath(path, folders);
+  if (!hasNginxForm(path))
+    throw refused(
+      'ERR_BODY_PATH',
+      path,
+      `is not one that nginx gives to a body (…/${BODY_FOLDER}/0123456789)`,
+    );
+  const real = folders === undefined ? path : await pathBelow(path, folders);
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(real, flags).catch((cause) => {
-    throw refused(path, 'cannot be opened', cause);
+  const file = await open(real, flags).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ELOOP') throw refused('ERR_BODY_PATH', path, 'is a link', cause);
+    const remedy = "this server has to see Kong's files and to run as the user of Kong's workers";
+    throw refused('ERR_BODY_FILE', path, `cannot be opened (${cause.code}): ${remedy}`, cause);
   });
   try {
     return await readWhole(file, path, maxBytes);
@@ -27,11 +40,25 @@ export async function readBodyFile(
   }
 }
 
-/** The file's own name in its real folder, so that no symlink on the way leads out of the allowed folders. */
-async function allowedPath(path: string, folders: readonly string[]): Promise<string> {
-  if (!isAbsolute(path) || path.includes('\0')) throw refused(path, 'is not an absolute path');
+/** nginx's client_body_temp_path can have up to three levels, named by the last digits of the file: …/1/23/0000004231 */
+function hasNginxForm(path: string): boolean {
+  if (!isAbsolute(path) || path.includes('\0') || normalize(path) !== path) return false;
+  const name = basename(path);
+  if (!FILE_NAME.test(name)) return false;
+  let digits = '';
+  let folder = dirname(path);
+  for (let level = 0; level < 3 && basename(folder) !== BODY_FOLDER; level++) {
+    // The outermost folder holds the last digits.
+    digits += basename(folder);
+    folder = dirname(folder);
+  }
+  return basename(folder) === BODY_FOLDER && name.endsWith(digits);
+}
+
+/** The file's own name in its real folder, so that no link on the way leads out of the allowed folders. */
+async function pathBelow(path: string, folders: readonly string[]): Promise<string> {
   const folder = await realpath(dirname(path)).catch((cause) => {
-    throw refused(path, 'is in no folder that can be read', cause);
+    throw refused('ERR_BODY_FILE', path, 'is in no folder that can be read', cause);
   });
   for (const allowed of folders) {
     const real = await realpath(allowed).catch(() => undefined);
@@ -39,18 +66,21 @@ async function allowedPath(path: string, folders: readonly string[]): Promise<st
     if (folder === real || folder.startsWith(real === sep ? sep : real + sep))
       return join(folder, basename(path));
   }
-  throw refused(path, 'is not below a folder given by --body-dir');
+  throw refused('ERR_BODY_PATH', path, 'is not below a folder given by --body-dir');
 }
 
 async function readWhole(file: FileHandle, path: string, maxBytes: number): Promise<Uint8Array> {
   const stat = await file.stat();
-  if (!stat.isFile()) throw refused(path, 'is no regular file');
+  if (!stat.isFile()) throw refused('ERR_BODY_PATH', path, 'is no regular file');
+  const user = process.geteuid?.();
+  if (stat.uid !== user)
+    throw refused('ERR_BODY_PATH', path, `belongs to user ${stat.uid}, and this server runs as user ${user}`);
   if (stat.size > maxBytes) throw tooLarge(stat.size, maxBytes);
   const body = Buffer.allocUnsafeSlow(stat.size);
   let at = 0;
   while (at < body.length) {
     const { bytesRead } = await file.read(body, at, body.length - at, at);
-    if (bytesRead === 0) throw refused(path, 'became shorter while it was read');
+    if (bytesRead === 0) throw refused('ERR_BODY_FILE', path, 'became shorter while it was read');
     at += bytesRead;
   }
   return body;
@@ -60,6 +90,6 @@ export function tooLarge(bytes: number, maxBytes: number): PdkCallError {
   return new PdkCallError('ERR_BODY_TOO_LARGE', `the body has ${bytes} bytes, ${maxBytes} are allowed`);
 }
 
-function refused(path: string, reason: string, cause?: unknown): PdkCallError {
-  return new PdkCallError('ERR_BODY_FILE', `body file ${JSON.stringify(path)} ${reason}`, { cause });
+function refused(code: BodyErrorCode, path: string, reason: string, cause?: unknown): PdkCallError {
+  return new PdkCallError(code, `body file ${JSON.stringify(path)} ${reason}`, { cause });
 }

@@ -10,7 +10,7 @@ import {
   readRpcCall,
 } from './rpc-messages.js';
 import { type EventConnection, type EventHost, RunningEvent } from './running-event.js';
-import type { WireReader } from './wire.js';
+import type { WireReader } from './wire-reader.js';
 
 /** What a connection needs of the server that it belongs to. */
 export interface ConnectionHost extends EventHost {
@@ -28,6 +28,8 @@ export interface ConnectionHost extends EventHost {
   mayCloseFor(instanceId: number): boolean;
 }
 
+/** Of a server that ends; Kong takes the connections first that it used last, so the others are not missed. */
+const IDLE_TURNS = 10;
 /** How long the other side may take to close its half of a connection, milliseconds. */
 const LINGER_MS = 5_000;
 
@@ -48,6 +50,8 @@ export class Connection implements EventConnection, FrameSink {
   /** Nothing more is started. */
   #closing = false;
   #closed = false;
+  /** How often this was found idle since Kong's last call. */
+  #idleTurns = 0;
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
@@ -79,9 +83,14 @@ export class Connection implements EventConnection, FrameSink {
     this.#endAfterReplies();
   }
 
-  /** For a server that ends: a connection on which nothing is under way has no more use. */
+  /**
+   * For a server that ends, which asks again and again: a connection on which nothing is under way has no more use. It is
+   * closed when nothing came for some turns. Kong may be about to use it, and cannot see in time that it was closed: an
+   * event would be run again elsewhere, but an instance that does not start is a 500.
+   */
   closeIfIdle(): void {
-    if (!this.#busy && (this.#event?.owed ?? 0) === 0) this.#end();
+    const idle = !this.#busy && (this.#event?.owed ?? 0) === 0;
+    if (idle && ++this.#idleTurns > IDLE_TURNS) this.#end();
     else if (this.#busy && !this.#counted && this.#event !== undefined) this.#endAfterReplies();
   }
 
@@ -114,6 +123,7 @@ export class Connection implements EventConnection, FrameSink {
       return;
     }
     this.#busy = true;
+    this.#idleTurns = 0;
     this.#event = undefined;
     if (call.command === 'handle_event') this.#handleEvent(call);
     else this.#handle(call).catch((err) => this.#callFailed(call, err));

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { COPIED_BYTES, type PieceSink, WireReader } from './wire.js';
+import { WireReader } from './wire-reader.js';
+import { COPIED_BYTES, type PieceSink } from './wire-writer.js';
 
 /** Length of a frame's header: uint32, little-endian. */
 export const HEADER_BYTES = 4;

@@ -3,7 +3,8 @@ import type { PluginModule } from './plugin-module.js';
 export interface BodyLimits {
   /** For a plugin that asks for no limit of its own. */
   readonly maxBodyBytes: number;
-  readonly bodyDirs: readonly string[];
+  /** Folders in which body files have to lie; undefined: wherever nginx puts them. */
+  readonly bodyDirs: readonly string[] | undefined;
 }
 
 export interface HostLimits extends BodyLimits {
@@ -15,6 +16,8 @@ export interface HostLimits extends BodyLimits {
   readonly maxConnections: number;
   /** Milliseconds. */
   readonly eventTimeoutMs: number;
+  /** Milliseconds of a clock that never jumps. For tests. */
+  readonly now?: () => number;
 }
 
 export interface PluginServerOptions extends HostLimits {
@@ -61,7 +64,6 @@ export const DEFAULTS = Object.freeze({
   graceMs: 10_000,
   instanceIdleMs: 24 * 60 * 60 * 1000,
   socketMode: 0o660,
-  kongPrefix: '/usr/local/kong',
 });
 
 /** What happened in this process since it started; for whoever makes metrics of it. */

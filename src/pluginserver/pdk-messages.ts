@@ -10,7 +10,8 @@ import {
   writeStruct,
   writeValue,
 } from './values.js';
-import { DELIMITED, FIXED64, VARINT, type WireReader, type WireWriter } from './wire.js';
+import { DELIMITED, FIXED64, VARINT, type WireReader } from './wire-reader.js';
+import type { WireWriter } from './wire-writer.js';
 
 /**
  * Writes the arguments that a plugin gave to a PDK call as the message that Kong wants.

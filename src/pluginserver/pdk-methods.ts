@@ -31,7 +31,7 @@ import {
   URI_CAPTURES,
   value,
 } from './pdk-messages.js';
-import { type PieceSink, WireWriter } from './wire.js';
+import { type PieceSink, WireWriter } from './wire-writer.js';
 
 /** A method of Kong's PDK. */
 export interface PdkMethod {

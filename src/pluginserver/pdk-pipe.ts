@@ -6,7 +6,7 @@ import type { BodyLimits } from './options.js';
 import { nothing, type RawBody } from './pdk-messages.js';
 import { EXIT_METHOD, type PdkMethod, RAW_BODY_METHOD, sendCall } from './pdk-methods.js';
 import { EventOverError, PdkCallError } from './plugin-module.js';
-import type { WireReader } from './wire.js';
+import type { WireReader } from './wire-reader.js';
 
 interface PendingCall {
   readonly method: PdkMethod;

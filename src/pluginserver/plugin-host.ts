@@ -11,8 +11,6 @@ export interface HostOptions extends HostLimits {
   readonly plugins: readonly PluginModule[];
   readonly instances: InstanceDirectory;
   readonly logger: ServerLogger;
-  /** Milliseconds of a clock that never jumps. For tests. */
-  readonly now?: () => number;
 }
 
 /** How often the log says that events are refused because there are too many. */
@@ -134,7 +132,7 @@ export class PluginHost implements ConnectionHost {
   }
 
   /**
-   * Closes idle connections at once and busy ones when their event is over, and waits for these.
+   * Closes idle connections after a moment and busy ones when their event is over, and waits for these.
    *
    * @returns how many events were cut off because they took longer than `graceMs`.
    */

@@ -67,7 +67,14 @@ export class EventOverError extends Error {
   readonly code = 'ERR_EVENT_OVER';
 }
 
+export type BodyErrorCode =
+  /** Kong named a file that is none of nginx's body files, or that is not this user's: see `body-file.ts`. */
+  | 'ERR_BODY_PATH'
+  /** The file with the body cannot be read. */
+  | 'ERR_BODY_FILE';
+
 export type PdkCallErrorCode =
+  | BodyErrorCode
   /** Kong offers no such method to external plugins. */
   | 'ERR_PDK_METHOD'
   /** The arguments do not fit the method. */
@@ -77,9 +84,7 @@ export type PdkCallErrorCode =
   /** Kong's reply is larger than a frame may be; its bytes were dropped. */
   | 'ERR_REPLY_TOO_LARGE'
   /** The body is larger than the caller or the server allows. */
-  | 'ERR_BODY_TOO_LARGE'
-  /** The file with the body may not or cannot be read. */
-  | 'ERR_BODY_FILE';
+  | 'ERR_BODY_TOO_LARGE';
 
 /** A PDK call that did not work. The connection stays usable, so the plugin can still answer with an exit. */
 export class PdkCallError extends Error {

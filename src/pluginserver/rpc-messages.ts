@@ -1,4 +1,5 @@
-import { DELIMITED, type PieceSink, VARINT, WireError, type WireReader, WireWriter } from './wire.js';
+import { DELIMITED, VARINT, WireError, type WireReader } from './wire-reader.js';
+import { type PieceSink, WireWriter } from './wire-writer.js';
 
 /** What Kong asks a plugin server to do: fields 31 to 36 of RpcCall. */
 const COMMANDS = [

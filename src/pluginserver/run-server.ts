@@ -3,7 +3,7 @@ import { InstanceTable, LocalInstances } from './instances.js';
 import type { PluginServerOptions, ServerLogger } from './options.js';
 import { PluginHost } from './plugin-host.js';
 import { EventOverError } from './plugin-module.js';
-import { acceptErrorLog, checkFileLimit, SocketListener } from './socket-listener.js';
+import { acceptErrorLog, checkFileLimit, checkQueue, SocketListener } from './socket-listener.js';
 import { Supervisor } from './workers/supervisor.js';
 import { runWorker } from './workers/worker.js';
 import { isWorkerProcess } from './workers/worker-pool.js';
@@ -78,6 +78,7 @@ export async function runServer(options: RunOptions): Promise<number> {
   catchStrays(logger);
   if (isWorkerProcess()) return runWorker(options);
   checkFileLimit(options.maxConnections, logger);
+  checkQueue(logger);
   const signal = nextSignal();
   const server = workers > 1 ? await Supervisor.start(options) : await PluginServer.start(options);
   logger.info({ event: 'started', socket: options.socketPath, workers }, 'plugin server is ready');

@@ -6,7 +6,7 @@ import { type PdkMethod, pdkMethod } from './pdk-methods.js';
 import { PdkPipe } from './pdk-pipe.js';
 import { EventOverError, type PhaseEvent } from './plugin-module.js';
 import { sendEventEnd } from './rpc-messages.js';
-import type { WireReader } from './wire.js';
+import type { WireReader } from './wire-reader.js';
 
 export interface EventHost {
   readonly counts: ServerCounts;

@@ -11,7 +11,6 @@ export interface ListenOptions {
   readonly takeover: boolean;
   /** Permission bits of the socket. */
   readonly mode: number;
-  readonly backlog?: number;
   /** Hand out connections before anything is read from them, for passing on to another process. */
   readonly pauseOnConnect?: boolean;
   readonly onConnection: (socket: Socket) => void;
@@ -28,8 +27,8 @@ export class ListenError extends Error {
 const MAX_PATH_BYTES = 103;
 const ACCEPT_LOG_MS = 10_000;
 const PROBE_TIMEOUT_MS = 1_000;
-/** Kong opens connections in bursts; the kernel's own limit applies too. */
-const BACKLOG = 1024;
+/** Kong opens connections in bursts, and gives a request 500 when the queue of the socket is full. */
+const WANTED_QUEUE = 4096;
 
 /**
  * A unix socket at a path that several servers may claim in turn: while Kong reloads, the old and the new one live side by
@@ -65,7 +64,7 @@ export class SocketListener {
       options.onConnection(socket);
     });
     try {
-      server.listen({ path: temporary, backlog: options.backlog ?? BACKLOG });
+      server.listen({ path: temporary, backlog: longestQueue() ?? WANTED_QUEUE });
       await once(server, 'listening');
       chmodSync(temporary, options.mode);
       renameSync(temporary, path);
@@ -131,6 +130,24 @@ async function answers(path: string): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** As many connections may wait to be accepted as the kernel allows, where it tells (Linux). */
+function longestQueue(): number | undefined {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Warns when the kernel lets fewer connections wait than a burst of requests brings. */
+export function checkQueue(logger: ServerLogger, limit = longestQueue()): void {
+  if (limit === undefined || limit >= WANTED_QUEUE) return;
+  logger.warn(
+    { event: 'listen_queue', limit, remedy: `sysctl -w net.core.somaxconn=${WANTED_QUEUE}` },
+    'few connections can wait for this server: in a burst Kong answers 500 for those beyond',
+  );
 }
 
 /** Log, standard streams, the plugin's own connections. */

@@ -1,4 +1,5 @@
-import { DELIMITED, FIXED64, VARINT, WireError, type WireReader, type WireWriter } from './wire.js';
+import { DELIMITED, FIXED64, VARINT, WireError, type WireReader } from './wire-reader.js';
+import type { WireWriter } from './wire-writer.js';
 
 /** What a google.protobuf.Value can hold. Bytes are written as a string of exactly these bytes, as Lua sees strings. */
 export type PdkValue =

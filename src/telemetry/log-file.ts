@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, openSync } from 'node:fs';
 import { LineWriter } from './line-writer.js';
 
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
@@ -16,8 +16,13 @@ export interface LogFile {
 /**
  * Appends whole log lines to `path`, whose folder must be there. A disk that is full or a file that cannot be opened costs the lines, never a
  * request: `report` is called once when it starts and once when writing works again.
+ * @param mode of a new file; one that is there already and has 0600 wanted of it is closed to others, too
  */
-export function openLogFile(path: string, report: (problem: string, error?: Error) => void): LogFile {
+export function openLogFile(
+  path: string,
+  report: (problem: string, error?: Error) => void,
+  mode = 0o640,
+): LogFile {
   let writer: LineWriter | undefined;
   let fd: number | undefined;
   let failing = false;
@@ -38,7 +43,7 @@ export function openLogFile(path: string, report: (problem: string, error?: Erro
   const open = (): void => {
     triedAt = Date.now();
     try {
-      const opened = openSync(path, 'a', 0o640);
+      const opened = openFile(path, mode);
       const before = writer?.replace(opened);
       // A write may be under way with it; it is over long before a second has passed, or it does not matter.
       if (before !== undefined) setTimeout(() => closeQuietly(before), 1000).unref();
@@ -72,6 +77,20 @@ export function openLogFile(path: string, report: (problem: string, error?: Erro
       if (fd !== undefined) closeQuietly(fd);
     },
   };
+}
+
+/** @throws Error when it cannot be opened, or cannot be closed to others */
+function openFile(path: string, mode: number): number {
+  const fd = openSync(path, 'a', mode);
+  if (mode !== 0o600) return fd;
+  try {
+    const status = fstatSync(fd);
+    if (status.isFile() && (status.mode & 0o077) !== 0) fchmodSync(fd, mode);
+    return fd;
+  } catch (thrown) {
+    closeQuietly(fd);
+    throw thrown;
+  }
 }
 
 function closeQuietly(fd: number): void {

@@ -23,6 +23,8 @@ export interface Log {
   readonly fileLogger: pino.Logger | undefined;
   /** From now on this value appears in no line, whoever writes it and wherever it stands. */
   hideSecret(secret: string): void;
+  /** A finished line without the secrets that are hidden. */
+  clean(line: string): string;
   /** For SIGHUP and SIGUSR1. */
   reopen(): void;
   /** Writes what waits. Lines written later are lost. */
@@ -62,6 +64,7 @@ export function createLog(options: LogOptions = {}): Log {
     logger,
     fileLogger,
     hideSecret: (secret) => secrets.add(secret),
+    clean: (line) => secrets.apply(line),
     reopen: () => file?.reopen(),
     close() {
       file?.close();

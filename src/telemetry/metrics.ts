@@ -26,6 +26,7 @@ export interface Gauges {
   readonly eventsInFlight?: () => number;
   readonly rpcConnections?: () => number;
   readonly rpcCounts?: () => RpcCounts;
+  readonly inflightBytes?: () => number;
 }
 
 /** What the plugin server counts; `ping_auth_rpc_…_total`. */
@@ -264,6 +265,9 @@ function defineGauges(client: Prom, registry: prom.Registry, current: () => Gaug
       },
     });
   plain('ping_auth_events_in_flight', 'Events being worked on', () => current().eventsInFlight?.());
+  plain('ping_auth_inflight_bytes', 'Memory set aside for bodies in work, bytes', () =>
+    current().inflightBytes?.(),
+  );
   plain('ping_auth_rpc_connections', 'Connections from Kong workers', () => current().rpcConnections?.());
 }
 

@@ -114,23 +114,28 @@ export function redactBody(body: string, characters = BODY_CHARACTERS): string {
 }
 
 /** A sideband message (either payload, either answer, an error document) as a debug line may show it. */
-export function redactMessage(message: unknown, secretHeader = ''): unknown {
-  if (!isRecord(message)) return typeof message === 'string' ? redactBody(message) : shortValue(message);
+export function redactMessage(
+  message: unknown,
+  secretHeader = '',
+  bodyCharacters: number = BODY_CHARACTERS,
+): unknown {
+  if (typeof message === 'string') return redactBody(message, bodyCharacters);
+  if (!isRecord(message)) return shortValue(message);
   return Object.fromEntries(
     Object.entries(message).map(([name, value]) => [
       redactText(name, 100),
-      redactMember(name, value, secretHeader),
+      redactMember(name, value, secretHeader, bodyCharacters),
     ]),
   );
 }
 
-function redactMember(name: string, value: unknown, secretHeader: string): unknown {
+function redactMember(name: string, value: unknown, secretHeader: string, bodyCharacters: number): unknown {
   if (OPAQUE_MEMBERS.has(name)) return REDACTED;
   if (name === 'headers') return redactWireHeaders(value, secretHeader);
-  if (isRecord(value)) return redactMessage(value, secretHeader);
+  if (isRecord(value)) return redactMessage(value, secretHeader, bodyCharacters);
   if (typeof value !== 'string') return shortValue(value);
   if (name === 'url') return redactUrl(value);
-  if (name === 'body') return redactBody(value);
+  if (name === 'body') return redactBody(value, bodyCharacters);
   return isSecretName(name) && name !== 'code' ? REDACTED : redactText(value, 500);
 }
 

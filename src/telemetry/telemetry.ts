@@ -8,15 +8,19 @@ import {
   isWorthALine,
   type Phase,
 } from './decision-log.js';
+import { type ExchangeSink, exchangeFields } from './exchange-recorder.js';
 import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
-import { redactMessage, redactText } from './redaction.js';
+import { redactText } from './redaction.js';
 import { createSidebandObserver } from './sideband-observer.js';
 
-/** One sideband call with both its messages, for `enable_debug_logging`. */
+/** One sideband call with both its messages, for `enable_debug_logging` and for recordings. */
 export interface SidebandExchange {
   readonly phase: Phase;
   readonly requestId?: string | undefined;
+  /** Ids in Kong, where the configuration belongs to one. */
+  readonly route?: string | undefined;
+  readonly service?: string | undefined;
   readonly provider: string;
   /** So that a header of that name inside the messages is blanked, too. */
   readonly secretHeaderName: string;
@@ -33,6 +37,8 @@ export interface Telemetry {
   decision(record: DecisionRecord): void;
   /** Only for instances with `enable_debug_logging`. */
   sidebandExchange(exchange: SidebandExchange): void;
+  /** For every instance, when the plugin server records (`--record-file`); undefined when it does not, so ask before an exchange is put together. */
+  readonly record?: (exchange: SidebandExchange) => void;
   /** Something that went wrong outside the decision of one request. `what` says where, in a few words. */
   problem(what: string, thrown: unknown, fields?: Readonly<Record<string, string | number>>): void;
   /** A remark for the operator: an instance started without certificate check, a circuit that opened … */
@@ -52,6 +58,7 @@ export function createTelemetry(
   log: Log,
   metrics?: Metrics,
   decisions: DecisionLines = 'changes',
+  recorder?: ExchangeSink,
 ): Telemetry {
   const { logger, fileLogger } = log;
   const notice: Telemetry['notice'] = (level, text, fields = {}) => {
@@ -71,6 +78,7 @@ export function createTelemetry(
       // At info: enable_debug_logging itself is the switch, an admin must not have to find a second one.
       if (logger.isLevelEnabled('info')) logger.info(exchangeFields(exchange), 'sideband call');
     },
+    ...(recorder && { record: (exchange: SidebandExchange) => recorder.record(exchange) }),
     problem(what, thrown, fields = {}) {
       const error = asPingAuthError(thrown);
       const detail = error.detail === undefined ? undefined : redactText(error.detail, 600);
@@ -93,29 +101,6 @@ export const SILENT_TELEMETRY: Telemetry = {
 
 function message({ phase, outcome, code }: DecisionRecord): string {
   return code === undefined ? `${phase}: ${outcome}` : `${phase}: ${outcome} (${code})`;
-}
-
-function exchangeFields(exchange: SidebandExchange): Record<string, unknown> {
-  const secret = exchange.secretHeaderName;
-  return {
-    event: 'sideband',
-    phase: exchange.phase,
-    request_id: exchange.requestId,
-    provider: exchange.provider,
-    ms: exchange.ms === undefined ? undefined : Math.round(exchange.ms * 10) / 10,
-    payload: redactMessage(parsed(exchange.payload), secret),
-    answer: redactMessage(parsed(exchange.answer), secret),
-  };
-}
-
-/** The message, or its text when it is not JSON. */
-function parsed(message: Uint8Array | string): unknown {
-  const text = typeof message === 'string' ? message : Buffer.from(message).toString('utf8');
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 function causeOf(error: Error): string | undefined {

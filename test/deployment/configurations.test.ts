@@ -101,6 +101,14 @@ describe('how Kong is told of the plugin server', () => {
     expect(helm('kong/helm-values.yaml')).toEqual({ ...conf, log_level: 'info' });
   });
 
+  it('has a name that is none of our executables’, since Kong runs /usr/local/bin/NAME without a start command', () => {
+    const { bin } = JSON.parse(read('package.json')) as { readonly bin: Record<string, string> };
+    for (const name of conf.pluginserver_names?.split(',') ?? []) {
+      expect(Object.keys(bin)).not.toContain(name);
+      expect(Object.keys(bin)).not.toContain(`query_${name}`);
+    }
+  });
+
   it('leaves out the start command, and only that, where Kong does not start it', () => {
     const { pluginserver_ping_auth_server_start_cmd: _, ...rest } = conf;
     expect(helm('kong/kubernetes/sidecar-values.yaml')).toEqual({

@@ -10,9 +10,12 @@ import { Closing } from '../../dev/closing.js';
 import { sendRequest } from '../../dev/http-client.js';
 import { type KongConf, parseKongConf, readSettings } from '../../dev/kong/config/kong-conf.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
+import type { RuleInput } from '../../dev/policy-provider/rules.js';
 import { type PolicyProvider, startPolicyProvider } from '../../dev/policy-provider/server.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
+import { createAuthority } from '../support/certificates.js';
+import { fakeAdminApi } from '../support/fake-admin-api.js';
 import { inlineCode, read, snippet, snippets } from './pages.js';
 
 /** Not run here. `in`: what runs it instead, a file that has this text in it. */
@@ -24,13 +27,22 @@ const NOT_RUN: Record<
   'npm ci && npm test': { in: ['.ci/run', 'npm test'] },
   'npm test': { in: ['.ci/run', 'npm test'] },
   'npm ci && npm run demo': { because: 'stays up; the next one tells the same stories and ends' },
+  'npm run demo': { because: 'stays up; the next one tells the same stories and ends' },
+  'ping-auth inspect /var/log/ping-auth/ping-auth.log': {
+    in: ['test/inspector/inspect-process.ts', "'inspect', file"],
+  },
   'npm run demo -- --once': { in: ['.ci/run', 'npm run demo -- --once'] },
   'npm run build': { in: ['package.json', '"pretest": "npm run build"'] },
   'npm pack': { in: ['test/package/npm-package.test.ts', "'pack'"] },
   'npm install --global ./kong-plugin-ping-auth-*.tgz': {
     in: ['test/package/npm-package.test.ts', "'install'"],
   },
+  'npm install --global kong-pdk@0.6.0 ./kong-plugin-ping-auth-*.tgz': {
+    in: ['test/package/stock-host.ts', 'kong-pdk/bin/kong-js-pluginserver'],
+  },
   'npm prefix --global': { because: 'npm’s own' },
+  'npm root --global': { because: 'npm’s own' },
+  'npm run test:newer-node': { in: ['.ci/run', 'npm run test:newer-node'] },
   'npm run build:sea': { in: ['test/single/executables.check.ts', 'build-sea.mjs'] },
   'npm run test:sea': { in: ['package.json', '"test:sea"'] },
   'install -m 755 dist/single/ping-auth-pluginserver dist/single/ping-auth /usr/local/bin/': {
@@ -47,6 +59,10 @@ const NOT_RUN: Record<
   'kong check': { because: 'needs a Kong' },
   'kong config parse': { because: 'needs a Kong' },
   'kong reload': { because: 'needs a Kong' },
+  'kong restart': { because: 'needs a Kong' },
+  'curl -s http://127.0.0.1:8001/schemas/plugins/ping-auth | grep -c ca_certificate': {
+    in: ['src/cli/check/kong/check-kong.ts', "'ca_certificate'"],
+  },
   "echo 'd /run/ping-auth 0750 kong kong' > /etc/tmpfiles.d/ping-auth.conf": { because: 'needs root' },
   'systemd-tmpfiles --create /etc/tmpfiles.d/ping-auth.conf': { because: 'needs root and systemd' },
   'NODE_OPTIONS="--import @opentelemetry/auto-instrumentations-node/register" ping-auth-pluginserver --socket /run/ping-auth/ping-auth.sock':
@@ -64,6 +80,7 @@ const RUN: Record<string, RegExp> = {
   'install -m 755 dist/bin/ping-auth-pluginserver.mjs /usr/local/bin/ping-auth-pluginserver': /^$/,
   'install -m 755 dist/bin/ping-auth.mjs /usr/local/bin/ping-auth': /^$/,
   'ping-auth-pluginserver --dump > dump.json': /^$/,
+  "env -i /bin/sh -c 'exec /usr/local/bin/ping-auth-pluginserver --dump'": /^\{.*"Protocol":"ProtoBuf:1"/,
   'ping-auth-pluginserver --version': /^\d+\.\d+\.\d+$/,
   'export PING_AUTH_SECRET=…': /^$/,
   'ping-auth check --service-url https://pingaccess.example.com:3020 --secret-env PING_AUTH_SECRET':
@@ -72,7 +89,15 @@ const RUN: Record<string, RegExp> = {
   "ping-auth check kong.yml --url https://api.example.com/orders --method POST --header 'Authorization: Bearer …'":
     /service orders/,
   'ping-auth check --name ping-auth-access kong.yml': /latency/,
+  'ping-auth check --admin-url http://127.0.0.1:8001': /Kong runs this plugin/,
+  'ping-auth check kong.yml --admin-url https://kong.internal:8444 --admin-ca admin-ca.pem --admin-token-env KONG_ADMIN_TOKEN':
+    /Kong runs this plugin[\s\S]*service orders/,
   'ping-auth explain recording.json': /access: permitted, 2 changes: header:x-user, -header:x-debug/,
+  "ping-auth test cases.yaml --config kong.yml --where 'service orders'": /4 cases: 4 passed/,
+  'ping-auth test cases.yaml --service-url https://pingaccess.example.com:3020 --secret-env PING_AUTH_SECRET':
+    /4 cases: 4 passed/,
+  'ping-auth replay /var/log/ping-auth/exchanges.jsonl --service-url https://pingauthorize.example.com:8443 --secret-env PING_AUTH_SECRET':
+    /1 decisions are the same, 0 differ/,
 };
 const EXPLAIN_LOG = 'ping-auth explain /var/log/ping-auth/ping-auth.log --request-id 9c5c1b47';
 
@@ -90,19 +115,61 @@ const documented = new Set([
   ...inlineCode.map(({ text }) => text).filter((text) => COMMAND.test(text)),
 ]);
 /** The name of a command, without arguments, is a mention. */
-for (const mention of ['ping-auth check', 'ping-auth explain']) documented.delete(mention);
+for (const mention of ['check', 'check --admin-url', 'explain', 'inspect', 'test', 'replay'].map(
+  (name) => `ping-auth ${name}`,
+))
+  documented.delete(mention);
+
+/** With these the policy decides what docs/policy-tests.md expects. */
+const RULES: readonly RuleInput[] = [
+  {
+    name: 'who are you',
+    match: { phase: 'request', path: '/orders', method: ['POST', 'DELETE'], header: { authorization: null } },
+    deny: { status: 401, headers: { 'WWW-Authenticate': 'Bearer' } },
+  },
+  {
+    name: 'orders are cleaned up',
+    match: { phase: 'request', path: '/orders', method: 'POST', header: { 'x-debug': '*' } },
+    change: { headers: { set: { 'x-user': 'joe' }, remove: ['x-debug'] }, strip: ['discount'] },
+    state: 1,
+  },
+  {
+    name: 'costs stay inside',
+    match: { phase: 'response', state: 1 },
+    rewrite: { strip: ['cost'] },
+  },
+];
+
+/** A line of a recording. */
+const GET_ORDERS = {
+  ...{
+    method: 'GET',
+    url: 'https://api.example.com:443/orders',
+    headers: [{ host: 'api.example.com' }],
+    body: '',
+  },
+};
+const EXCHANGE = {
+  ...{ event: 'sideband', phase: 'access', request_id: '1', provider: 'https://pingaccess.example.com' },
+  payload: { source_ip: '192.0.2.1', source_port: 1, http_version: '1.1', ...GET_ORDERS },
+  answer: GET_ORDERS,
+};
 
 const SECRET = 'secret-of-the-documentation';
 let folder: string;
 let provider: PolicyProvider;
 let upstreamUrl: string;
+let adminUrls: { readonly plain: string; readonly tls: string };
 const closing = new Closing();
 
 /** What stands for the hosts and folders of the documentation on this machine. */
 const here = (text: string) =>
   text
     .replaceAll('https://pingaccess.example.com:3020', provider.url)
+    .replaceAll('https://pingauthorize.example.com:8443', provider.url)
     .replaceAll('http://orders.internal:8080', upstreamUrl)
+    .replaceAll('http://127.0.0.1:8001', adminUrls.plain)
+    .replaceAll('https://kong.internal:8444', adminUrls.tls)
     .replaceAll('/usr/local/bin', join(folder, 'bin'))
     .replaceAll('/run/ping-auth', join(folder, 'run'))
     .replaceAll('/var/log/ping-auth', join(folder, 'log'))
@@ -118,7 +185,7 @@ async function shell(command: string): Promise<string> {
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pa-docs-'));
   closing.add(() => rmSync(folder, { recursive: true, force: true }));
-  provider = await startPolicyProvider({ secret: SECRET });
+  provider = await startPolicyProvider({ secret: SECRET, rules: RULES });
   closing.add(() => provider.close());
   const upstream = await startUpstream();
   closing.add(() => upstream.close());
@@ -127,6 +194,14 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'ca.pem'), provider.ca);
   vi.stubEnv('NODE_EXTRA_CA_CERTS', join(folder, 'ca.pem'));
   vi.stubEnv('PING_AUTH_SECRET', SECRET);
+  const authority = await createAuthority();
+  writeFileSync(join(folder, 'admin-ca.pem'), authority.cert);
+  vi.stubEnv('KONG_ADMIN_TOKEN', SECRET);
+  const tls = await authority.issueServer(['localhost']);
+  adminUrls = {
+    plain: await fakeAdminApi({}, closing),
+    tls: await fakeAdminApi({ tls, token: SECRET }, closing),
+  };
 
   for (const name of ['bin', 'run', 'log', 'dist/bin']) mkdirSync(join(folder, name), { recursive: true });
   const built = dirname(await builtPluginServer());
@@ -139,6 +214,8 @@ beforeAll(async () => {
     here(`${snippet('docs/getting-started.md', 'yaml')}\n${streaming}`),
   );
   writeFileSync(join(folder, 'recording.json'), snippet('docs/check.md', 'json'));
+  writeFileSync(join(folder, 'cases.yaml'), snippet('docs/policy-tests.md', 'yaml', 'cases:'));
+  writeFileSync(join(folder, 'log/exchanges.jsonl'), JSON.stringify(EXCHANGE));
 });
 afterAll(async () => {
   vi.unstubAllEnvs();

@@ -20,7 +20,7 @@ const named = (section: string) =>
 /** Packages that src/ imports: they end up in the executables. */
 const imported = new Set(
   readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+    .filter((file) => /\.tsx?$/.test(file) && !file.endsWith('.test.ts'))
     .flatMap((file) => [
       ...read(`src/${file}`).matchAll(/\b(?:from|import\()\s*'((?:@[^/']+\/)?[^/'.:]+)[/']/g),
     ])

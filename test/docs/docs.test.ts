@@ -1,6 +1,7 @@
 // The documentation promises nothing that the code does not have: options, fields, codes, metrics, links, snippets.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/cli/check/command.js';
@@ -107,9 +108,14 @@ describe('commands in the documentation', () => {
 
   beforeAll(async () => {
     const pluginServer = await builtPluginServer();
+    help['kong-js-pluginserver'] = run(
+      createRequire(import.meta.url).resolve('kong-pdk/bin/kong-js-pluginserver'),
+      '--help',
+    );
     const pingAuth = join(dirname(pluginServer), 'ping-auth.mjs');
     help['ping-auth-pluginserver'] = run(pluginServer, '--help');
-    for (const name of ['check', 'explain']) help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
+    for (const name of ['check', 'explain', 'inspect', 'test', 'replay'])
+      help[`ping-auth ${name}`] = run(pingAuth, name, '--help');
   });
 
   const uses = [
@@ -117,7 +123,9 @@ describe('commands in the documentation', () => {
     ...inlineCode,
   ].flatMap(({ path, text }) =>
     [
-      ...text.matchAll(/\b(ping-auth-pluginserver|ping-auth check|ping-auth explain)(?!\.)((?: [^\n`]*)?)/g),
+      ...text.matchAll(
+        /\b(ping-auth-pluginserver|ping-auth (?:check|explain|inspect|test|replay))(?!\.)((?: [^\n`]*)?)/g,
+      ),
     ].map(([, command = '', rest = '']) => ({ path, command, rest })),
   );
 
@@ -131,17 +139,19 @@ describe('commands in the documentation', () => {
     const known = Object.values(help).join('\n');
     for (const { path, text } of pages) {
       for (const [, option = ''] of text.matchAll(/`(--[a-z-]+)[^`]*`/g)) {
-        if (option !== '--once') expect(known, path).toMatch(new RegExp(`^ +(?:-V, )?${option}\\b`, 'm'));
+        if (option !== '--once') expect(known, path).toMatch(new RegExp(`^ +(?:-\\w, )?${option}\\b`, 'm'));
       }
     }
   });
 
   it('give the exit codes that the help gives', () => {
     const codes = Object.values(EXIT).join('');
-    for (const name of ['check', 'explain']) {
+    for (const name of ['check', 'explain', 'test', 'replay']) {
       const [line = ''] = /Exit codes:.*/.exec(help[`ping-auth ${name}`] ?? '') ?? [];
       expect([...line.matchAll(/\b\d\b/g)].join('')).toBe(codes);
     }
+    for (const page of ['policy-tests', 'replay'])
+      expect(read(`docs/${page}.md`)).toMatch(/Exit codes: 0[^.]* 1[^.]* 2[^.]* 3/);
     expect(read('docs/check.md').match(/Exit codes: 0[^.]* 1[^.]* 2[^.]* 3/g)).toHaveLength(2);
   });
 

@@ -6,7 +6,8 @@ import { pdkMethod } from '../../src/pluginserver/pdk-methods.js';
 import { readRpcCall } from '../../src/pluginserver/rpc-messages.js';
 import { textFromBytes, textLength, writeText } from '../../src/pluginserver/text.js';
 import { readStruct, writeStruct } from '../../src/pluginserver/values.js';
-import { WireError, WireReader, WireWriter } from '../../src/pluginserver/wire.js';
+import { WireError, WireReader } from '../../src/pluginserver/wire-reader.js';
+import { WireWriter } from '../../src/pluginserver/wire-writer.js';
 import {
   eventCall,
   frame,

@@ -28,6 +28,20 @@ test('at the end idle connections are closed at once, an event in flight ends as
   expect(await stopped).toBe(0);
 });
 
+test('a call on an idle connection is answered while the server begins to end', async () => {
+  const { connect, server } = await probe(probeModule({ access() {} }));
+  const [first, second] = [await connect(), await connect()];
+  const id = await first.start('probe');
+  const stopped = server.stop(10_000);
+  await vi.waitFor(() => expect(server.host.draining).toBe(true), { interval: 1 });
+  // Kong's 500, if it were not answered.
+  expect(await second.start('probe')).toBeGreaterThan(0);
+  expect(await first.event(id, 'access')).toMatchObject({ end: 'returned' });
+  // Closed with the answer, so that Kong does not keep them.
+  await Promise.all([first.closes(), second.closes()]);
+  expect(await stopped).toBe(0);
+});
+
 test('an event that takes too long is cut off: its connection closes without an answer', async () => {
   const { connect, server } = await probe(probeModule({ access: () => new Promise(() => {}) }));
   const kong = await connect();

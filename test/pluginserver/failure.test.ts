@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { eventCall, type PdkCall, readExit, structMessage, textMessage } from './kong-side.js';
-import { type AnyKong, probe, probeModule } from './probe-server.js';
+import { type AnyKong, probe, probeModule, temporaryFolder } from './probe-server.js';
 
 const EXIT_500 = { status: 500, body: '{"message":"An unexpected error occurred"}' };
 
@@ -100,6 +100,28 @@ test('more than 1000 upstream headers are cleared in several rounds', async () =
   });
   expect(names.size).toBe(0);
   expect(lastExit(calls)).toMatchObject(EXIT_500);
+});
+
+test('when Kong does not name the upstream headers within 5 s the refusal goes out without clearing them', async () => {
+  let now = 0;
+  const module = probeModule({
+    response() {
+      throw new Error('boom');
+    },
+  });
+  const { connect } = await probe(module, { now: () => now });
+  const kong = await connect();
+  kong.send(eventCall(1, await kong.start('probe'), 'response'));
+  expect(String(await kong.next())).toBe('kong.response.get_headers');
+  await kong.next();
+  now = 4_999;
+  const other = await connect();
+  await other.start('probe');
+  expect(kong.chunks).toBe(2);
+  now = 5_000;
+  expect(String(await kong.next())).toBe('kong.response.exit');
+  const payload = (await kong.next()) ?? Buffer.alloc(0);
+  expect(readExit({ method: '', payload })).toMatchObject(EXIT_500);
 });
 
 test('an error after an exit changes nothing', async () => {
@@ -244,10 +266,12 @@ describe('bodies', () => {
     ['at the limit that the plugin gave', 200, 'x'.repeat(200), 'x'.repeat(200)],
   ])('%s', async (_name, max, body, expected) => {
     const { connect, folder } = await probe(read(max), { maxBodyBytes: 100 });
-    writeFileSync(join(folder, 'body'), body);
+    const file = join(folder, 'client_body_temp', '0000000001');
+    mkdirSync(join(folder, 'client_body_temp'));
+    writeFileSync(file, body);
     const kong = await connect();
     const id = await kong.start('probe');
-    for (const reply of [inFile(join(folder, 'body')), () => textMessage(body)]) {
+    for (const reply of [inFile(file), () => textMessage(body)]) {
       const { calls } = await kong.event(id, 'access', reply);
       expect(calls[1]?.payload.toString()).toContain(expected);
     }
@@ -255,13 +279,19 @@ describe('bodies', () => {
 
   test('a symlink, and a file outside of the folders, are not read', async () => {
     const { connect, folder } = await probe(read());
-    writeFileSync(join(folder, 'real'), 'secret');
-    symlinkSync(join(folder, 'real'), join(folder, 'link'));
+    mkdirSync(join(folder, 'client_body_temp'));
+    const real = join(folder, 'client_body_temp', '0000000001');
+    const link = join(folder, 'client_body_temp', '0000000002');
+    writeFileSync(real, 'secret');
+    symlinkSync(real, link);
+    const outside = join(temporaryFolder(), 'client_body_temp', '0000000003');
+    mkdirSync(dirname(outside));
+    writeFileSync(outside, 'secret');
     const kong = await connect();
     const id = await kong.start('probe');
-    for (const path of [join(folder, 'link'), '/etc/hostname']) {
+    for (const path of [link, outside, '/etc/hostname']) {
       const { calls } = await kong.event(id, 'access', inFile(path));
-      expect(calls[1]?.payload.toString()).toContain('ERR_BODY_FILE');
+      expect(calls[1]?.payload.toString()).toContain('ERR_BODY_PATH');
     }
   });
 

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { ListenError, SocketListener } from '../../src/pluginserver/socket-listener.js';
+import { checkQueue, ListenError, SocketListener } from '../../src/pluginserver/socket-listener.js';
 import { KongSide } from './kong-side.js';
 import { atEnd, temporaryFolder } from './probe-server.js';
 
@@ -94,6 +94,26 @@ test('a file that is no socket is never removed', async () => {
   writeFileSync(path, 'precious');
   await expect(listen(path, true)).rejects.toThrow(ListenError);
   expect(readFileSync(path, 'utf8')).toBe('precious');
+});
+
+test('more connections can wait than a burst of Kong brings, and a kernel that allows fewer is named', async () => {
+  const lines: unknown[] = [];
+  const write = (fields: object): void => void lines.push(fields);
+  const logger = { debug: write, info: write, warn: write, error: write };
+  checkQueue(logger, 4096);
+  expect(lines).toEqual([]);
+  checkQueue(logger, 128);
+  expect(lines).toMatchObject([
+    { event: 'listen_queue', limit: 128, remedy: expect.stringContaining('somaxconn') },
+  ]);
+});
+
+test.runIf(spawnSync('ss', ['-V']).status === 0)('the queue is as long as the kernel allows', async () => {
+  const path = join(temporaryFolder(), 's');
+  await listen(path);
+  const { stdout } = spawnSync('ss', ['-xlH'], { encoding: 'utf8' });
+  const [, length] = new RegExp(`LISTEN\\s+\\d+\\s+(\\d+)\\s+${dirname(path)}/`).exec(stdout) ?? [];
+  expect(length).toBe(readFileSync('/proc/sys/net/core/somaxconn', 'utf8').trim());
 });
 
 test('a missing folder and a path that is too long are named', async () => {

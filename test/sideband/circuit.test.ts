@@ -1,51 +1,26 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Closing } from '../../dev/closing.js';
+import { describe, expect, test } from 'vitest';
 import type { CircuitChanged } from '../../src/sideband/observer.js';
 import { knownProviders } from '../../src/sideband/sideband-client.js';
-import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
-import { type Authority, createAuthority, type Identity } from '../support/certificates.js';
-import {
-  type Answering,
-  type HostileProvider,
-  response,
-  startHostileProvider,
-} from '../support/hostile-provider.js';
-import { PERMIT, REQUEST, TestClock, testClient } from '../support/sideband-clients.js';
+import { type Answering, response } from '../support/hostile-provider.js';
+import { PERMIT, REQUEST, testClient } from '../support/sideband-clients.js';
+import { permit, sidebandSetup } from '../support/sideband-setup.js';
 import { until } from '../support/until.js';
 
-let authority: Authority;
-let identity: Identity;
-let clock: TestClock;
-let runtime: SidebandRuntime;
-const closing = new Closing();
+const setup = sidebandSetup();
+const { provider } = setup;
 
-beforeAll(async () => {
-  authority = await createAuthority();
-  identity = await authority.issueServer(['127.0.0.1']);
-});
-beforeEach(() => {
-  clock = new TestClock();
-  runtime = new SidebandRuntime(clock);
-  closing.add(() => runtime.close());
-});
-afterEach(() => closing.close());
-
-const permit: Answering = (socket) => socket.write(response('200 OK', PERMIT));
 const status =
   (line: string, ...headers: string[]): Answering =>
   (socket) =>
     socket.write(response(line, '{}', [...headers, 'Content-Length: 2']));
 
-async function provider(answer: Answering): Promise<HostileProvider> {
-  const server = await startHostileProvider(identity, answer);
-  closing.add(() => server.close());
-  return server;
-}
-
 function client(service_url: string, config: Readonly<Record<string, unknown>> = {}) {
   const changes: CircuitChanged[] = [];
-  const settings = { service_url, ca_certificate: authority.cert, call_timeout_ms: 2000, ...config };
-  const one = testClient(settings, { runtime, observer: { circuitChanged: (event) => changes.push(event) } });
+  const settings = { service_url, ca_certificate: setup.authority.cert, call_timeout_ms: 2000, ...config };
+  const one = testClient(settings, {
+    runtime: setup.runtime,
+    observer: { circuitChanged: (event) => changes.push(event) },
+  });
   return Object.assign(one, { changes });
 }
 
@@ -64,7 +39,7 @@ describe('429', () => {
     expect([error.code, error.retryAfterSeconds]).toEqual(['provider_rate_limited', seconds]);
 
     // Everybody gets 429 with the time that is left, and nobody is asked.
-    clock.forward(400);
+    setup.clock.forward(400);
     const later = await client(server.url).failure();
     expect([later.code, later.retryAfterSeconds]).toEqual([
       'provider_rate_limited',
@@ -73,7 +48,7 @@ describe('429', () => {
     expect(server.received).toHaveLength(1);
 
     server.answer = permit;
-    clock.forward(seconds * 1000 - 400);
+    setup.clock.forward(seconds * 1000 - 400);
     expect(await one.outcome()).toBe('permit');
   });
 
@@ -85,7 +60,7 @@ describe('429', () => {
     expect(one.changes).toEqual([
       { provider: server.url, from: 'closed', to: 'rate_limited', secondsLeft: 20 },
     ]);
-    expect(knownProviders(runtime)).toMatchObject([
+    expect(knownProviders(setup.runtime)).toMatchObject([
       { provider: server.url, circuit: 'rate_limited', secondsLeft: 20 },
     ]);
   });
@@ -119,7 +94,7 @@ describe('consecutive failures', () => {
     expect([error.code, error.retryAfterSeconds]).toEqual(['provider_circuit_open', 5]);
     expect(server.received).toHaveLength(3);
 
-    clock.forward(5000);
+    setup.clock.forward(5000);
     const answers: (() => void)[] = [];
     server.answer = (socket, request) => answers.push(() => permit(socket, request));
     const many = Array.from({ length: 5 }, () => one.outcome());

@@ -1,45 +1,19 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Closing } from '../../dev/closing.js';
+import { describe, expect, test } from 'vitest';
 import { CONNECTION_MAX_AGE_MS } from '../../src/sideband/provider-connections.js';
 import { knownProviders } from '../../src/sideband/sideband-client.js';
-import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
-import { type Authority, createAuthority, type Identity } from '../support/certificates.js';
-import {
-  type Answering,
-  type HostileProvider,
-  response,
-  startHostileProvider,
-} from '../support/hostile-provider.js';
-import { PERMIT, TestClock, testClient } from '../support/sideband-clients.js';
+import type { Answering } from '../support/hostile-provider.js';
+import { testClient } from '../support/sideband-clients.js';
+import { permit, sidebandSetup } from '../support/sideband-setup.js';
 import { until } from '../support/until.js';
 
-let authority: Authority;
-let identity: Identity;
-let clock: TestClock;
-let runtime: SidebandRuntime;
-const closing = new Closing();
-
-beforeAll(async () => {
-  authority = await createAuthority();
-  identity = await authority.issueServer(['127.0.0.1']);
-});
-beforeEach(() => {
-  clock = new TestClock();
-  runtime = new SidebandRuntime(clock);
-  closing.add(() => runtime.close());
-});
-afterEach(() => closing.close());
-
-const permit: Answering = (socket) => socket.write(response('200 OK', PERMIT));
-
-async function provider(answer: Answering): Promise<HostileProvider> {
-  const server = await startHostileProvider(identity, answer);
-  closing.add(() => server.close());
-  return server;
-}
+const setup = sidebandSetup();
+const { provider } = setup;
 
 function client(service_url: string, config: Readonly<Record<string, unknown>> = {}) {
-  return testClient({ service_url, ca_certificate: authority.cert, connections: 1, ...config }, { runtime });
+  return testClient(
+    { service_url, ca_certificate: setup.authority.cert, connections: 1, ...config },
+    { runtime: setup.runtime },
+  );
 }
 
 /** Answers nothing until it is told to; then everything. */
@@ -64,11 +38,11 @@ describe('bounds', () => {
     const one = client(server.url, { connections: 3 });
     const calls = Array.from({ length: 10 }, () => one.outcome());
     await until('three are under way', () => gate.waiting() === 3);
-    expect(knownProviders(runtime)).toMatchObject([{ calls: { underWay: 3, queued: 7 } }]);
+    expect(knownProviders(setup.runtime)).toMatchObject([{ calls: { underWay: 3, queued: 7 } }]);
     gate.letGo();
     expect(await Promise.all(calls)).toEqual(Array(10).fill('permit'));
     expect(server.accepted).toBeLessThanOrEqual(3);
-    expect(knownProviders(runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
+    expect(knownProviders(setup.runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
   });
 
   test('beyond the queue: refused at once', async () => {
@@ -101,7 +75,7 @@ describe('bounds', () => {
     const late = await client(server.url, { call_timeout_ms: 800, connection_timeout_ms: 600 }).failure();
     expect((await first).code).toBe('provider_timeout');
     expect([late.code, late.entry.failOpen]).toEqual(['provider_queue_full', false]);
-    expect(knownProviders(runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
+    expect(knownProviders(setup.runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
   });
 
   test('whoever goes away in the queue leaves it', async () => {
@@ -161,10 +135,10 @@ describe('sharing', () => {
     await first.outcome();
     await second.outcome();
     first.release();
-    clock.forward(599_000);
-    expect(knownProviders(runtime).map(({ provider }) => provider)).toEqual([old.url, used.url]);
-    clock.forward(2000);
-    expect(knownProviders(runtime).map(({ provider }) => provider)).toEqual([used.url]);
+    setup.clock.forward(599_000);
+    expect(knownProviders(setup.runtime).map(({ provider }) => provider)).toEqual([old.url, used.url]);
+    setup.clock.forward(2000);
+    expect(knownProviders(setup.runtime).map(({ provider }) => provider)).toEqual([used.url]);
     await until('its connection is closed', () => !old.isOpen(0));
     expect([await first.outcome(), await second.outcome()]).toEqual(['permit', 'permit']);
   });
@@ -176,8 +150,8 @@ describe('sharing', () => {
     const call = one.outcome();
     await until('the call is under way', () => gate.waiting() === 1);
     one.release();
-    clock.forward(3_600_000);
-    knownProviders(runtime);
+    setup.clock.forward(3_600_000);
+    knownProviders(setup.runtime);
     gate.letGo();
     expect(await call).toBe('permit');
   });
@@ -190,7 +164,7 @@ describe('age', () => {
     const one = client(server.url, { connections: 2 });
     const old = one.outcome();
     await until('the call is under way', () => gate.waiting() === 1);
-    clock.forward(CONNECTION_MAX_AGE_MS + 1);
+    setup.clock.forward(CONNECTION_MAX_AGE_MS + 1);
     const young = one.outcome();
     await until('so is the next', () => gate.waiting() === 2);
     gate.letGo();

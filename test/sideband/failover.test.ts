@@ -1,45 +1,23 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Closing } from '../../dev/closing.js';
+import { describe, expect, test } from 'vitest';
 import type { ProviderFailed } from '../../src/sideband/observer.js';
-import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
-import { type Authority, createAuthority, type Identity, selfSignedServer } from '../support/certificates.js';
+import { selfSignedServer } from '../support/certificates.js';
 import {
   type Answering,
   type HostileProvider,
   response,
   startHostileProvider,
 } from '../support/hostile-provider.js';
-import { PERMIT, REQUEST, TestClock, testClient } from '../support/sideband-clients.js';
+import { REQUEST, testClient } from '../support/sideband-clients.js';
+import { permit, sidebandSetup } from '../support/sideband-setup.js';
 
-let authority: Authority;
-let identity: Identity;
-let clock: TestClock;
-let runtime: SidebandRuntime;
-const closing = new Closing();
+const setup = sidebandSetup();
+const { provider } = setup;
 
-beforeAll(async () => {
-  authority = await createAuthority();
-  identity = await authority.issueServer(['127.0.0.1']);
-});
-beforeEach(() => {
-  clock = new TestClock();
-  runtime = new SidebandRuntime(clock);
-  closing.add(() => runtime.close());
-});
-afterEach(() => closing.close());
-
-const permit: Answering = (socket) => socket.write(response('200 OK', PERMIT));
 const destroy: Answering = (socket) => socket.destroy();
 const answering =
   (status: string, headers?: string[]): Answering =>
   (socket) =>
     socket.write(response(status, '{}', headers && [...headers, 'Content-Length: 2']));
-
-async function provider(answer: Answering, tls: Identity | undefined = identity): Promise<HostileProvider> {
-  const server = await startHostileProvider(tls, answer);
-  closing.add(() => server.close());
-  return server;
-}
 
 async function refusing(): Promise<HostileProvider> {
   const server = await provider(permit);
@@ -53,12 +31,12 @@ function client(urls: readonly string[], config: Readonly<Record<string, unknown
   const settings = {
     service_url,
     failover_service_urls,
-    ca_certificate: authority.cert,
+    ca_certificate: setup.authority.cert,
     call_timeout_ms: 2000,
     ...config,
   };
   const one = testClient(settings, {
-    runtime,
+    runtime: setup.runtime,
     observer: { providerFailed: (event) => failures.push(event) },
   });
   return Object.assign(one, { failures });
@@ -96,7 +74,7 @@ describe('the next provider is asked when no byte of an answer came', () => {
 
   test('connect timeout: a provider that swallows packets leaves time for the next', async () => {
     const black = await startHostileProvider(undefined, () => {});
-    closing.add(() => black.close());
+    setup.closing.add(() => black.close());
     const second = await provider(permit);
     const one = client([`https://127.0.0.1:${black.port}`, second.url], {
       call_timeout_ms: 4000,
@@ -164,14 +142,14 @@ describe('a provider that failed', () => {
     for (let i = 0; i < 4; i++) expect(await one.outcome()).toBe('permit');
     expect(first.received).toHaveLength(1);
 
-    clock.forward(5000);
+    setup.clock.forward(5000);
     await Promise.all(Array.from({ length: 5 }, () => one.outcome()));
     expect(first.received).toHaveLength(2);
 
     first.answer = permit;
-    clock.forward(4999);
+    setup.clock.forward(4999);
     expect((await one.askAboutRequest(REQUEST, {})).provider).toBe(second.url);
-    clock.forward(1);
+    setup.clock.forward(1);
     expect((await one.askAboutRequest(REQUEST, {})).provider).toBe(first.url);
     expect((await one.askAboutRequest(REQUEST, {})).provider).toBe(first.url);
   });
@@ -189,7 +167,7 @@ describe('a provider that failed', () => {
     const [first, second] = [await provider(destroy), await provider(permit)];
     const one = client([first.url, second.url], { failover_retry_ms: 5000 });
     await one.outcome();
-    clock.forward(5000);
+    setup.clock.forward(5000);
     const gone = new AbortController();
     first.answer = () => gone.abort();
     expect(await one.outcome({ signal: gone.signal })).toBe('client_gone');

@@ -32,7 +32,7 @@ export async function builtPluginServer(): Promise<string> {
 export function isFresh(file = BUNDLE): boolean {
   const built = modified(file);
   return readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+    .filter((file) => /\.(tsx?|css|html|svg)$/.test(file) && !file.endsWith('.test.ts'))
     .every((file) => modified(`${ROOT}src/${file}`) <= built);
 }
 

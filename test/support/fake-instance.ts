@@ -6,6 +6,7 @@ import type { RequestAnswer, ResponseAnswer } from '../../src/exchange/sideband-
 import type { Gateway, LogValues, RequestReading } from '../../src/gateway/gateway.js';
 import { AccessRun } from '../../src/plugin/access-run.js';
 import { Alarms } from '../../src/plugin/alarms.js';
+import { ByteBudget } from '../../src/plugin/byte-budget.js';
 import type { PhaseEvent, PluginHost } from '../../src/plugin/host.js';
 import { createSetup, type Instance } from '../../src/plugin/instance.js';
 import { ResponseRun } from '../../src/plugin/response-run.js';
@@ -57,6 +58,7 @@ export function fakeInstance(
     asked,
     telemetry: { ...SILENT_TELEMETRY, decision: (record) => decisions.push(record) },
     alarms: new Alarms(),
+    budget: new ByteBudget(),
     routeId: 'route-1',
     serviceId: undefined,
     setup: createSetup(
@@ -67,6 +69,7 @@ export function fakeInstance(
         release() {},
       },
       options.host ?? HOST,
+      SILENT_TELEMETRY,
     ),
   };
 }

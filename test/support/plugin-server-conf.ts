@@ -25,11 +25,10 @@ export async function pluginServerConf(
   };
 }
 
-/** What a host needs beside ping-auth: the guard, as an admin pastes it, where Kong would let requests pass without it. */
+/** What an admin pastes beside ping-auth: the guard of the host. */
 export function companionPlugins(host: Host): readonly unknown[] {
-  if (host === 'ping-auth-pluginserver') return [];
-  const guard = new URL('../../kong/guard/kong.yml', import.meta.url);
-  return parse(readFileSync(guard, 'utf8')).plugins;
+  const file = host === 'ping-auth-pluginserver' ? 'own-server.yml' : 'kong.yml';
+  return parse(readFileSync(new URL(`../../kong/guard/${file}`, import.meta.url), 'utf8')).plugins;
 }
 
 async function ourServer(socket: string, folder: string, args: readonly string[]) {

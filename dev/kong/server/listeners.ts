@@ -44,7 +44,8 @@ export async function open(
   servers.push(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(where.port, where.host, resolve);
+    // Kong's own backlog: a burst must not wait for the kernel to ask again.
+    server.listen({ port: where.port, host: where.host, backlog: 16_384 }, resolve);
   });
   return { port: (server.address() as AddressInfo).port, ssl: where.ssl };
 }

@@ -8,12 +8,16 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { MpProbeHost } from '../../../test/conformance/mp-probe-host.js';
+import { PbProbeHost } from '../../../test/conformance/pb-probe-host.js';
 import type { Script } from '../../../test/conformance/recordings.js';
 import { type RunningKong, startKong } from '../start-kong.js';
 
-/** A stock kong-js-pluginserver that dies or freezes: open without the guard, 503 with it. */
+/** The guards of kong/guard/, as the stand-in plays them: for the stock host, which fails open, and for our own server. */
 
-const GUARD = parse(readFileSync(new URL('../../../kong/guard/kong.yml', import.meta.url), 'utf8'));
+const guard = (file: string) =>
+  parse(readFileSync(new URL(`../../../kong/guard/${file}`, import.meta.url), 'utf8'));
+const GUARD = guard('kong.yml');
+const OWN_SERVER = guard('own-server.yml');
 
 /** What ping-auth leaves in a request that it permits. */
 const MARKS: Script = {
@@ -154,4 +158,74 @@ test('the guard lets an exit in the response phase pass', async () => {
   const filtered = await get();
   expect(filtered.status).toBe(403);
   expect(await filtered.text()).toBe('filtered');
+});
+
+/** A ProtoBuf:1 server that runs the script, and an upstream whose headers nobody may see unfiltered. */
+async function ownServer(guarded: boolean, script: Script, upstreamStatus = 200): Promise<Response> {
+  const folder = mkdtempSync(join(tmpdir(), 'guard-'));
+  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
+  const web = createServer((_request, response) => {
+    response.writeHead(upstreamStatus, { 'Set-Cookie': 'session=1', 'X-Internal': 'host-17' }).end('secret');
+  });
+  await once(web.listen(0, '127.0.0.1'), 'listening');
+  cleanUps.push(() => {
+    web.closeAllConnections();
+    web.close();
+  });
+  const host = new PbProbeHost();
+  const servers = await host.start(folder, [{ key: 'k', script }]);
+  cleanUps.push(() => host.stop());
+  const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+  const kong = await startKong({
+    conf: { prefix: folder, ...servers },
+    declarativeConfig: {
+      _format_version: '3.0',
+      services: [{ name: 's', url, routes: [{ name: 'r', paths: ['/'] }] }],
+      plugins: [{ name: 'probe-ar', config: { key: 'k' } }, ...(guarded ? OWN_SERVER.plugins : [])],
+    },
+  });
+  cleanUps.push(() => kong.stop());
+  return fetch(`http://127.0.0.1:${kong.proxyPort}/`);
+}
+
+/** Ways to Kong's own 500 in the response phase: an exit of Kong's, and an error that nobody caught. */
+const FAILURES: readonly (readonly [string, Script])[] = [
+  ['a call that Kong does not know', { ...MARKS, response: [['kong.no.such']] }],
+  ['a call that raises an error', { ...MARKS, response: [['kong.response.set_status', 99]] }],
+];
+
+test.each(FAILURES)(
+  "Kong's own 500 carries the upstream's headers without a guard: %s",
+  async (_, script) => {
+    const response = await ownServer(false, script);
+    expect([response.status, response.headers.get('set-cookie')]).toEqual([500, 'session=1']);
+    expect(await response.text()).not.toContain('secret');
+  },
+);
+
+test.each(FAILURES)('and with the guard for our own server none of them: %s', async (_, script) => {
+  const response = await ownServer(true, script);
+  expect(response.status).toBe(500);
+  expect(response.headers.get('set-cookie')).toBeNull();
+  expect(response.headers.get('x-internal')).toBeNull();
+  expect(await response.text()).toContain('An unexpected error occurred');
+});
+
+test('a 500 that ping-auth marked keeps the headers it was given, and so does one of the upstream', async () => {
+  const meant: Script = {
+    ...MARKS,
+    response: [
+      ['kong.ctx.shared.set', 'ping_auth_exit', '1'],
+      ['kong.response.exit', 500, 'filtered', { 'X-Policy': 'says' }],
+    ],
+  };
+  expect((await ownServer(true, meant)).headers.get('x-policy')).toBe('says');
+  expect((await ownServer(true, MARKS, 500)).headers.get('x-internal')).toBe('host-17');
+});
+
+test('without the mark of an exit the guard strips a 500 of the plugin, too', async () => {
+  const unmarked: Script = { ...MARKS, response: [['kong.response.exit', 500, 'x', { 'X-Policy': 'says' }]] };
+  const response = await ownServer(true, unmarked);
+  expect(response.headers.get('x-policy')).toBeNull();
+  expect(response.headers.get('set-cookie')).toBeNull();
 });

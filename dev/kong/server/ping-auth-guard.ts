@@ -17,18 +17,23 @@ export function builtInPlugin(plugin: PluginConfig): BuiltInPlugin | undefined {
   return plugin.name === 'post-function' ? pingAuthGuard(plugin) : undefined;
 }
 
-/** The comments by which kong/guard/kong.yml is recognised; its Lua is not run but played. */
+/** The comments by which the texts of kong/guard/ are recognised; their Lua is not run but played. */
 const ACCESS = '-- ping-auth guard: access';
 const HEADER_FILTER = '-- ping-auth guard: header_filter';
+const OWN_500 = '-- ping-auth guard: own 500';
 
 const BODY = Buffer.from('{"message":"The service is unavailable"}');
 
-/** Kong's post-function plugin with ping-auth's guard in it; undefined for any other code. */
-export function pingAuthGuard(plugin: PluginConfig): BuiltInPlugin | undefined {
+/** What is left of the headers of Kong's own 500. */
+const FRAMING = new Set(['connection', 'date', 'content-type', 'content-length', 'transfer-encoding']);
+
+/** Kong's post-function plugin with one or both of ping-auth's guards in it; undefined for any other code. */
+function pingAuthGuard(plugin: PluginConfig): BuiltInPlugin | undefined {
   const { access, header_filter: headerFilter } = plugin.config;
   const inAccess = holds(access, ACCESS);
   const inHeaderFilter = holds(headerFilter, HEADER_FILTER);
-  if (!inAccess && !inHeaderFilter) return undefined;
+  const own500 = holds(headerFilter, OWN_500);
+  if (!inAccess && !inHeaderFilter && !own500) return undefined;
   return {
     priority: -1000,
     access: (ctx) => {
@@ -37,6 +42,7 @@ export function pingAuthGuard(plugin: PluginConfig): BuiltInPlugin | undefined {
       throw new ExitSignal(503, BODY);
     },
     headerFilter: (ctx) => {
+      if (own500) stripOwn500(ctx);
       if (!inHeaderFilter || ctx.source !== 'service' || ctx.response.status === 101) return true;
       if (ctx.shared.has('ping_auth_response')) return true;
       ctx.response.headers.lines.splice(0);
@@ -52,6 +58,19 @@ export function pingAuthGuard(plugin: PluginConfig): BuiltInPlugin | undefined {
 function refuse(ctx: RequestContext): void {
   setResponseHeader(ctx, 'Content-Type', ['application/json; charset=utf-8']);
   setResponseHeader(ctx, 'Content-Length', [String(BODY.length)]);
+}
+
+/**
+ * kong/guard/own-server.yml: a 500 that is neither the upstream's nor, by its mark, one that ping-auth meant loses all headers
+ * that do not frame it.
+ */
+function stripOwn500(ctx: RequestContext): void {
+  const { response, shared, source } = ctx;
+  if (response.status !== 500 || source === 'service') return;
+  if (!shared.has('ping_auth') || shared.get('ping_auth_exit') === '1') return;
+  for (const name of response.headers.lines.map((line) => line.name)) {
+    if (!FRAMING.has(name.toLowerCase())) response.headers.remove(name);
+  }
 }
 
 function holds(code: unknown, mark: string): boolean {

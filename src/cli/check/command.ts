@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { paintFor } from '../paint.js';
+import { type OverrideOptions, readOverrides, requireProvider } from '../policy/provider-options.js';
 import { type CheckSetup, checkConfiguration } from './check-configuration.js';
 import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './declarative-file.js';
 import type { ConfigurationReport } from './finding.js';
@@ -12,11 +13,7 @@ import { parseHeaderOption, parseUrlOption, SAMPLE_URL } from './sample.js';
 /** Documented in --help and docs/check.md. */
 export const EXIT = { allWell: 0, failed: 1, usage: 2, nothingToCheck: 3 } as const;
 
-interface Arguments {
-  readonly serviceUrl?: string;
-  readonly secretEnv?: string;
-  readonly secretHeader?: string;
-  readonly ca?: string;
+interface Arguments extends OverrideOptions {
   readonly adminUrl?: URL;
   readonly adminTokenEnv?: string;
   readonly adminCa?: string;
@@ -33,7 +30,7 @@ interface Arguments {
 export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
-  readonly stderr: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
   exitCode(code: number): void;
 }
 
@@ -120,27 +117,13 @@ async function readEntries(file: string | undefined, options: Arguments): Promis
     if (options.adminUrl !== undefined) return { entries: [], vaults: [], postFunctions: undefined };
     throw new Error('name a FILE, a policy provider with --service-url, or a running Kong with --admin-url');
   }
-  if (options.secretEnv === undefined)
-    throw new Error('name the variable that holds the secret with --secret-env');
+  requireProvider(options, 'a FILE');
   const config = { secret_header_name: 'CLIENT-TOKEN' };
   return {
     entries: [{ where: 'from the command line', enabled: true, config }],
     vaults: [],
     postFunctions: undefined,
   };
-}
-
-async function readOverrides(options: Arguments, terminal: Terminal): Promise<Record<string, unknown>> {
-  const overrides: Record<string, unknown> = {};
-  if (options.serviceUrl !== undefined) overrides.service_url = options.serviceUrl;
-  if (options.secretHeader !== undefined) overrides.secret_header_name = options.secretHeader;
-  if (options.ca !== undefined) overrides.ca_certificate = await readFile(options.ca, 'utf8');
-  if (options.secretEnv !== undefined) {
-    const secret = terminal.environment[options.secretEnv];
-    if (!secret) throw new Error(`--secret-env: the environment variable ${options.secretEnv} is not set`);
-    overrides.shared_secret = secret;
-  }
-  return overrides;
 }
 
 async function readAdminAccess(options: Arguments, terminal: Terminal): Promise<AdminAccess | undefined> {

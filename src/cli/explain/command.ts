@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { diffLines } from 'diff';
+import { type Explanation, explain } from '../../recordings/explanation.js';
+import { asLines } from '../../recordings/message-text.js';
+import { openLog } from '../../recordings/read-log.js';
+import { readRecordings } from '../../recordings/recording.js';
 import { EXIT, type Terminal } from '../check/command.js';
+import { differenceLines } from '../difference-lines.js';
 import { type Paint, paintFor } from '../paint.js';
-import { type Explanation, explain } from './explanation.js';
-import { readRecordings } from './recording.js';
 
 interface Arguments {
   readonly requestId?: string;
@@ -32,9 +33,11 @@ export function explainCommand(terminal: Terminal): Command {
 
 async function run(file: string, options: Arguments, terminal: Terminal): Promise<number> {
   try {
-    const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
     const { requestId } = options;
-    const recordings = readRecordings(text).filter(
+    const found = await readRecordings(openLog(file));
+    for (const problem of found.problems)
+      terminal.stderr.write(`ping-auth explain: ${file}:${problem}; passed over\n`);
+    const recordings = found.recordings.filter(
       (recording) => requestId === undefined || recording.requestId === requestId,
     );
     if (recordings.length === 0) {
@@ -57,15 +60,13 @@ function inWords({ title, isUsable, diff, ignored }: Explanation, paint: Paint):
   const output = [paint.bold(isUsable ? title : paint.red(title))];
   if (diff !== undefined) {
     const { before, after } = diff;
-    output.push(paint.red(`--- ${before.label}`), paint.green(`+++ ${after.label}`));
-    for (const part of diffLines(before.text, after.text)) {
-      const [sign, colour] = part.added
-        ? (['+', paint.green] as const)
-        : part.removed
-          ? (['-', paint.red] as const)
-          : ([' ', (text: string) => text] as const);
-      for (const line of part.value.replace(/\n$/, '').split('\n')) output.push(colour(`${sign} ${line}`));
-    }
+    output.push(
+      ...differenceLines(
+        { label: before.label, text: asLines(before.message) },
+        { label: after.label, text: asLines(after.message) },
+        paint,
+      ),
+    );
   }
   for (const text of ignored) output.push(paint.yellow(`! ignored, ${text}`));
   return `${output.join('\n')}\n\n`;

@@ -117,6 +117,7 @@ describe('ping-auth explain', () => {
       answer: JSON.stringify({ response_code: 200, headers: [], body: 'y' }),
     });
     const all = await explain(lines.join(''));
+    expect(all.stderr).toBe('');
     expect(all.exitCode).toBe(0);
     expect(all.stdout).toContain('permitted, 1 change: -header:x-debug (request r-1)');
     expect(all.stdout).toContain('denied with status 403');

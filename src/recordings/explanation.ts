@@ -1,13 +1,14 @@
-import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
-import { describeChanges } from '../../directives/decision.js';
-import { decideRequest } from '../../directives/request-decision.js';
-import { decideResponse } from '../../directives/response-decision.js';
-import { asPingAuthError } from '../../errors/ping-auth-error.js';
-import { HeaderList } from '../../exchange/header-list.js';
-import type { HttpRequest, HttpResponse, ShownBody } from '../../exchange/http-message.js';
-import { defaultPort, parseAnsweredUrl } from '../../exchange/request-url.js';
-import { readRequestAnswer, readResponseAnswer } from '../../sideband/wire-answers.js';
-import { requestAsText, responseAsText } from './message-text.js';
+import { applyRequestChanges, applyResponseChanges } from '../directives/apply.js';
+import { describeChanges } from '../directives/decision.js';
+import { decideRequest } from '../directives/request-decision.js';
+import { decideResponse } from '../directives/response-decision.js';
+import type { ErrorCode } from '../errors/catalogue.js';
+import { asPingAuthError } from '../errors/ping-auth-error.js';
+import { HeaderList } from '../exchange/header-list.js';
+import type { HttpRequest, HttpResponse, ShownBody } from '../exchange/http-message.js';
+import { defaultPort, parseAnsweredUrl } from '../exchange/request-url.js';
+import { readRequestAnswer, readResponseAnswer } from '../sideband/wire-answers.js';
+import { type MessageText, requestText, responseText } from './message-text.js';
 import type { RecordedRequest, RecordedResponse, Recording } from './recording.js';
 
 /** What would become of a recorded message. */
@@ -15,15 +16,20 @@ export interface Explanation {
   readonly title: string;
   /** False when the plugin would refuse because of the answer. */
   readonly isUsable: boolean;
+  /** What comes out: the message goes on, is answered by the policy, or is refused by the plugin. */
+  readonly verdict: 'goes on' | 'denied' | { readonly refused: ErrorCode };
+  /** Names of what the policy changed, as in the decision line. */
+  readonly changed: readonly string[];
   /** The message before and after; undefined when nothing goes on. */
-  readonly diff?: { readonly before: Side; readonly after: Side };
+  readonly diff?: { readonly before: ExplainedMessage; readonly after: ExplainedMessage };
   /** What the policy asked for that is ignored. */
   readonly ignored: readonly string[];
 }
 
-interface Side {
+export interface ExplainedMessage {
   readonly label: string;
-  readonly text: string;
+  /** Undefined: there is none. */
+  readonly message: MessageText | undefined;
 }
 
 /** With the plugin's own rules. Never throws for what is wrong with the answer. */
@@ -38,9 +44,18 @@ export function explain(recording: Recording): Explanation {
     return {
       title: `${recording.phase}: refused with ${error.entry.status}, code ${error.code}: ${error.message}${id}`,
       isUsable: false,
+      verdict: { refused: error.code },
+      changed: [],
       ignored: [],
     };
   }
+}
+
+/** What was shown to the policy. @throws PingAuthError when it has no URL */
+export function shownText(recording: Recording): MessageText {
+  return recording.phase === 'access'
+    ? requestText(toRequest(recording.shown))
+    : responseText(toResponse(recording.shown));
 }
 
 function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Explanation {
@@ -56,31 +71,32 @@ function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Ex
     return {
       title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
       isUsable: true,
+      verdict: 'denied',
+      changed: [],
       ignored,
       diff: {
-        before: { label: 'nothing', text: '' },
-        after: { label: 'what the client gets', text: responseAsText(decision.response) },
+        before: { label: 'nothing', message: undefined },
+        after: { label: 'what the client gets', message: responseText(decision.response) },
       },
     };
   }
   const after = applyRequestChanges(request, decision.changes);
+  const changed = describeChanges(decision.changes);
   return {
-    title: `access: permitted, ${changesText(describeChanges(decision.changes))}${id}`,
+    title: `access: permitted, ${changesText(changed)}${id}`,
     isUsable: true,
+    verdict: 'goes on',
+    changed,
     ignored,
     diff: {
-      before: { label: 'what the client sent', text: requestAsText(request) },
-      after: { label: 'what the upstream gets', text: requestAsText(after) },
+      before: { label: 'what the client sent', message: requestText(request) },
+      after: { label: 'what the upstream gets', message: requestText(after) },
     },
   };
 }
 
 function explainResponse(shown: RecordedResponse, answer: unknown, id: string): Explanation {
-  const response: HttpResponse = {
-    status: Number(shown.response_code),
-    headers: toHeaders(shown.headers),
-    body: Buffer.from(shown.body ?? ''),
-  };
+  const response = toResponse(shown);
   const decision = decideResponse(
     readResponseAnswer(bytes(answer)),
     response,
@@ -88,13 +104,16 @@ function explainResponse(shown: RecordedResponse, answer: unknown, id: string): 
     shown.method,
   );
   const after = applyResponseChanges(response, decision.changes, shown.method);
+  const changed = describeChanges(decision.changes);
   return {
-    title: `response: ${changesText(describeChanges(decision.changes))}${id}`,
+    title: `response: ${changesText(changed)}${id}`,
     isUsable: true,
+    verdict: 'goes on',
+    changed,
     ignored: decision.notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`),
     diff: {
-      before: { label: 'what the upstream sent', text: responseAsText(response) },
-      after: { label: 'what the client gets', text: responseAsText(after) },
+      before: { label: 'what the upstream sent', message: responseText(response) },
+      after: { label: 'what the client gets', message: responseText(after) },
     },
   };
 }
@@ -121,6 +140,14 @@ function toRequest(shown: RecordedRequest): HttpRequest {
     sourceIp: shown.source_ip,
     sourcePort: shown.source_port,
     clientCertificatePem: undefined,
+  };
+}
+
+function toResponse(shown: RecordedResponse): HttpResponse {
+  return {
+    status: Number(shown.response_code),
+    headers: toHeaders(shown.headers),
+    body: Buffer.from(shown.body ?? ''),
   };
 }
 

@@ -1,0 +1,298 @@
+// The one place where `test`, `replay` and `explain` meet the plugin's own rooms: a message that somebody has described goes the
+// way of a real one, from the model over the policy provider to what would be sent on.
+import type { PluginConfig } from '../../config/plugin-config.js';
+import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
+import { describeChanges, type Note } from '../../directives/decision.js';
+import { decideRequest, type ShownRequest } from '../../directives/request-decision.js';
+import { decideResponse } from '../../directives/response-decision.js';
+import { asPingAuthError } from '../../errors/ping-auth-error.js';
+import { admitRequest, admitResponse } from '../../exchange/admission.js';
+import { certificateToJwk } from '../../exchange/client-certificate.js';
+import { type HeaderField, HeaderList } from '../../exchange/header-list.js';
+import type { HttpRequest, HttpResponse, ShownBody } from '../../exchange/http-message.js';
+import { keptPart, type Memo } from '../../exchange/memo.js';
+import { composeRequestPayload, composeResponsePayload, describeTarget } from '../../exchange/payloads.js';
+import { composeUrl, defaultPort, normalisePath, parseAnsweredUrl } from '../../exchange/request-url.js';
+import { requestBodyRules, responseBodyRules, showBody } from '../../exchange/shown-body.js';
+import type { Json, RequestAnswer, RequestPayload, ResponseAnswer } from '../../exchange/sideband-message.js';
+import { asLines, requestText, responseText } from '../../recordings/message-text.js';
+import { createSidebandClient } from '../../sideband/sideband-client.js';
+import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
+
+/** A client's request as an author describes it. */
+export interface DescribedRequest {
+  readonly method: string;
+  /** Absolute, http or https. */
+  readonly url: string;
+  readonly httpVersion: '1.0' | '1.1' | '2';
+  readonly headers: readonly HeaderField[];
+  readonly body: Uint8Array;
+  readonly sourceIp: string;
+  readonly sourcePort: number;
+  /** PEM, leaf first. */
+  readonly clientCertificatePem: string | undefined;
+}
+
+/** An upstream's response as an author describes it. */
+export interface DescribedResponse {
+  readonly status: number;
+  readonly headers: readonly HeaderField[];
+  readonly body: Uint8Array;
+}
+
+/** A request on one side of the policy. */
+export interface RequestMessage {
+  readonly method: string;
+  /** As the policy is shown it, the port always written. */
+  readonly url: string;
+  /** Names in lower case. */
+  readonly headers: readonly HeaderField[];
+  readonly body: Uint8Array;
+  /** All of it as lines for people. */
+  readonly lines: string;
+}
+
+export interface ResponseMessage {
+  readonly status: number;
+  readonly headers: readonly HeaderField[];
+  readonly body: Uint8Array;
+  readonly lines: string;
+}
+
+/** What the plugin itself refuses, or why there is no decision. */
+export interface Refusal {
+  readonly kind: 'refuse';
+  /** Of docs/errors.md. */
+  readonly code: string;
+  /** What the client would get. */
+  readonly status: number;
+  /** Never a secret. */
+  readonly message: string;
+}
+
+export type RequestOutcome =
+  | {
+      readonly kind: 'permit';
+      readonly before: RequestMessage;
+      readonly after: RequestMessage;
+      /** In the words of a decision line: `query`, `header:x-a`, `-header:x-b`, `body`. */
+      readonly changed: readonly string[];
+      readonly ignored: readonly string[];
+      /** undefined when the policy gave none. */
+      readonly state: Json | undefined;
+      /** What the policy was shown. */
+      readonly payload: RequestPayload;
+      /** What the response call is made with. */
+      readonly memo: Memo;
+    }
+  | { readonly kind: 'deny'; readonly response: ResponseMessage; readonly ignored: readonly string[] }
+  | Refusal;
+
+export type ResponseOutcome =
+  | {
+      readonly kind: 'pass';
+      readonly before: ResponseMessage;
+      readonly after: ResponseMessage;
+      readonly changed: readonly string[];
+      readonly ignored: readonly string[];
+    }
+  | Refusal;
+
+type Permitted = Extract<RequestOutcome, { kind: 'permit' }>;
+
+/** What a policy provider said to a recorded question. */
+export type AnswerAgain =
+  | {
+      readonly kind: 'answer';
+      /** As it goes over the wire, without `state`. */
+      readonly answer: Readonly<Record<string, unknown>>;
+      readonly state: Json | undefined;
+    }
+  | Refusal;
+
+/** A policy provider behind the plugin's own client and rules. No method throws for what is wrong with an answer. */
+export interface Policy {
+  askAboutRequest(request: DescribedRequest, requestId: string): Promise<RequestOutcome>;
+  /** @param permitted what `askAboutRequest` gave for its request */
+  askAboutResponse(
+    response: DescribedResponse,
+    permitted: Permitted,
+    requestId: string,
+  ): Promise<ResponseOutcome>;
+  /** @param payload body of a call to /sideband/request or /sideband/response */
+  askAgain(
+    phase: 'access' | 'response',
+    payload: Readonly<Record<string, unknown>>,
+    requestId: string,
+  ): Promise<AnswerAgain>;
+  close(): Promise<void>;
+}
+
+export function createPolicy(config: PluginConfig): Policy {
+  const runtime = new SidebandRuntime();
+  // A circuit would answer for the provider; here every call has to reach it.
+  const client = createSidebandClient({ ...config, circuit_failures: 0 }, {}, runtime);
+  return {
+    askAboutRequest: (described, requestId) =>
+      orRefusal(async () => {
+        const request = toHttpRequest(described);
+        admitRequest(request, config);
+        const shown = await showRequest(request, config);
+        const target = describeTarget(request, shown.url);
+        const payload = composeRequestPayload(request, target, shown.headers, shown.body, shown.certificate);
+        const { answer } = await client.askAboutRequest(payload, { requestId });
+        return requestOutcome(answer, request, shown, target, payload);
+      }),
+    askAboutResponse: (described, { memo }, requestId) =>
+      orRefusal(async () => {
+        const response = { ...described, headers: HeaderList.from(described.headers) };
+        admitResponse(response);
+        const body = await showBody(response.body, response.headers, responseBodyRules(config));
+        const payload = composeResponsePayload(response, memo, body);
+        const { answer } = await client.askAboutResponse(payload, { requestId });
+        return responseOutcome(answer, response, body, memo.method);
+      }),
+    askAgain: (phase, payload, requestId) =>
+      orRefusal<AnswerAgain>(async () => {
+        if (phase === 'response') {
+          // Checked by whoever recorded it; the provider judges the rest.
+          const asked = await client.askAboutResponse(JSON.stringify(payload), { requestId });
+          return { kind: 'answer', answer: wireResponse(asked.answer), state: undefined };
+        }
+        const { answer } = await client.askAboutRequest(JSON.stringify(payload), { requestId });
+        if (answer.kind === 'deny')
+          return { kind: 'answer', answer: { response: wireResponse(answer.response) }, state: undefined };
+        const { method, url, headers, body, state } = answer;
+        return {
+          kind: 'answer',
+          answer: { method, url, headers: wireFields(headers), body },
+          state: parsedState(state),
+        };
+      }),
+    async close() {
+      client.release();
+      await runtime.close();
+    },
+  };
+}
+
+/** A URL as the policy is shown it, with its port, or why no request can have it. */
+export function shownUrl(text: string): { readonly url: string } | { readonly problem: string } {
+  try {
+    return { url: composeUrl(toRequestUrl(text)) };
+  } catch (thrown) {
+    return { problem: asPingAuthError(thrown).detail ?? 'cannot be understood' };
+  }
+}
+
+async function orRefusal<O>(ask: () => Promise<O>): Promise<O | Refusal> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    return toRefusal(thrown);
+  }
+}
+
+function toRefusal(thrown: unknown): Refusal {
+  const error = asPingAuthError(thrown);
+  return { kind: 'refuse', code: error.code, status: error.entry.status, message: error.message };
+}
+
+async function showRequest(request: HttpRequest, config: PluginConfig): Promise<ShownRequest> {
+  const excluded = new Set(config.excluded_request_headers.map((name) => name.toLowerCase()));
+  const pem = request.clientCertificatePem;
+  return {
+    url: composeUrl(request.url),
+    headers: request.headers.filter((name) => !excluded.has(name)),
+    body: await showBody(request.body, request.headers, requestBodyRules(config)),
+    certificate: pem === undefined ? undefined : certificateToJwk(pem),
+  };
+}
+
+function parsedState(text: string | undefined): Json | undefined {
+  return text === undefined ? undefined : (JSON.parse(text) as Json);
+}
+
+function requestOutcome(
+  answer: RequestAnswer,
+  request: HttpRequest,
+  shown: ShownRequest,
+  target: string,
+  payload: string,
+): RequestOutcome {
+  const decision = decideRequest(answer, request, shown);
+  const ignored = inWords(decision.notes);
+  if (decision.kind === 'deny') return { kind: 'deny', response: toMessage(decision.response), ignored };
+  return {
+    kind: 'permit',
+    before: toRequestMessage(request),
+    after: toRequestMessage(applyRequestChanges(request, decision.changes)),
+    changed: describeChanges(decision.changes),
+    ignored,
+    state: parsedState(decision.state),
+    payload: JSON.parse(payload) as RequestPayload,
+    memo: {
+      outcome: 'permit',
+      method: request.method,
+      requestId: undefined,
+      traceparent: undefined,
+      tracestate: undefined,
+      target,
+      kept: keptPart(payload, decision.state),
+    },
+  };
+}
+
+function responseOutcome(
+  answer: ResponseAnswer,
+  response: HttpResponse,
+  body: ShownBody,
+  method: string,
+): ResponseOutcome {
+  const { changes, notes } = decideResponse(answer, response, body, method);
+  return {
+    kind: 'pass',
+    before: toMessage(response),
+    after: toMessage(applyResponseChanges(response, changes, method)),
+    changed: describeChanges(changes),
+    ignored: inWords(notes),
+  };
+}
+
+function wireResponse({ responseCode, headers, body }: ResponseAnswer): Record<string, unknown> {
+  return { response_code: responseCode, headers: wireFields(headers), body };
+}
+
+function wireFields(fields: readonly HeaderField[]): Record<string, string>[] {
+  return fields.map(([name, value]) => ({ [name]: value }));
+}
+
+function toHttpRequest({ url, headers, ...rest }: DescribedRequest): HttpRequest {
+  return { ...rest, url: toRequestUrl(url), headers: HeaderList.from(headers) };
+}
+
+/** With the path that Kong would make of it. @throws PingAuthError */
+function toRequestUrl(text: string): HttpRequest['url'] {
+  const { scheme, host, port, path, query } = parseAnsweredUrl(text);
+  return {
+    scheme,
+    host: host.toLowerCase(),
+    port: port ?? defaultPort(scheme) ?? 0,
+    path: normalisePath(path) ?? path,
+    query: query === '' ? undefined : query,
+  };
+}
+
+function toRequestMessage(request: HttpRequest): RequestMessage {
+  const { method, url, headers, body } = request;
+  return { method, url: composeUrl(url), headers: [...headers], body, lines: asLines(requestText(request)) };
+}
+
+function toMessage(response: HttpResponse): ResponseMessage {
+  const { status, headers, body } = response;
+  return { status, headers: [...headers], body, lines: asLines(responseText(response)) };
+}
+
+function inWords(notes: readonly Note[]): string[] {
+  return notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`);
+}

@@ -1,0 +1,102 @@
+// Which policy provider a command asks, and with what: options that `check`, `test` and `replay` share.
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { parseConfig } from '../../config/parse-config.js';
+import type { PluginConfig } from '../../config/plugin-config.js';
+import { asPingAuthError } from '../../errors/ping-auth-error.js';
+import type { Terminal } from '../check/command.js';
+import { type PluginEntry, readDeclarativeFile } from '../check/declarative-file.js';
+import { resolveReferences } from '../check/references.js';
+
+/** Options that overrule fields of a configuration. */
+export interface OverrideOptions {
+  readonly serviceUrl?: string;
+  readonly secretEnv?: string;
+  readonly secretHeader?: string;
+  readonly ca?: string;
+}
+
+export interface ProviderOptions extends OverrideOptions {
+  readonly config?: string;
+  readonly where?: string;
+  readonly name: string;
+}
+
+/** Adds the options of `ProviderOptions`. */
+export function withProviderOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'kong.yml, decK file or Kubernetes manifests with the configuration to use')
+    .option(
+      '--where <place>',
+      "which of several configurations in it, as `check` names them: 'service orders'",
+    )
+    .option('--name <plugin>', 'name under which the plugin is configured there', 'ping-auth')
+    .option('--service-url <url>', 'policy provider, instead of the one in --config or without it')
+    .option('--secret-env <name>', 'environment variable that holds the shared secret')
+    .option('--secret-header <name>', 'name of the header for the secret (without --config: CLIENT-TOKEN)')
+    .option('--ca <file>', 'PEM file with what to trust, as ca_certificate');
+}
+
+/**
+ * The configuration that the options name, references resolved from the environment.
+ * @throws Error that says what is missing or wrong, never with a secret
+ */
+export async function readProvider(options: ProviderOptions, terminal: Terminal): Promise<PluginConfig> {
+  const overrides = await readOverrides(options, terminal);
+  if (options.config === undefined) {
+    requireProvider(options, '--config FILE');
+    return checked({ secret_header_name: 'CLIENT-TOKEN', ...overrides });
+  }
+  const { entries, vaults } = readDeclarativeFile(await readFile(options.config, 'utf8'), options.name);
+  const { config } = chooseEntry(entries, options);
+  const resolved = resolveReferences({ ...config, ...overrides }, terminal.environment, vaults);
+  if (resolved.unresolved.length > 0) {
+    throw new Error(resolved.unresolved.map(({ field, problem }) => `${field}: ${problem}`).join('\n'));
+  }
+  return checked(resolved.config);
+}
+
+/** @throws Error when the options alone do not name a policy provider. @param file what would do as well */
+export function requireProvider({ serviceUrl, secretEnv }: OverrideOptions, file: string): void {
+  if (serviceUrl === undefined) throw new Error(`name ${file}, or a policy provider with --service-url`);
+  if (secretEnv === undefined) throw new Error('name the variable that holds the secret with --secret-env');
+}
+
+/** The fields that the options set. @throws Error when a file or a variable that they name is not there */
+export async function readOverrides(
+  options: OverrideOptions,
+  terminal: Terminal,
+): Promise<Record<string, unknown>> {
+  const overrides: Record<string, unknown> = {};
+  if (options.serviceUrl !== undefined) overrides.service_url = options.serviceUrl;
+  if (options.secretHeader !== undefined) overrides.secret_header_name = options.secretHeader;
+  if (options.ca !== undefined) overrides.ca_certificate = await readFile(options.ca, 'utf8');
+  if (options.secretEnv !== undefined) {
+    const secret = terminal.environment[options.secretEnv];
+    if (!secret) throw new Error(`--secret-env: the environment variable ${options.secretEnv} is not set`);
+    overrides.shared_secret = secret;
+  }
+  return overrides;
+}
+
+function chooseEntry(entries: readonly PluginEntry[], { config, where, name }: ProviderOptions): PluginEntry {
+  const found = entries.filter((entry) => where === undefined || entry.where === where);
+  const [entry] = found;
+  if (entry !== undefined && found.length === 1) return entry;
+  const there = entries.map((one) => `'${one.where}'`).join(', ');
+  if (entries.length === 0) throw new Error(`no configuration of the plugin ${name} in ${config}`);
+  if (where === undefined) {
+    throw new Error(`${config} has several configurations; choose one with --where: ${there}`);
+  }
+  const problem = found.length === 0 ? `no configuration at '${where}'` : `several at '${where}'`;
+  throw new Error(`--where: ${problem} in ${config}; there are ${there}`);
+}
+
+function checked(raw: unknown): PluginConfig {
+  try {
+    return parseConfig(raw);
+  } catch (thrown) {
+    const problems = (asPingAuthError(thrown).detail ?? '').split(' | ');
+    throw new Error(`the configuration is not valid: ${problems.join('; ')}`);
+  }
+}

@@ -1,0 +1,144 @@
+import { writeFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import type { PluginConfig } from '../../config/plugin-config.js';
+import { openLog, readExchanges } from '../../recordings/read-log.js';
+import { EXIT, type Terminal } from '../check/command.js';
+import { parseHeaderOption } from '../check/sample.js';
+import { paintFor } from '../paint.js';
+import { createPolicy } from '../policy/ask-policy.js';
+import { type ProviderOptions, readProvider, withProviderOptions } from '../policy/provider-options.js';
+import { Pacer } from './pacer.js';
+import { replay } from './replay.js';
+import { replayAsJson, replayInWords } from './report.js';
+import { SavedCases } from './saved-cases.js';
+import { Tally } from './tally.js';
+
+interface Arguments extends ProviderOptions {
+  readonly rate: number;
+  readonly header: readonly (readonly [string, string])[];
+  readonly ignoreHeader: readonly string[];
+  readonly saveCases?: string;
+  readonly samples: number;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+  readonly color?: boolean;
+}
+
+export function replayCommand(terminal: Terminal): Command {
+  const command = new Command('replay')
+    .summary('ask another policy what was asked before')
+    .description(
+      'Puts the questions of a recording (--record-file of the plugin server, or a log with lines of enable_debug_logging) to another policy provider, and shows which decisions differ. See docs/replay.md.',
+    )
+    .argument('<file>', 'recording, - for standard input');
+  return withProviderOptions(command)
+    .option('--rate <n>', 'questions a second', parseRate, 20)
+    .option(
+      '--header <name:value>',
+      'in the place of a redacted header; can be repeated',
+      parseHeaderOption,
+      [],
+    )
+    .option(
+      '--ignore-header <name>',
+      'differences in this header do not count; can be repeated',
+      (name: string, before: readonly string[]) => [...before, name],
+      [],
+    )
+    .option('--save-cases <file>', 'writes a case for each kind of difference, for ping-auth test')
+    .option(
+      '--samples <n>',
+      'with --save-cases: and up to so many whose decision is the same',
+      parseSamples,
+      0,
+    )
+    .option('--yes', "asks even the recording's own policy provider")
+    .option('--json', 'print the result as JSON')
+    .option('--color', 'colours even when the output is not a terminal')
+    .option('--no-color', 'no colours')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 every decision is the same, 1 decisions differ or got no answer, 2 wrong usage or an unreadable file, 3 nothing to ask about.',
+    )
+    .action(async (file: string, options: Arguments) => {
+      terminal.exitCode(await run(file, options, terminal));
+    });
+}
+
+async function run(file: string, options: Arguments, terminal: Terminal): Promise<number> {
+  const tally = new Tally();
+  const saved = new SavedCases(options.samples);
+  let broken = 0;
+  let stopped: string | undefined;
+  let config: PluginConfig;
+  try {
+    config = await readProvider(options, terminal);
+    const policy = createPolicy(config);
+    const isShown = terminal.stderr.isTTY === true;
+    try {
+      stopped = await replay(
+        readExchanges(openLog(file), () => (broken += 1)),
+        {
+          ...{ policy, tally, pacer: new Pacer(options.rate), secretHeader: config.secret_header_name },
+          fillings: new Map(options.header.map(([name, value]) => [name.toLowerCase(), value])),
+          ignored: new Set(options.ignoreHeader.map((name) => name.toLowerCase())),
+          admit: (provider) => {
+            if (!options.yes) refuseOwn(provider, config, file);
+          },
+          onAnswer(question, now, differences) {
+            saved.add(question, now, differences);
+            if (isShown) terminal.stderr.write(`\r\u001b[K${tally.asked} asked`);
+          },
+        },
+      );
+    } finally {
+      if (isShown) terminal.stderr.write('\r\u001b[K');
+      await policy.close();
+    }
+    if (options.saveCases !== undefined && saved.size > 0) {
+      // Traffic is in it; and what somebody has corrected by hand is not overwritten.
+      await writeFile(options.saveCases, saved.toYaml(file), { mode: 0o600, flag: 'wx' });
+    }
+  } catch (thrown) {
+    const text = thrown instanceof Error ? thrown.message : String(thrown);
+    terminal.stderr.write(`${text.replaceAll(/^/gm, 'ping-auth replay: ')}\n`);
+    return EXIT.usage;
+  }
+  const facts = { file, provider: config.service_url, broken, stopped };
+  const paint = paintFor(terminal.stdout, terminal.environment, options.color);
+  terminal.stdout.write(options.json ? replayAsJson(tally, facts) : replayInWords(tally, facts, paint));
+  if (tally.asked === 0) {
+    terminal.stderr.write(`ping-auth replay: no messages that can be asked about again in ${file}\n`);
+    return EXIT.nothingToCheck;
+  }
+  return tally.allSame && stopped === undefined ? EXIT.allWell : EXIT.failed;
+}
+
+/** @throws Error when the provider that was asked then is one that would be asked now */
+function refuseOwn(provider: string | undefined, config: PluginConfig, file: string): void {
+  if (provider === undefined || !URL.canParse(provider)) return;
+  const own = [config.service_url, ...config.failover_service_urls].find(
+    (url) => addressOf(url) === addressOf(provider),
+  );
+  if (own === undefined) return;
+  throw new Error(
+    `${file} was recorded with ${own} itself; name another policy provider with --service-url, or ask this one nevertheless with --yes`,
+  );
+}
+
+function addressOf(url: string): string {
+  const { protocol, hostname, port } = new URL(url);
+  return `${hostname}:${port || (protocol === 'http:' ? 80 : 443)}`;
+}
+
+function parseRate(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value <= 1000))
+    throw new InvalidArgumentError('expected a number above 0, up to 1000');
+  return value;
+}
+
+function parseSamples(text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('expected a number up to 9999');
+  return Number(text);
+}

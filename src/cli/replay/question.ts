@@ -1,0 +1,124 @@
+// From a recorded call to the question that is asked anew, and from the new answer to something that can be compared with the recorded one.
+import { isDeepStrictEqual } from 'node:util';
+import type { Exchange, RecordedPhase } from '../../recordings/exchanges.js';
+import { explain } from '../../recordings/explanation.js';
+import { type Recording, toRecording } from '../../recordings/recording.js';
+import { REDACTED, redactBody, redactMessage } from '../../telemetry/redaction.js';
+import type { Decision } from './comparison.js';
+
+type Node = Readonly<Record<string, unknown>>;
+
+/** One recorded call. */
+export interface Question {
+  readonly phase: 'access' | 'response';
+  readonly line: number;
+  readonly route: string | undefined;
+  readonly provider: string | undefined;
+  readonly recording: Recording;
+  /** What the recorded policy said. */
+  readonly decision: Decision;
+  /** Without `state` and `request`, which belong to the other provider or come from the first answer. */
+  readonly payload: Node;
+  /** The recorded payload of the request, in a call about a response. */
+  readonly request: Node | undefined;
+  /** Parts of the message that are not as they were: `header:cookie`, `body`. Empty: it is complete. */
+  readonly incomplete: readonly string[];
+}
+
+/** Why a recorded phase is not asked about again. */
+export type Unusable = 'no messages' | 'no decision' | 'not readable';
+
+/** Values that stand for what was redacted, by header name in lower case. */
+export type Fillings = ReadonlyMap<string, string>;
+
+export function toQuestion(
+  phase: Question['phase'],
+  exchange: Exchange,
+  fillings: Fillings,
+): Question | Unusable {
+  const recorded: RecordedPhase | undefined = exchange[phase];
+  const call = recorded?.call;
+  if (recorded === undefined || call === undefined) return 'no messages';
+  // Written by the plugin when the call failed: `no decision: provider_timeout`.
+  if (typeof call.answer !== 'object' || call.answer === null) return 'no decision';
+  let recording: Recording;
+  try {
+    recording = toRecording(call);
+  } catch {
+    return 'not readable';
+  }
+  const { headers, incomplete } = filled(recording, fillings);
+  const raw = isNode(call.payload) ? call.payload : {};
+  const { state: _, request, client_certificate: certificate, ...rest } = raw;
+  return {
+    phase,
+    line: recorded.lines[0] ?? 0,
+    route: recorded.decision?.route ?? call.route,
+    provider: call.provider,
+    recording,
+    decision: { phase, explanation: explain(recording) },
+    payload: {
+      ...rest,
+      headers,
+      // Its x5c is always redacted, and a certificate without it is none.
+      ...(isNode(certificate) && Array.isArray(certificate.x5c) && { client_certificate: certificate }),
+    },
+    request: isNode(request) ? request : undefined,
+    incomplete,
+  };
+}
+
+/** The new answer to a question in the place of the recorded one, redacted in the same way. */
+export function decisionOf(question: Question, answer: Node, secretHeader: string): Decision {
+  const { recording, payload, phase } = question;
+  const { shown } = recording;
+  const redacted = (message: Node): Node => {
+    const { body } = message;
+    const clean = redactMessage(message, secretHeader, Number.POSITIVE_INFINITY) as Node;
+    // Sent as it was recorded: redacting it twice would change it.
+    const text =
+      body === payload.body ? body : typeof body === 'string' ? cutAsRecorded(body, recording) : undefined;
+    const headers = asRecorded(message.headers, clean.headers);
+    return { ...clean, headers, ...(text !== undefined && { body: text }) };
+  };
+  /** What comes back as it was sent stands there as it was recorded. */
+  const asRecorded = (headers: unknown, clean: unknown): unknown => {
+    if (!Array.isArray(headers) || !Array.isArray(clean)) return clean;
+    return headers.map((pair: unknown, index) => {
+      const sent = (payload.headers as unknown[]).findIndex((one) => isDeepStrictEqual(one, pair));
+      const [name, value] = fieldsOf(shown.headers)[sent] ?? [];
+      return name === undefined ? clean[index] : { [name]: value };
+    });
+  };
+  const comparable = isNode(answer.response) ? { response: redacted(answer.response) } : redacted(answer);
+  return { phase, explanation: explain({ ...recording, answer: comparable } as Recording) };
+}
+
+/** The client's headers with what is known in the place of what was redacted. */
+function filled({ shown, gaps }: Recording, fillings: Fillings) {
+  const headers = fieldsOf(shown.headers).map(([name, value]) => {
+    const known = value.includes(REDACTED) ? fillings.get(name.toLowerCase()) : undefined;
+    return { [name]: known ?? value };
+  });
+  const missing = new Set([...gaps.shown.redacted, ...gaps.shown.cut]);
+  for (const name of fillings.keys()) missing.delete(`header:${name}`);
+  // Its own, which is not sent on.
+  missing.delete('state');
+  return { headers, incomplete: [...missing].filter((name) => name !== 'request') };
+}
+
+/** Cut where the recorded body was. */
+function cutAsRecorded(body: string, { answer }: Recording): string {
+  const inner = isNode(answer) && isNode(answer.response) ? answer.response : answer;
+  const recorded = isNode(inner) && typeof inner.body === 'string' ? inner.body : '';
+  const [cut] = /… \d+ more$/.exec(recorded) ?? [];
+  return redactBody(body, cut === undefined ? Number.POSITIVE_INFINITY : recorded.length - cut.length);
+}
+
+export function fieldsOf(headers: Recording['shown']['headers']): [string, string][] {
+  return headers.flatMap((pair) => (Array.isArray(pair) ? [pair] : Object.entries(pair)));
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

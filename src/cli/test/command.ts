@@ -1,0 +1,135 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { EXIT, type Terminal } from '../check/command.js';
+import { type Paint, paintFor } from '../paint.js';
+import { createPolicy } from '../policy/ask-policy.js';
+import { type ProviderOptions, readProvider, withProviderOptions } from '../policy/provider-options.js';
+import { Progress } from '../progress.js';
+import { type PolicyCase, readCaseFile } from './case-file.js';
+import { REPORTERS } from './machine-reports.js';
+import { allPassed, reportInWords } from './report.js';
+import { type CaseResult, runCases } from './run-cases.js';
+
+interface Arguments extends ProviderOptions {
+  readonly grep?: RegExp;
+  readonly tag?: readonly string[];
+  readonly jobs: number;
+  readonly reporter?: keyof typeof REPORTERS;
+  readonly output?: string;
+  readonly color?: boolean;
+}
+
+export function testCommand(terminal: Terminal): Command {
+  const command = new Command('test')
+    .summary('test what the policy decides')
+    .description(
+      "Asks the policy provider about the requests and responses in CASES, with the plugin's own client and rules, and compares what would become of them with what is expected there. See docs/policy-tests.md.",
+    )
+    .argument('<cases...>', 'YAML files with cases, - for standard input');
+  return withProviderOptions(command)
+    .option('--grep <pattern>', 'only cases with this regular expression in their name', parsePattern)
+    .option('--tag <tag>', 'only cases with this tag; can be repeated', (tag, before: string[] = []) => [
+      ...before,
+      tag,
+    ])
+    .option('--jobs <n>', 'cases that are asked about at the same time', parseJobs, 4)
+    .addOption(
+      new Option('--reporter <name>', 'report for machines, instead of the one for people').choices(
+        Object.keys(REPORTERS),
+      ),
+    )
+    .option('--output <file>', 'with --reporter: writes that report there, and the one for people as well')
+    .option('--color', 'colours even when the output is not a terminal')
+    .option('--no-color', 'no colours')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 every case passed, 1 a case failed or could not be asked, 2 wrong usage or an unreadable file, 3 no case was chosen.',
+    )
+    .action(async (files: string[], options: Arguments) => {
+      terminal.exitCode(await run(files, options, terminal));
+    });
+}
+
+async function run(files: readonly string[], options: Arguments, terminal: Terminal): Promise<number> {
+  const complain = (thrown: unknown) => {
+    const text = thrown instanceof Error ? thrown.message : String(thrown);
+    terminal.stderr.write(`${text.replaceAll(/^/gm, 'ping-auth test: ')}\n`);
+    return EXIT.usage;
+  };
+  let results: CaseResult[];
+  let hide: (text: string) => string;
+  try {
+    if (options.output !== undefined && options.reporter === undefined)
+      throw new Error('--output needs --reporter');
+    const read = await readCases(files, terminal);
+    const chosen = read.cases.filter((one) => isChosen(one, options));
+    if (chosen.length === 0) {
+      terminal.stderr.write(`ping-auth test: none of ${read.cases.length} cases was chosen\n`);
+      return EXIT.nothingToCheck;
+    }
+    const config = await readProvider(options, terminal);
+    hide = read.hide;
+    const policy = createPolicy(config);
+    const progress = new Progress(terminal, chosen.length, 'cases');
+    try {
+      results = await runCases(chosen, policy, options.jobs, () => progress.step());
+    } finally {
+      progress.end();
+      await policy.close();
+    }
+  } catch (thrown) {
+    return complain(thrown);
+  }
+  const paint = paintFor(terminal.stdout, terminal.environment, options.color);
+  try {
+    await report(results, options, terminal, hide, paint);
+  } catch (thrown) {
+    return complain(thrown);
+  }
+  return allPassed(results) ? EXIT.allWell : EXIT.failed;
+}
+
+/** @throws Error when the file of --output cannot be written */
+async function report(
+  results: readonly CaseResult[],
+  { reporter, output }: Arguments,
+  terminal: Terminal,
+  hide: (text: string) => string,
+  paint: Paint,
+): Promise<void> {
+  const forMachines = reporter === undefined ? undefined : hide(REPORTERS[reporter](results));
+  const toStdout = output === undefined ? forMachines : undefined;
+  terminal.stdout.write(toStdout ?? hide(reportInWords(results, paint)));
+  if (output !== undefined && forMachines !== undefined) await writeFile(output, forMachines);
+}
+
+async function readCases(files: readonly string[], terminal: Terminal) {
+  const all: PolicyCase[] = [];
+  const hides: ((text: string) => string)[] = [];
+  for (const file of files) {
+    const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+    const { cases, hide } = readCaseFile(file, text, terminal.environment);
+    all.push(...cases);
+    hides.push(hide);
+  }
+  return { cases: all, hide: (text: string) => hides.reduce((clean, hide) => hide(clean), text) };
+}
+
+function isChosen({ name, tags }: PolicyCase, { grep, tag }: Arguments): boolean {
+  return (grep?.test(name) ?? true) && (tag === undefined || tags.some((one) => tag.includes(one)));
+}
+
+function parsePattern(text: string): RegExp {
+  try {
+    return new RegExp(text, 'iu');
+  } catch {
+    throw new InvalidArgumentError('expected a regular expression');
+  }
+}
+
+function parseJobs(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 100)
+    throw new InvalidArgumentError('expected a number from 1 to 100');
+  return value;
+}

@@ -1,0 +1,201 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { CodeHelp, ExchangeDetail, PhaseDetail } from '../wire.js';
+import { Badge } from './badge.js';
+import { Difference, Message } from './difference.js';
+import { detail, open, openKey } from './state.js';
+import { dayAndTime, milliseconds } from './time.js';
+import { phaseVerdict, verdictOf } from './verdict.js';
+import { Way } from './way.js';
+
+export function ExchangeView() {
+  const found = detail.value;
+  const heading = useRef<HTMLHeadingElement>(null);
+  const key = openKey.value;
+  // On a narrow screen it covers the list: who opened it goes on from here.
+  useEffect(() => {
+    if (matchMedia('(max-width: 1100px)').matches) heading.current?.focus();
+  }, [key]);
+  const title =
+    typeof found === 'object' ? `${found.method ?? ''} ${found.path ?? found.id ?? ''}`.trim() : 'Request';
+  return (
+    <section class="exchange" aria-label="Opened request">
+      <div class="exchange-head">
+        <h2 ref={heading} tabIndex={-1}>
+          {title}
+        </h2>
+        {typeof found === 'object' && <Total found={found} />}
+        <button type="button" class="close" onClick={() => open(undefined)} title="Esc">
+          Close
+        </button>
+      </div>
+      {found === 'gone' && <p class="note">This request is no longer kept: newer ones took its place.</p>}
+      {(found === 'loading' || found === undefined) && <p class="note">Loading …</p>}
+      {typeof found === 'object' && <Opened found={found} />}
+    </section>
+  );
+}
+
+function Total({ found }: { found: ExchangeDetail }) {
+  const { kind, isMonitored } = verdictOf(found);
+  const isKnown = found.access?.outcome !== undefined || found.response?.outcome !== undefined;
+  return isKnown ? <Badge kind={kind} isMonitored={isMonitored} /> : null;
+}
+
+function Opened({ found }: { found: ExchangeDetail }) {
+  const { access, response } = found;
+  const hasMessages = access?.messages !== undefined || response?.messages !== undefined;
+  return (
+    <div class="exchange-body">
+      <Way detail={found} />
+      <dl class="facts">
+        <Fact name="Time" value={dayAndTime(found.time)} />
+        <Fact name="Request id" value={found.id} isCode />
+        {found.url !== undefined && <Fact name="URL" value={found.url} isCode />}
+        <Fact name="Route" value={found.route} isCode />
+        <Fact name="Service" value={found.service} isCode />
+      </dl>
+      {!hasMessages && (
+        <p class="hint">
+          The log has only the decision. With <code>enable_debug_logging: true</code> in the plugin’s
+          configuration it has both messages of each call too, without secrets, and this page shows what the
+          policy changed.
+        </p>
+      )}
+      {access && <Phase phase={access} isRequest />}
+      {response && <Phase phase={response} isRequest={false} />}
+    </div>
+  );
+}
+
+function Fact({
+  name,
+  value,
+  isCode = false,
+}: {
+  name: string;
+  value: string | undefined;
+  isCode?: boolean;
+}) {
+  if (value === undefined) return null;
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{isCode ? <code>{value}</code> : value}</dd>
+    </div>
+  );
+}
+
+function Phase({ phase, isRequest }: { phase: PhaseDetail; isRequest: boolean }) {
+  const verdict = phaseVerdict(phase);
+  const name = isRequest ? 'request' : 'response';
+  const { messages, help } = phase;
+  return (
+    <section class="phase" id={`phase-${name}`} aria-labelledby={`phase-${name}-title`}>
+      <h3 id={`phase-${name}-title`}>
+        {isRequest ? 'Request' : 'Response'} {verdict && <Badge {...verdict} />}
+      </h3>
+      <dl class="facts">
+        <Fact name="Policy provider" value={phase.provider} isCode />
+        <Fact
+          name="It took"
+          value={phase.providerMs === undefined ? undefined : milliseconds(phase.providerMs)}
+        />
+        <Fact name="Whole phase" value={phase.ms === undefined ? undefined : milliseconds(phase.ms)} />
+        <Fact name="Client gets" value={phase.status?.toString()} />
+        <Fact name="Changed" value={phase.changed?.join(', ')} isCode />
+        <Fact name="Ignored" value={phase.ignored?.join(', ')} isCode />
+        <Fact name="Correlation id" value={phase.correlationId} isCode />
+        <Fact name="Provider’s error id" value={phase.providerErrorId} isCode />
+        <Fact name={phase.lines.length === 1 ? 'Line' : 'Lines'} value={phase.lines.join(', ')} />
+      </dl>
+      {phase.code !== undefined && <Refusal code={phase.code} detail={phase.detail} help={help} />}
+      {phase.shortened && (
+        <p class="note">The line was shortened for Kong’s log; the file of --log-file has it whole.</p>
+      )}
+      {messages && <Messages messages={messages} isRequest={isRequest} />}
+    </section>
+  );
+}
+
+function Messages({
+  messages,
+  isRequest,
+}: {
+  messages: NonNullable<PhaseDetail['messages']>;
+  isRequest: boolean;
+}) {
+  const { shown, difference, denial, problem, answer, redacted, cut } = messages;
+  const [before, after] = isRequest
+    ? ['What the client sent', 'What the upstream gets']
+    : ['What the upstream sent', 'What the client gets'];
+  return (
+    <>
+      {difference?.isSame && shown ? (
+        <Message
+          message={shown}
+          title={`${before}; ${isRequest ? 'the upstream' : 'the client'} gets the same`}
+        />
+      ) : difference ? (
+        <Difference difference={difference} before={before} after={after} />
+      ) : (
+        shown && <Message message={shown} title={before} />
+      )}
+      {denial && <Message message={denial} title="What the client gets from the policy" />}
+      {problem !== undefined && (
+        <p class="note">
+          {isRequest ? 'Nothing reaches the upstream' : 'Nothing of it reaches the client'}: {problem}
+        </p>
+      )}
+      {redacted.length + cut.length > 0 && (
+        <p class="note">
+          {redacted.length > 0 && `Blanked in the log: ${redacted.join(', ')}. `}
+          {cut.length > 0 && `Only the beginning is in the log: ${cut.join(', ')}.`}
+        </p>
+      )}
+      {answer !== undefined && (
+        <details class="answer">
+          <summary>Answer of the policy</summary>
+          <pre tabIndex={0}>{answer}</pre>
+        </details>
+      )}
+    </>
+  );
+}
+
+/** What a code means and what to do, from the catalogue and docs/troubleshooting.md. */
+function Refusal({
+  code,
+  detail,
+  help,
+}: {
+  code: string;
+  detail: string | undefined;
+  help: CodeHelp | undefined;
+}) {
+  return (
+    <div class="refusal">
+      <p>
+        <code class="code">{code}</code> {help?.meaning ?? 'A code that this version does not know.'}
+      </p>
+      {detail !== undefined && <p class="detail">{detail}</p>}
+      {help && (
+        <>
+          {help.remedy.split(/\n{2,}/).map((paragraph) => (
+            <p key={paragraph}>
+              {paragraph
+                .split('`')
+                .map((part, index) =>
+                  index % 2 === 1 ? <code key={`${index} ${part}`}>{part}</code> : part,
+                )}
+            </p>
+          ))}
+          <p>
+            <a href={`/troubleshooting#${code}`} target="_blank" rel="noreferrer">
+              Troubleshooting: {code}
+            </a>
+          </p>
+        </>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,62 @@
+import type { Row, RowPhase } from '../wire.js';
+
+/** What became of a request, in the order of how much it matters. */
+export const KINDS = ['permit', 'change', 'deny', 'refuse', 'fail_open'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export const KIND_WORDS: Readonly<Record<Kind, string>> = {
+  permit: 'permit',
+  change: 'change',
+  deny: 'deny',
+  refuse: 'refuse',
+  fail_open: 'fail open',
+};
+
+export interface Verdict {
+  readonly kind: Kind;
+  /** `deny`; with `mode: monitor` it is `would deny`. */
+  readonly word: string;
+  readonly isMonitored: boolean;
+  readonly status: number | undefined;
+  readonly code: string | undefined;
+}
+
+/** Both phases in one: the one that matters more decides. */
+export function verdictOf({ access, response }: Row): Verdict {
+  const [first, second] = [phaseVerdict(access), phaseVerdict(response)];
+  const decisive =
+    second !== undefined && (first === undefined || rank(second) >= rank(first)) ? second : first;
+  const kind = decisive?.kind ?? 'permit';
+  const isMonitored = decisive?.isMonitored ?? false;
+  return {
+    kind,
+    isMonitored,
+    word: decisive === undefined ? 'no decision' : wordOf(kind, isMonitored),
+    status: response?.status ?? access?.status,
+    code: response?.code ?? access?.code,
+  };
+}
+
+export function phaseVerdict(phase: RowPhase | undefined): { kind: Kind; isMonitored: boolean } | undefined {
+  if (phase?.outcome === undefined) return undefined;
+  const outcome = phase.outcome.replace(/^monitor_/, '');
+  return {
+    kind: outcome === 'pass' ? 'permit' : (outcome as Kind),
+    isMonitored: outcome !== phase.outcome,
+  };
+}
+
+export function wordOf(kind: Kind, isMonitored: boolean): string {
+  return isMonitored ? `would ${KIND_WORDS[kind]}` : KIND_WORDS[kind];
+}
+
+/** The slower of both calls, milliseconds. */
+export function providerMs({ access, response }: Row): number | undefined {
+  const [first, second] = [access?.providerMs, response?.providerMs];
+  if (first === undefined) return second;
+  return second === undefined ? first : Math.max(first, second);
+}
+
+function rank({ kind }: { kind: Kind }): number {
+  return KINDS.indexOf(kind);
+}

@@ -1,0 +1,120 @@
+import type { Exchange } from '../recordings/exchanges.js';
+import { Exchanges } from '../recordings/exchanges.js';
+import type { LogLine } from '../recordings/log-lines.js';
+import { readLogRecord } from '../recordings/log-record.js';
+
+export interface StoreLimits {
+  /** Exchanges that are kept. */
+  readonly exchanges: number;
+  /** Bytes of log lines that are kept; a JavaScript string takes about as much memory again. */
+  readonly bytes: number;
+}
+
+interface Kept {
+  readonly exchange: Exchange;
+  readonly revision: number;
+  readonly bytes: number;
+}
+
+export interface Problem {
+  readonly line: number;
+  readonly problem: string;
+}
+
+const KEPT_PROBLEMS = 50;
+
+/** The latest exchanges of a log. What is older than the limits allow is dropped, whatever the log holds. */
+export class ExchangeStore {
+  readonly limits: StoreLimits;
+  /** In the order of their last change. */
+  readonly #kept = new Map<number, Kept>();
+  readonly #exchanges: Exchanges;
+  readonly #listeners = new Set<() => void>();
+  #bytes = 0;
+  #revision = 0;
+  #lines = 0;
+  #broken = 0;
+  #problems: Problem[] = [];
+
+  constructor(limits: StoreLimits) {
+    this.limits = limits;
+    this.#exchanges = new Exchanges(limits.exchanges);
+  }
+
+  add({ number, text }: LogLine): void {
+    this.#lines += 1;
+    const record = readLogRecord(text);
+    if (record.kind === 'other') return;
+    if (record.kind === 'broken') {
+      this.#broken += 1;
+      this.#problems = [
+        ...this.#problems.slice(1 - KEPT_PROBLEMS),
+        { line: number, problem: record.problem },
+      ];
+      return;
+    }
+    const exchange = this.#exchanges.add(number, record);
+    const before = this.#kept.get(exchange.key);
+    const bytes = (text?.length ?? 0) + (before?.bytes ?? 0);
+    this.#kept.delete(exchange.key);
+    this.#revision += 1;
+    this.#kept.set(exchange.key, { exchange, revision: this.#revision, bytes });
+    this.#bytes += text?.length ?? 0;
+    this.#drop();
+  }
+
+  /** After lines were added, once for all of them. */
+  announce(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** @returns a function that ends it */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get(key: number): Exchange | undefined {
+    return this.#kept.get(key)?.exchange;
+  }
+
+  /** What has changed since `revision`, oldest change first, `limit` at most. */
+  since(revision: number, limit: number): { readonly exchanges: Exchange[]; readonly revision: number } {
+    const exchanges: Exchange[] = [];
+    let last = revision;
+    for (const kept of this.#kept.values()) {
+      if (kept.revision <= revision) continue;
+      if (exchanges.length === limit) break;
+      exchanges.push(kept.exchange);
+      last = kept.revision;
+    }
+    return { exchanges, revision: last };
+  }
+
+  get counts() {
+    return {
+      lines: this.#lines,
+      exchanges: this.#kept.size,
+      limit: this.limits.exchanges,
+      broken: this.#broken,
+      problems: this.#problems,
+    };
+  }
+
+  /** Every kept exchange has this key or a later one. */
+  get firstKey(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const key of this.#kept.keys()) first = Math.min(first, key);
+    return Number.isFinite(first) ? first : 0;
+  }
+
+  #drop(): void {
+    for (const [key, { bytes }] of this.#kept) {
+      if (this.#kept.size <= this.limits.exchanges && this.#bytes <= this.limits.bytes) return;
+      // The latest one stays, however big it is: its line was within the limit of a line.
+      if (this.#kept.size === 1) return;
+      this.#kept.delete(key);
+      this.#bytes -= bytes;
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import { isAsciiText, textFromBytes } from './text.js';
+
+/** Wire types of Protocol Buffers; groups (3, 4) do not occur in proto3. */
+export const VARINT = 0;
+export const FIXED64 = 1;
+export const DELIMITED = 2;
+export const FIXED32 = 5;
+
+/** Bytes that are no message of this protocol. */
+export class WireError extends Error {
+  override readonly name = 'WireError';
+}
+
+/** Up to here {@link WireReader.readAhead} pays: a text that is cut out of a frame keeps the whole of it in memory. */
+const AHEAD_BYTES = 16 * 1024;
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** Reads the fields of one message after the other. All methods throw {@link WireError} when the bytes end early or make no sense. */
+export class WireReader {
+  #bytes = NO_BYTES;
+  #at = 0;
+  #end = 0;
+  /** The message as Latin-1 from `#aheadAt` on. */
+  #ahead: string | undefined;
+  #aheadAt = 0;
+
+  constructor(bytes = NO_BYTES, start = 0, end = bytes.length) {
+    this.open(bytes, start, end);
+  }
+
+  /** Goes on with the message in these bytes. */
+  open(bytes: Buffer, start: number, end: number): this {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+    this.#ahead = undefined;
+    return this;
+  }
+
+  /** Bytes that were not read yet. */
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
+  /** For a message of many texts: decodes it once, and ASCII texts are cut out of that. */
+  readAhead(): this {
+    if (this.left <= AHEAD_BYTES) {
+      this.#ahead = this.#bytes.toString('latin1', this.#at, this.#end);
+      this.#aheadAt = this.#at;
+    }
+    return this;
+  }
+
+  /** The next tag (field number × 8 + wire type), 0 at the end of the message. */
+  tag(): number {
+    if (this.#at >= this.#end) return 0;
+    const tag = this.varint();
+    if (tag < 8 || tag > 0xffffffff) throw new WireError(`field tag ${tag}`);
+    return tag;
+  }
+
+  /** An unsigned number up to 2^53 - 1; a negative int32 or int64 (ten bytes) comes as its signed value if that is safe. */
+  varint(): number {
+    const first = this.#bytes[this.#at];
+    if (first !== undefined && first < 0x80 && this.#at < this.#end) {
+      this.#at++;
+      return first;
+    }
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (this.#at >= this.#end) throw new WireError('number cut off');
+      const byte = this.#bytes[this.#at++] ?? 0;
+      if (shift < 28) low += (byte & 0x7f) * 2 ** shift;
+      else high += (byte & 0x7f) * 2 ** (shift - 28);
+      if (byte < 0x80) return joinVarint(low, high);
+    }
+    throw new WireError('number longer than ten bytes');
+  }
+
+  double(): number {
+    const at = this.#take(8);
+    return this.#bytes.readDoubleLE(at);
+  }
+
+  text(): string {
+    const length = this.#length();
+    const at = this.#take(length);
+    const end = at + length;
+    if (this.#ahead !== undefined && isAsciiText(this.#bytes, at, end)) {
+      return this.#ahead.slice(at - this.#aheadAt, end - this.#aheadAt);
+    }
+    return textFromBytes(this.#bytes, at, end);
+  }
+
+  /** All bytes that were not read yet; a view, not a copy. */
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at, this.#end);
+  }
+
+  /** A view into the frame, not a copy. */
+  bytes(): Buffer {
+    const length = this.#length();
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  /** Goes into a nested message, to be read to its end. Returns what {@link leave} needs. */
+  enter(): number {
+    const length = this.#length();
+    const at = this.#take(length);
+    const outer = this.#end;
+    this.#at = at;
+    this.#end = at + length;
+    return outer;
+  }
+
+  leave(outer: number): void {
+    this.#end = outer;
+  }
+
+  message<T>(read: (reader: this, depth: number) => T, depth = 0): T {
+    const outer = this.enter();
+    const result = read(this, depth);
+    this.leave(outer);
+    return result;
+  }
+
+  /** Passes over a field that this version does not know. */
+  skip(tag: number): void {
+    switch (tag & 7) {
+      case VARINT:
+        this.varint();
+        return;
+      case FIXED64:
+        this.#take(8);
+        return;
+      case DELIMITED:
+        this.#take(this.#length());
+        return;
+      case FIXED32:
+        this.#take(4);
+        return;
+      default:
+        throw new WireError(`wire type ${tag & 7}`);
+    }
+  }
+
+  #length(): number {
+    const length = this.varint();
+    if (length < 0) throw new WireError('negative length');
+    return length;
+  }
+
+  #take(count: number): number {
+    const at = this.#at;
+    if (count > this.#end - at) throw new WireError('field cut off');
+    this.#at = at + count;
+    return at;
+  }
+}
+
+/** `low` holds 28 bits, `high` the bits above; 64 bits set at the top mean a negative number. */
+function joinVarint(low: number, high: number): number {
+  const value = high >= 2 ** 35 ? (high - 2 ** 36) * 2 ** 28 + low : high * 2 ** 28 + low;
+  if (!Number.isSafeInteger(value)) throw new WireError('number out of range');
+  return value;
+}

@@ -1,0 +1,115 @@
+import * as z from 'zod';
+import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import { OUTCOMES, PHASES } from '../telemetry/decision-log.js';
+
+const TEXT = z.string().optional();
+const NUMBER = z.number().optional();
+/** `"…3 more"` may stand in lists of a line that was shortened. */
+const NAMES = z.array(z.string()).optional();
+const COMMON = {
+  phase: z.enum(PHASES),
+  request_id: TEXT,
+  /** Of a recording (--record-file) and of decisions. */
+  route: TEXT,
+  service: TEXT,
+  provider: TEXT,
+  pid: NUMBER,
+  /** Standard output's lines are cut at 1800 bytes and say so; those of --log-file are whole. */
+  shortened: z.boolean().optional(),
+};
+
+const DECISION = z.object({
+  ...COMMON,
+  decision: z.enum(OUTCOMES),
+  method: TEXT,
+  path: TEXT,
+  status: NUMBER,
+  code: TEXT,
+  detail: TEXT,
+  provider_ms: NUMBER,
+  ms: NUMBER,
+  changed: NAMES,
+  ignored: NAMES,
+  correlation_id: TEXT,
+  provider_error_id: TEXT,
+});
+
+const SIDEBAND = z.object({
+  ...COMMON,
+  status: NUMBER,
+  ms: NUMBER,
+  payload: z.unknown().optional(),
+  answer_headers: z.unknown().optional(),
+  answer: z.unknown().optional(),
+});
+
+/** Members of a log line as they stand there (docs/logs.md); `time` in milliseconds since 1970. */
+export type DecisionLine = z.output<typeof DECISION> & { readonly kind: 'decision'; readonly time?: number };
+/** One sideband call with both messages: only with `enable_debug_logging`. Their shape is not checked yet: see recording.ts. */
+export type SidebandLine = z.output<typeof SIDEBAND> & { readonly kind: 'sideband'; readonly time?: number };
+
+export type LogRecord =
+  | DecisionLine
+  | SidebandLine
+  /** A line that is about no request: a notice, another program's, an empty one. */
+  | { readonly kind: 'other' }
+  /** A line of ping-auth that cannot be read; `problem` says what was expected. */
+  | { readonly kind: 'broken'; readonly problem: string };
+
+const OTHER: LogRecord = { kind: 'other' };
+
+/**
+ * One line of a log. Text before the first brace and after the last one is passed over: Kong writes the plugin server's
+ * lines into its error log with a prefix (`2026/11/23 10:00:00 [info] 1#0: *7 [ping-auth:9] {…}`) and a context behind.
+ * @param text undefined: the line was longer than allowed (see log-lines.ts)
+ */
+export function readLogRecord(text: string | undefined): LogRecord {
+  if (text === undefined) return { kind: 'broken', problem: 'the line is too long for a line of ping-auth' };
+  const start = text.indexOf('{');
+  // The first look is cheap: most lines of Kong's error log are not ours.
+  if (start === -1 || !(start === 0 || text.includes('"event":"'))) return OTHER;
+  const node = parseObject(text.slice(start)) ?? parseObject(text.slice(start, text.lastIndexOf('}') + 1));
+  if (node === undefined) {
+    return {
+      kind: 'broken',
+      problem: 'expected a JSON object in one line; cut off, or written by two at once',
+    };
+  }
+  if (node.event === 'decision') return checked('decision', DECISION, node);
+  if (node.event === 'sideband') return checked('sideband', SIDEBAND, node);
+  return OTHER;
+}
+
+/** Whether the catalogue has this code; a log of another version may have others. */
+export function isErrorCode(code: string | undefined): code is ErrorCode {
+  return code !== undefined && Object.hasOwn(ERRORS, code);
+}
+
+function checked(
+  kind: 'decision' | 'sideband',
+  schema: typeof DECISION | typeof SIDEBAND,
+  node: Readonly<Record<string, unknown>>,
+): LogRecord {
+  const result = schema.safeParse(node);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const member = issue?.path.join('.') ?? '';
+    return {
+      kind: 'broken',
+      problem: `${kind} line, member ${member}: ${issue?.message ?? 'not understood'}`,
+    };
+  }
+  const time = typeof node.time === 'string' ? Date.parse(node.time) : Number.NaN;
+  return { kind, ...result.data, ...(Number.isFinite(time) && { time }) } as LogRecord;
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Readonly<Record<string, unknown>>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

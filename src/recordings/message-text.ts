@@ -1,0 +1,57 @@
+import type { HeaderField } from '../exchange/header-list.js';
+import { type HttpRequest, type HttpResponse, reasonPhrase } from '../exchange/http-message.js';
+import { composeUrl } from '../exchange/request-url.js';
+import { printable } from '../telemetry/redaction.js';
+
+/** A message for people: nothing in it can move a terminal's cursor or change the direction of writing. */
+export interface MessageText {
+  /** `GET https://api.example:443/orders`, `200 OK`. */
+  readonly start: string;
+  readonly headers: readonly HeaderField[];
+  /** JSON is laid out, one member a line. */
+  readonly body: string;
+}
+
+export function requestText(request: HttpRequest): MessageText {
+  return messageText(`${request.method} ${composeUrl(request.url)}`, request.headers, request.body);
+}
+
+export function responseText(response: HttpResponse): MessageText {
+  return messageText(
+    `${response.status} ${reasonPhrase(response.status)}`.trimEnd(),
+    response.headers,
+    response.body,
+  );
+}
+
+/** As lines that can be compared: start line, headers, empty line, body. Empty for undefined: there is no message. */
+export function asLines(message: MessageText | undefined): string {
+  if (message === undefined) return '';
+  const { start, headers, body } = message;
+  const head = [start, ...headers.map(([name, value]) => `${name}: ${value}`)].join('\n');
+  return body === '' ? `${head}\n` : `${head}\n\n${body}\n`;
+}
+
+function messageText(start: string, headers: Iterable<HeaderField>, body: Uint8Array): MessageText {
+  return {
+    start: printable(start),
+    headers: Array.from(headers, ([name, value]) => [printable(name), printable(value)]),
+    body: bodyText(body),
+  };
+}
+
+function bodyText(body: Uint8Array): string {
+  const text = new TextDecoder().decode(body);
+  return laidOut(text).split('\n').map(printable).join('\n');
+}
+
+/** JSON with one member a line; anything else as it is. */
+export function laidOut(text: string): string {
+  // Numbers beyond 2^53 would be shown wrong; then the text as it is tells more.
+  if (!/^\s*[[{]/.test(text) || /\d{16}/.test(text)) return text;
+  try {
+    return JSON.stringify(JSON.parse(text), undefined, 2);
+  } catch {
+    return text;
+  }
+}

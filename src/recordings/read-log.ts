@@ -1,0 +1,55 @@
+import { createReadStream } from 'node:fs';
+import { type Exchange, Exchanges, isOver } from './exchanges.js';
+import { LogLines } from './log-lines.js';
+import { type LogRecord, readLogRecord } from './log-record.js';
+
+export interface NumberedRecord {
+  readonly line: number;
+  readonly record: LogRecord;
+}
+
+/** A file's bytes as they are read, `-` for standard input. The stream fails with Node's own error (ENOENT …). */
+export function openLog(file: string): AsyncIterable<Uint8Array> {
+  return file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+}
+
+/** All lines of a log, those about no request included, one at a time. */
+export async function* readLog(source: AsyncIterable<Uint8Array>): AsyncGenerator<NumberedRecord> {
+  const lines = new LogLines();
+  for await (const chunk of source) {
+    for (const { number, text } of lines.push(chunk)) yield { line: number, record: readLogRecord(text) };
+  }
+  for (const { number, text } of lines.end()) yield { line: number, record: readLogRecord(text) };
+}
+
+/**
+ * The exchanges of a log, each once, when it is over; those that never end come at the end (or as soon as `maxOpen`
+ * later ones wait). Lines that cannot be read go to `onBroken`.
+ */
+export async function* readExchanges(
+  source: AsyncIterable<Uint8Array>,
+  onBroken: (line: number, problem: string) => void,
+  maxOpen = 10_000,
+): AsyncGenerator<Exchange> {
+  const exchanges = new Exchanges(maxOpen);
+  const waiting = new Map<number, Exchange>();
+  for await (const { line, record } of readLog(source)) {
+    if (record.kind === 'other') continue;
+    if (record.kind === 'broken') {
+      onBroken(line, record.problem);
+      continue;
+    }
+    const exchange = exchanges.add(line, record);
+    waiting.delete(exchange.key);
+    if (isOver(exchange)) yield exchange;
+    else waiting.set(exchange.key, exchange);
+    if (waiting.size > maxOpen) {
+      for (const [key, oldest] of waiting) {
+        waiting.delete(key);
+        yield oldest;
+        break;
+      }
+    }
+  }
+  yield* waiting.values();
+}
