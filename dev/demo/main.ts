@@ -107,7 +107,7 @@ function invite(landscape: Landscape, pageUrl: string): void {
   curl -i ${kongUrl}/bank/accounts/7 -H 'Authorization: Bearer guest' -X DELETE
   curl -i ${kongUrl}/bank/profile -H 'Authorization: Bearer ada'
   curl -i '${kongUrl}/bank/transfers?trace=1' -H 'Authorization: Bearer ada' -H 'X-Debug: 1' --json '{"amount":5,"fee":1}'
-  npx @modelcontextprotocol/inspector   # an agent: Streamable HTTP, ${kongUrl}/mcp
+  curl -i ${kongUrl}/mcp --json '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_customer"}}'
 
   kill -9 ${landscape.provider().pid}   # the policy provider; after that everything is refused
 
