@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { createAuthority } from '../certificates.js';
 import { startProcess } from '../child-process.js';
 import { Closing } from '../closing.js';
+import { type RunningMcpServer, startMcpServer } from '../mcp/mcp-server.js';
 import { type ProviderProcess, startProviderProcess } from '../policy-provider/process.js';
 import type { ReceivedRequest } from '../upstream/answers.js';
 
@@ -16,11 +17,13 @@ export interface Ports {
   readonly upstream: number;
 }
 
-/** The four processes of the demo: Kong stand-in with the plugin server that it starts, policy provider, upstream. */
+/** The four processes of the demo: Kong stand-in with the plugin server that it starts, policy provider, upstream. And an MCP server. */
 export interface Landscape {
   readonly kongUrl: string;
   readonly providerUrl: string;
   readonly upstreamUrl: string;
+  /** Behind Kong's `/mcp`. */
+  readonly mcpServer: RunningMcpServer;
   /** Holds kong.conf, kong.yml, the certificates and the log. */
   readonly folder: string;
   /** Of the plugin server, with the messages. */
@@ -63,6 +66,9 @@ async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
   );
   closing.add(() => upstream.end());
 
+  const mcpServer = await startMcpServer();
+  closing.add(() => mcpServer.close());
+
   const startProvider = (port: number) =>
     naming('policy provider', '--provider-port', () =>
       startProviderProcess({
@@ -76,7 +82,7 @@ async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
   closing.add(() => provider.end());
   const { url: providerUrl } = provider;
 
-  const files = writeKongFiles(folder, ports.kong, upstream.ready.url, providerUrl, ca);
+  const files = writeKongFiles(folder, ports.kong, [upstream.ready.url, mcpServer.url], providerUrl, ca);
   const kong = await naming('Kong stand-in', '--kong-port', () =>
     startProcess<{ url: string }>('./kong-process.ts', import.meta.url, { args: files }),
   );
@@ -86,6 +92,7 @@ async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
     kongUrl: kong.ready.url,
     providerUrl,
     upstreamUrl: upstream.ready.url,
+    mcpServer,
     folder,
     logFile: join(folder, LOG_NAME),
     provider: () => provider,
@@ -113,7 +120,7 @@ async function writeCertificates(folder: string): Promise<string> {
 function writeKongFiles(
   folder: string,
   port: number,
-  upstreamUrl: string,
+  [upstreamUrl, mcpUrl]: readonly [string, string],
   providerUrl: string,
   ca: string,
 ): string[] {
@@ -135,17 +142,19 @@ function writeKongFiles(
     ca_certificate: ca,
     enable_debug_logging: true,
   };
-  const declarative = {
-    _format_version: '3.0',
-    services: [
+  const service = (name: string, url: string, special: object) => ({
+    name,
+    url,
+    routes: [
       {
-        name: 'bank',
-        url: upstreamUrl,
-        routes: [
-          { name: 'bank', paths: ['/bank'], strip_path: false, plugins: [{ name: 'ping-auth', config }] },
-        ],
+        ...{ name, paths: [`/${name}`], strip_path: false },
+        plugins: [{ name: 'ping-auth', config: { ...config, ...special } }],
       },
     ],
+  });
+  const declarative = {
+    _format_version: '3.0',
+    services: [service('bank', upstreamUrl, {}), service('mcp', new URL(mcpUrl).origin, { mcp: true })],
   };
   const files = [join(folder, 'kong.conf'), join(folder, 'kong.yml')] as const;
   writeFileSync(files[0], `${conf.join('\n')}\n`);

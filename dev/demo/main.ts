@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { sendRequest } from '../http-client.js';
+import { tellAgentStory } from './agent-story.js';
 import { startInspectPage } from './inspect-page.js';
 import { type Landscape, startLandscape } from './landscape.js';
 import { heading, tell } from './narrate.js';
@@ -57,8 +58,10 @@ async function main(): Promise<void> {
   for (const [index, story] of STORIES.entries()) {
     if (tell(index + 1, story, await live(landscape, story))) right += 1;
   }
-  const allRight = right === STORIES.length;
-  const sum = `${right} of ${STORIES.length} stories came out right`;
+  const count = STORIES.length + 1;
+  if (await tellAgentStory(count, landscape)) right += 1;
+  const allRight = right === count;
+  const sum = `${right} of ${count} stories came out right`;
   console.log(`\n${styleText(allRight ? 'green' : 'red', sum)}`);
   if (!allRight) console.log(landscape.kongOutput());
   if (flags.once) await stop(allRight ? 0 : 1);
@@ -87,7 +90,9 @@ function introduce(landscape: Landscape): void {
                   │ unix socket
              plugin server  dist/bin/ping-auth-pluginserver.mjs
                   │ sideband calls
-           policy provider  ${landscape.providerUrl}, rules in dev/demo/rules.yaml`);
+           policy provider  ${landscape.providerUrl}, rules in dev/demo/rules.yaml
+
+  /bank leads to the upstream, /mcp to an MCP server  ${landscape.mcpServer.url}`);
 }
 
 function invite(landscape: Landscape, pageUrl: string): void {
@@ -102,6 +107,7 @@ function invite(landscape: Landscape, pageUrl: string): void {
   curl -i ${kongUrl}/bank/accounts/7 -H 'Authorization: Bearer guest' -X DELETE
   curl -i ${kongUrl}/bank/profile -H 'Authorization: Bearer ada'
   curl -i '${kongUrl}/bank/transfers?trace=1' -H 'Authorization: Bearer ada' -H 'X-Debug: 1' --json '{"amount":5,"fee":1}'
+  curl -i ${kongUrl}/mcp --json '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_customer"}}'
 
   kill -9 ${landscape.provider().pid}   # the policy provider; after that everything is refused
 

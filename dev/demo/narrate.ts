@@ -31,7 +31,12 @@ export function tell(number: number, story: Story, trail: Trail): boolean {
   ]);
   party('upstream got', reached.length === 0 ? ['nothing'] : reached);
   party('client got', [`${got.status} ${got.reason}`, ...headerLines(got.headers), ...bodyLines(got.text())]);
-  return Object.entries(story.checks)
+  return verdict(story.checks, trail);
+}
+
+/** Says of each check whether it holds. Returns whether all do. */
+export function verdict<T>(checks: Readonly<Record<string, (trail: T) => boolean>>, trail: T): boolean {
+  return Object.entries(checks)
     .map(([words, holds]) => {
       const right = holds(trail);
       console.log(`  ${right ? styleText('green', '✔') : styleText('red', '✘')} ${words}`);
@@ -44,14 +49,14 @@ export function heading(text: string): void {
   console.log(`\n${styleText('bold', `── ${text} ${'─'.repeat(Math.max(0, 72 - text.length))}`)}`);
 }
 
-function party(name: string, lines: readonly string[]): void {
+export function party(name: string, lines: readonly string[]): void {
   lines.forEach((line, index) => {
     const label = styleText('cyan', (index === 0 ? name : '').padEnd(14));
     console.log(`  ${label}${line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE - 1)}…` : line}`);
   });
 }
 
-function callLines(call: SidebandCall): string[] {
+export function callLines(call: SidebandCall): string[] {
   const when = call.phase === 'request' ? 'before' : 'after ';
   const [first = '', ...rest] = explainDecision(asObject(call.payload), asObject(call.answer), call.status);
   return [`${when}  ${first}`, ...rest.map((line) => `        ${line}`)];

@@ -76,7 +76,19 @@ function changeQuery(query: string, rule: ChangeRule['query'], lookup: Lookup): 
 
 function changeBody(
   body: string | undefined,
-  rule: { body?: string | undefined; json?: JsonValue | undefined; strip?: string[] | undefined },
+  rule: Pick<RewriteRule, 'body' | 'json' | 'strip' | 'replace'>,
+  lookup: Lookup,
+): string | undefined {
+  const text = newText(body, rule, lookup);
+  return Object.entries(rule.replace ?? {}).reduce(
+    (rest, [pattern, by]) => rest?.replaceAll(new RegExp(pattern, 'g'), by),
+    text,
+  );
+}
+
+function newText(
+  body: string | undefined,
+  rule: Pick<RewriteRule, 'body' | 'json' | 'strip'>,
   lookup: Lookup,
 ): string | undefined {
   if (rule.body !== undefined) return fillText(rule.body, lookup);

@@ -3,12 +3,13 @@ import { decodeUtf8 } from '../exchange/text.js';
 import { changedBody } from './changed-body.js';
 import type { ResponseChanges } from './decision.js';
 
-/** An exit and Kong itself see to these; they are never taken away by us. */
+/** An exit and Kong itself see to these, and a length would be that of another body: never set nor taken away by us. */
 const FRAMING = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);
 
 /**
- * The changes that make of the upstream's response what the policy made of another form of it: the one message of an event
- * stream in the place of the stream. The client gets that form even where the policy changed nothing.
+ * The changes that make of the upstream's response another form of it, with what the policy made of that: the one message of
+ * an event stream in the place of the stream, a JSON-RPC error in the place of a denial. The client gets that form even where
+ * the policy changed nothing.
  *
  * @param changes relative to `shown`, whose body is text
  * @returns the same relative to `original`; the body is always new
@@ -21,7 +22,7 @@ export function inPlaceOf(
   const set = new Map(changes.headers.set);
   const remove = new Set(changes.headers.remove);
   for (const [name, values] of shown.headers.toMap()) {
-    if (set.has(name) || remove.has(name)) continue;
+    if (set.has(name) || remove.has(name) || FRAMING.has(name)) continue;
     const own = original.headers.getAll(name);
     if (own.length !== values.length || values.some((value, at) => value !== own[at])) set.set(name, values);
   }

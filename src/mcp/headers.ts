@@ -122,12 +122,13 @@ export function decodeValue(value: string): string | undefined {
 
 /**
  * What a body is said to be. `json` and `stream` only when nobody can take it for something else: one Content-Type, and
- * UTF-8 if a charset is named; `none` without a Content-Type.
+ * UTF-8 if a charset is named; `none` without a Content-Type. `content_type` is one, too, for who reads CGI variables.
  */
 export function bodyType(headers: HeaderList): 'json' | 'stream' | 'other' | 'none' {
-  const [type, ...others] = headers.getAll('content-type');
+  const types = headers.getAll('content-type');
+  const [type] = types;
+  if (headers.has('content_type') || types.length > 1) return 'other';
   if (type === undefined) return 'none';
-  if (others.length > 0) return 'other';
   const [, media] = CONTENT_TYPE.exec(type) ?? [];
   if (media === undefined) return 'other';
   return media.toLowerCase() === 'application/json' ? 'json' : 'stream';

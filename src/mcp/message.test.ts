@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { methodLabel, readMessage } from './message.js';
 
 const CALL = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'echo', arguments: { a: 1 } } };
+const manyMembers = (): [string, unknown][] =>
+  Array.from({ length: 1001 }, (_, n) => [n === 0 ? 'name' : `m${n}`, 'echo']);
 const read = (value: unknown) => readMessage(typeof value === 'string' ? value : JSON.stringify(value));
 const fault = (value: unknown) => {
   const message = read(value);
@@ -57,6 +59,7 @@ describe('a request', () => {
     ['a method that is no string', { ...CALL, method: 1 }],
     ['an empty method', { ...CALL, method: '' }],
     ['a method that no header can hold', { ...CALL, method: 'tools/call\n' }],
+    ['a method that a server without regard to case would know', { ...CALL, method: 'Tools/Call' }],
     ['a method of many characters', { ...CALL, method: 'x'.repeat(200) }],
     ['params in an array', { ...CALL, params: ['echo'] }],
     ['params null', { ...CALL, params: null }],
@@ -64,6 +67,7 @@ describe('a request', () => {
     ['a call without params', { ...CALL, params: undefined }],
     ['a name that is no string', { ...CALL, params: { name: 1 } }],
     ['an empty name', { ...CALL, params: { name: '' } }],
+    ['params with thousands of members', { ...CALL, params: Object.fromEntries(manyMembers()) }],
     ['a name of many characters', { ...CALL, params: { name: 'x'.repeat(5000) } }],
     ['a read without a URI', { ...CALL, method: 'resources/read' }],
     ['method and result', { ...CALL, result: {} }],
@@ -140,4 +144,5 @@ it('a metric has labels for known methods only', () => {
   const label = (method: string) => methodLabel({ method });
   expect(label('tools/call')).toBe('tools/call');
   expect(label('tools/call2')).toBe('other');
+  expect(label('TOOLS/CALL')).toBe('other');
 });

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, MAX_DEPTH, readStrictJson } from './strict-json.js';
+import { isObject, type JsonObject, MAX_DEPTH, MAX_VALUES, readStrictJson } from './strict-json.js';
 
 /** A string or a safe integer, as JSON-RPC in MCP has it: what cannot be told from its neighbour (1e400, 2^53 + 1) is none. */
 export type MessageId = string | number;
@@ -43,6 +43,8 @@ export interface MessageFault {
 const MAX_METHOD = 128;
 const MAX_NAME = 4096;
 const MAX_ID = 512;
+/** At the top, in `params`, `result` or `error`: the specification has a handful, extensions some more. */
+const MAX_MEMBERS = 1000;
 const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
 
 /** Where the name stands in `params`. Of tasks the extension says so (SEP-2663), of the others the revision 2026-07-28. */
@@ -102,6 +104,8 @@ function readRequest(value: JsonObject, id: MessageId | undefined): McpMessage |
   if (typeof method !== 'string' || method.length > MAX_METHOD || !/^[\x21-\x7e]+$/.test(method)) {
     return invalid('method is not the name of a method', id);
   }
+  const known = METHODS.get(method.toLowerCase());
+  if (known !== undefined && known !== method) return invalid(`method is nearly ${known}`, id);
   if (params !== undefined && !isObject(params)) return invalid('params is not an object', id);
   const confusing = params && confusingName(params, PARAMS_MEMBERS);
   if (confusing !== undefined) return invalid(`params has ${confusing}`, id);
@@ -139,8 +143,10 @@ function readResponse(value: JsonObject, id: MessageId | undefined): McpResponse
 
 /** What is wrong with the names of an object's members, if anything is. */
 function confusingName(object: JsonObject, defined: ReadonlyMap<string, string>): string | undefined {
+  const names = Object.keys(object);
+  if (names.length > MAX_MEMBERS) return `more than ${MAX_MEMBERS} members`;
   const seen = new Set<string>();
-  for (const name of Object.keys(object)) {
+  for (const name of names) {
     const folded = fold(name);
     const wanted = defined.get(folded);
     if (wanted !== undefined && wanted !== name) return `a member that is nearly called ${wanted}`;
@@ -168,6 +174,7 @@ const WORDS = {
   'no JSON': 'the body is not JSON',
   'half a surrogate pair': 'the body holds half a surrogate pair, which is no text',
   'too deep': `the body is nested deeper than ${MAX_DEPTH}`,
+  'too many values': `the body holds more than ${MAX_VALUES} values`,
   'a member twice': 'an object in the body has a member twice',
 } as const;
 
@@ -180,16 +187,14 @@ function invalid(words: string, id?: MessageId): MessageFault {
 }
 
 /** All requests and notifications that some revision from 2025-03-26 to 2026-07-28 has clients send. */
-const KNOWN_METHODS = new Set(
-  (
-    'initialize ping server/discover tools/list tools/call resources/list resources/templates/list resources/read ' +
+const METHODS = namesByFolded(
+  'initialize ping server/discover tools/list tools/call resources/list resources/templates/list resources/read ' +
     'resources/subscribe resources/unsubscribe prompts/list prompts/get completion/complete logging/setLevel ' +
     'subscriptions/listen tasks/get tasks/list tasks/result tasks/update tasks/cancel notifications/initialized ' +
-    'notifications/cancelled notifications/progress notifications/roots/list_changed notifications/tasks/status'
-  ).split(' '),
+    'notifications/cancelled notifications/progress notifications/roots/list_changed notifications/tasks/status',
 );
 
 /** The method as the label of a metric: clients must not be able to make new series. */
 export function methodLabel({ method }: { readonly method: string }): string {
-  return KNOWN_METHODS.has(method) ? method : 'other';
+  return METHODS.get(method.toLowerCase()) === method ? method : 'other';
 }

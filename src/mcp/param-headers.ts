@@ -46,7 +46,7 @@ export class KnownParamHeaders {
   /** What the headers of a call say otherwise than its arguments, in words for the client; undefined when nothing is known. */
   disagreement(server: string, message: McpMessage, headers: HeaderList): string | undefined {
     const { method, name, params } = message;
-    if (method !== 'tools/call' || name === undefined) return undefined;
+    if (this.#tools.size === 0 || method !== 'tools/call' || name === undefined) return undefined;
     const known = this.#tools.get(keyOf(server, name)) ?? [];
     const isRequired = requiresHeaders(headers.get(VERSION_HEADER));
     for (const one of known) {

@@ -95,6 +95,7 @@ describe('the HTTP request', () => {
   it('may not be of no type, or of two', () => {
     expect(refused({ type: [] })[0]).toBe(400);
     expect(refused({ type: [JSON_TYPE, JSON_TYPE] })[0]).toBe(400);
+    expect(refused({ type: [JSON_TYPE, ['content_type', 'application/json; charset=utf-7']] })[0]).toBe(400);
   });
 
   it('carries no response of the client, and no broken message', () => {
@@ -291,6 +292,7 @@ describe('what the policy changes', () => {
     notAccepted({ set: { 'mcp-name': 'other' } }, { headers: sent });
     notAccepted({ set: { 'mcp-name': 'other' } });
     notAccepted({ set: { 'mcp-method': 'tools/list' } });
+    notAccepted({ set: { mcp_name: 'x' } });
     notAccepted({ set: { mcp_name: 'x' }, body: body({ name: 'other' }) }, { headers: sent });
     notAccepted({ set: { 'mcp-name': 'third' }, body: body({ name: 'other' }) }, { headers: sent });
   });

@@ -1,5 +1,6 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HeaderList } from '../exchange/header-list.js';
+import { canonicalName } from '../exchange/header-rules.js';
 import type { HttpRequest } from '../exchange/http-message.js';
 import { decodeUtf8 } from '../exchange/text.js';
 import {
@@ -68,8 +69,9 @@ export function readMcpRequest(
     const words = 'Content-Type is not application/json, in UTF-8 and given once';
     throw new McpRefusal('mcp_message_invalid', -32600, words);
   }
-  if (text === undefined)
-    throw new McpRefusal('mcp_message_invalid', -32700, 'the body is not text in UTF-8');
+  if (text === undefined) {
+    throw new McpRefusal('mcp_message_invalid', -32700, 'the body is no text in UTF-8 or over the limit');
+  }
   const message = messageOf(text);
   const complaint =
     disagreement(message, headers) ?? paramHeaders?.known.disagreement(paramHeaders.server, message, headers);
@@ -118,7 +120,7 @@ export function mcpHeaderChanges(
 ): ChangedRequest['headers'] {
   const { set, remove } = changed.headers;
   if (changed.method !== undefined) throw notAccepted('changes the HTTP method of an MCP message');
-  const touchesHeaders = MCP_HEADERS.some((name) => set.has(name) || remove.includes(name));
+  const touchesHeaders = [...set.keys(), ...remove].some((name) => MCP_HEADERS.includes(canonicalName(name)));
   if (changed.body === undefined && !touchesHeaders) return changed.headers;
 
   const after = changed.body === undefined ? message : changedMessage(message, changed.body);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_DEPTH, readStrictJson } from './strict-json.js';
+import { MAX_DEPTH, MAX_VALUES, readStrictJson } from './strict-json.js';
 
 const fault = (text: string) => readStrictJson(text).fault;
 
@@ -68,5 +68,13 @@ describe('strict JSON', () => {
     expect(fault(`"${'['.repeat(1000)}"`)).toBeUndefined();
     expect(fault('{"a":'.repeat(MAX_DEPTH + 1) + 1 + '}'.repeat(MAX_DEPTH + 1))).toBe('too deep');
     expect(fault('['.repeat(4_000_000))).toBe('too deep');
+  });
+
+  it('limits the number of values, before anything is built, and not the length of a text', () => {
+    const list = (item: string, count: number) => `[${`${item},`.repeat(count - 1)}${item}]`;
+    expect(fault(list('1', MAX_VALUES - 1))).toBeUndefined();
+    expect(fault(list('1', MAX_VALUES + 1))).toBe('too many values');
+    expect(fault(list('{}', MAX_VALUES / 2))).toBe('too many values');
+    expect(fault(`"${'[,'.repeat(MAX_VALUES)}"`)).toBeUndefined();
   });
 });

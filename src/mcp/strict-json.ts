@@ -1,11 +1,21 @@
 /// <reference lib="es2024.string" />
 /** Containers inside containers. Tool schemas need a dozen or two; parsers elsewhere give up at 64 (.NET) or 1000 (Jackson). */
 export const MAX_DEPTH = 64;
+/**
+ * Values in one text. Megabytes of `{},{},{}` take seconds to read, in which nobody else is served; megabytes of text take
+ * none, and that is what large messages are made of.
+ */
+export const MAX_VALUES = 250_000;
 
 export type JsonObject = { readonly [name: string]: unknown };
 
 /** Why a text is not JSON that every reader reads alike. In words, for the client as well: never quotes the text. */
-export type JsonFault = 'no JSON' | 'half a surrogate pair' | 'too deep' | 'a member twice';
+export type JsonFault =
+  | 'no JSON'
+  | 'half a surrogate pair'
+  | 'too deep'
+  | 'too many values'
+  | 'a member twice';
 
 /** A text as JSON, or what speaks against it. */
 export type StrictJson =
@@ -17,15 +27,16 @@ const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
 
 /**
  * Reads JSON of which no two parsers can have different ideas: what JSON.parse accepts, without a member that occurs
- * twice in one object (most parsers take the last one, some the first), without half surrogate pairs and not nested
- * deeper than `MAX_DEPTH`. A byte order mark is no JSON.
+ * twice in one object (most parsers take the last one, some the first), without half surrogate pairs, not nested deeper
+ * than `MAX_DEPTH` and with no more than `MAX_VALUES`. A byte order mark is no JSON.
  *
  * JSON.parse does the reading. It keeps one member of each name, however a name is spelled; so a member occurs twice
  * exactly when there are more names in the text than members in the value.
  */
 export function readStrictJson(text: string): StrictJson {
   const names = countNames(text);
-  if (names < 0) return { fault: 'too deep' };
+  if (names === TOO_DEEP) return { fault: 'too deep' };
+  if (names === TOO_MANY) return { fault: 'too many values' };
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -41,23 +52,33 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+const TOO_DEEP = -1;
+const TOO_MANY = -2;
+
 /**
- * How many strings are followed by a colon, which in JSON are the member names; -1 when containers are nested too deep,
- * which is told before JSON.parse builds them. What it says of a text that is no JSON means nothing.
+ * How many strings are followed by a colon, which in JSON are the member names. `TOO_DEEP` and `TOO_MANY` are told before
+ * JSON.parse builds anything. What it says of a text that is no JSON means nothing.
  */
 function countNames(text: string): number {
   const { length } = text;
   let names = 0;
   let depth = 0;
+  // One that stands alone, one behind each comma, and one in each container, be it empty.
+  let values = 1;
   for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       at = endOfString(text, at);
       if (at < 0) return names;
     } else if (code === COLON) names += 1;
-    else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
+    else if (code === COMMA) {
+      values += 1;
+      if (values > MAX_VALUES) return TOO_MANY;
+    } else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
       depth += 1;
-      if (depth > MAX_DEPTH) return -1;
+      values += 1;
+      if (depth > MAX_DEPTH) return TOO_DEEP;
+      if (values > MAX_VALUES) return TOO_MANY;
     } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) depth -= 1;
   }
   return names;
@@ -65,6 +86,7 @@ function countNames(text: string): number {
 
 const QUOTE = 0x22;
 const COLON = 0x3a;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;

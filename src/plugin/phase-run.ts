@@ -7,10 +7,15 @@ import type { Gateway, LogValues } from '../gateway/gateway.js';
 import { refusalForAgent } from '../mcp/denial.js';
 import type { Asked, CallContext } from '../sideband/sideband-client.js';
 import type { DecisionRecord, Outcome, Phase } from '../telemetry/decision-log.js';
+import { redactText } from '../telemetry/redaction.js';
 import { isTracing, startSidebandSpan } from '../telemetry/tracing.js';
 import { type PhaseEvent, RestartInstance } from './host.js';
 import { type Instance, ready, type Setup } from './instance.js';
 import { refusal } from './refusal.js';
+
+/** Nearly all tools have such a name; others may be a URI as long as a page, with a token in it. */
+const PLAIN_NAME = /^[\w-]{1,64}$/;
+const MAX_LOGGED_NAME = 600;
 
 /** For the case that cannot be: a phase that comes to no end is no permit. */
 const UNDECIDED = new PingAuthError('internal_error', { detail: 'the phase ended without a decision' });
@@ -181,7 +186,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     this.providerErrorId = providerErrorId ?? this.providerErrorId;
   }
 
-  /** For Kong's own log plugins: `ping_auth.decision`, `ping_auth.provider_ms`, `ping_auth.error`; `ping_auth.response.…`. */
+  /** For Kong's own log plugins: `ping_auth.decision`, `ping_auth.provider_ms`, `ping_auth.error`, of MCP `ping_auth.mcp_method`; `ping_auth.response.…`. */
   #logValues(): LogValues {
     const { outcome, code, providerMs } = this;
     const values: Record<string, string | number> = { decision: outcome };
@@ -189,7 +194,9 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     if (code !== undefined) values.error = code;
     if (this.mcp !== undefined) {
       values.mcp_method = this.mcp.method;
-      if (this.mcp.name !== undefined) values.mcp_name = this.mcp.name;
+      const { name } = this.mcp;
+      if (name !== undefined)
+        values.mcp_name = PLAIN_NAME.test(name) ? name : redactText(name, MAX_LOGGED_NAME);
     }
     const line =
       code !== undefined && outcome === 'refuse'

@@ -39,6 +39,8 @@ export class ResponseRun extends PhaseRun {
     this.tracestate = memo.tracestate;
     this.method = memo.method;
     this.status = response.status;
+    // Before anything can be wrong: a refusal carries the message's id.
+    if (setup.mcp !== undefined) this.mcp = memo.mcp;
     admitResponse(response);
 
     const shown = showBody(response.body, response.headers, setup.responseBodyRules);
@@ -46,7 +48,6 @@ export class ResponseRun extends PhaseRun {
     if (body.kind === 'omitted') this.bodyNotShown = body.reason;
     let form = response;
     if (setup.mcp !== undefined && memo.mcp !== undefined) {
-      this.mcp = memo.mcp;
       form = readMcpResponse(response, textOf(body), memo.mcp.id);
       if (form !== response) body = { kind: 'text', text: decodeUtf8(form.body) ?? '' };
       if (memo.mcp.method === 'tools/list') learnTools(setup.mcp, memo, textOf(body));
@@ -61,15 +62,13 @@ export class ResponseRun extends PhaseRun {
     this.status = changes.status ?? response.status;
     const outcome = this.changed.length > 0 ? 'change' : 'pass';
     this.outcome = monitor ? `monitor_${outcome}` : outcome;
-    if (setup.mcp?.denials === 'json_rpc' && memo.mcp?.id !== undefined && this.status >= 400 && !monitor) {
-      const denied = applyResponseChanges(form, changes, memo.method);
-      const forAgent = changes.status === undefined ? denied : denialForAgent(denied, memo.mcp.id);
-      if (forAgent !== denied) {
-        this.answer = forAgent;
-        return;
-      }
-    }
-    if (!monitor) this.#changes = form === response ? changes : inPlaceOf(response, form, changes);
+    if (monitor) return;
+    this.#changes = form === response ? changes : inPlaceOf(response, form, changes);
+    if (setup.mcp?.denials !== 'json_rpc' || changes.status === undefined) return;
+    const denied = applyResponseChanges(form, changes, memo.method);
+    const forAgent = denialForAgent(denied, memo.mcp?.id);
+    if (forAgent === denied) return;
+    this.#changes = inPlaceOf(response, forAgent, { ...NO_RESPONSE_CHANGES, status: forAgent.status });
   }
 
   protected override passesWithout(error: PingAuthError, { config }: Setup): boolean {

@@ -43,6 +43,7 @@ describe('strict JSON', () => {
     fc.assert(
       fc.property(texts, (text) => {
         const { value, fault } = readStrictJson(text);
+        if (fault === 'too many values') throw new Error('the fuzzer makes no texts of that size');
         seen[fault ?? 'read'] += 1;
         const parsed = attempt(() => JSON.parse(text) as unknown);
         if (fault === undefined) {

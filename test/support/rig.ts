@@ -23,6 +23,8 @@ export interface RouteOptions {
   readonly paths: readonly string[];
   /** Over the rig's configuration. */
   readonly config: Config;
+  /** URL of another upstream than the rig's own; its path does not count. */
+  readonly upstream?: string;
 }
 
 export interface RigOptions {
@@ -172,17 +174,18 @@ function declarativeConfig(
     strip_path: false,
     plugins: [{ name: 'ping-auth', config: { ...own, ...config } }],
   });
-  const special = (options.routes ?? []).map(({ paths, config }, i) => route(`special-${i}`, paths, config));
+  const services = (options.routes ?? []).map(({ paths, config, upstream = upstreamUrl }, i) => ({
+    name: `special-${i}`,
+    url: new URL(upstream).origin,
+    retries: 0,
+    routes: [route(`special-${i}`, paths, config)],
+  }));
   return {
     _format_version: '3.0',
     plugins: companionPlugins(options.host),
     services: [
-      {
-        name: 'upstream',
-        url: upstreamUrl,
-        retries: 0,
-        routes: [...special, route('everything-else', ['/'], {})],
-      },
+      ...services,
+      { name: 'upstream', url: upstreamUrl, retries: 0, routes: [route('everything-else', ['/'], {})] },
     ],
   };
 }
