@@ -16,6 +16,7 @@ import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderField } from '../exchange/header-list.js';
 import type { HttpRequest } from '../exchange/http-message.js';
 import type { RequestAnswer } from '../exchange/sideband-message.js';
+import { applyRequestChanges } from './apply.js';
 import { describeChanges, isUnchanged, type RequestChanges, type RequestDecision } from './decision.js';
 import { decideRequest } from './request-decision.js';
 
@@ -553,6 +554,32 @@ describe('bodies', () => {
       const said = changes.headers.set.get('content-type');
       expect(said).toEqual(type.includes('charset') ? ['text/plain; charset=utf-8'] : undefined);
     }
+  });
+
+  it('that the policy left alone are written anew when its headers would make another text of the bytes', () => {
+    const utf8: HeaderField = ['content-type', 'text/plain; charset=utf-8'];
+    for (const [body, ...headers] of CODED) {
+      const others = headers.map(([name]) => name);
+      const request = post(body, headers);
+      const changes = changesOf(request, {
+        body: '{"a":"é"}',
+        headers: [...without(request, ...others), utf8],
+      });
+      const upstream = applyRequestChanges(request, changes);
+      expect(text(upstream.body)).toBe('{"a":"é"}');
+      expect(upstream.headers.getAll('content-encoding')).toEqual([]);
+      expect(upstream.headers.getAll('content-type')).toEqual([utf8[1]]);
+    }
+    const plain = post('é', [utf8]);
+    const as = (...fields: HeaderField[]) =>
+      changesOf(plain, { headers: [...without(plain, 'content-type'), ...fields] });
+    expect(text(as(['content-type', 'text/plain; charset=utf-16']).body)).toBe('é');
+    expect(as(['content-type', 'text/plain; charset=utf-16']).headers).toMatchObject({ remove: [] });
+    expect(text(as(utf8, ['content-encoding', 'gzip']).body)).toBe('é');
+    expect(as(utf8, ['content-encoding', 'gzip']).headers.set.size).toBe(0);
+    // Another type of the same text is no reason.
+    expect(as(['content-type', 'text/markdown']).body).toBeUndefined();
+    expect(as().body).toBeUndefined();
   });
 
   it('that were compressed and are erased lose Content-Encoding', () => {

@@ -258,6 +258,30 @@ describe('bodies', () => {
     expect(set).toEqual(new Map([['content-type', ['text/plain; charset=utf-8']]]));
   });
 
+  it('are written anew when headers of the answer would make another text of the bytes', () => {
+    const fields: HeaderField[] = [
+      ['content-type', 'text/plain; charset=iso-8859-1'],
+      ['content-encoding', 'gzip'],
+    ];
+    const coded = aResponse(200, fields, gzipSync(Uint8Array.of(0xe9)));
+    for (const headers of [
+      [],
+      fields.slice(0, 1),
+      fields.slice(1),
+      [['content-type', 'text/html']] as const,
+    ]) {
+      const changes = changesOf(coded, { headers });
+      expect(text(changes.body)).toBe('é');
+      expect(changes.headers.remove).toContain('content-encoding');
+      expect(changes.headers.set.get('content-type')?.join() ?? '').toMatch(/^$|; charset=utf-8$/);
+    }
+    expect(changesOf(coded, { headers: [...fields, ['x-a', '1']] }).body).toBeUndefined();
+    // What was not shown is the policy's own business.
+    const opaque = aResponse(200, [OPAQUE, ['content-encoding', 'gzip']], gzipSync('{}'));
+    expect(changesOf(opaque, { headers: [OPAQUE] }).body).toBeUndefined();
+    expect(changesOf(coded, { headers: [] }, { method: 'HEAD' }).body).toBeUndefined();
+  });
+
   it('are never given to HEAD', () => {
     const response = aResponse(200, [['content-length', '5']]);
     const { changes, notes } = decide(response, { responseCode: '403', body: 'no' }, { method: 'HEAD' });
