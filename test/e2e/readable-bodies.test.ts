@@ -67,7 +67,12 @@ const UNREADABLE: readonly Unreadable[] = [
 const quick = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } };
 /** Megabytes in a few bytes. */
 const BOMB = brotliCompressSync(Buffer.alloc(20_000_000, ' '), quick);
-const NO_TEXT: HeaderPairs = [type('application/octet-stream'), coding('gzip')];
+const few = <T extends readonly [string, ...unknown[]]>(all: readonly T[]) =>
+  all.filter(([what]) => ['gzip', 'UTF-16', 'an unknown coding', 'one wrong byte'].includes(what));
+/** Changes a header, for the sake of a line in the log: there is none for what passes as it is. */
+const MARK = ['X-Mark', '1'] as const;
+const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex');
+const NO_TEXT: HeaderPairs = [MARK, type('application/octet-stream'), coding('gzip')];
 
 describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
   let rig: Rig;
@@ -96,6 +101,16 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
           match: { phase: 'response', header: { 'x-change': '1' } },
           rewrite: { body: CHANGED },
         },
+        {
+          name: 'marked request',
+          match: { phase: 'request', header: { 'x-mark': '1' } },
+          change: { headers: { set: { 'x-mark': '2' } } },
+        },
+        {
+          name: 'marked response',
+          match: { phase: 'response', header: { 'x-mark': '1' } },
+          rewrite: { headers: { set: { 'x-mark': '2' } } },
+        },
       ],
     });
   });
@@ -105,19 +120,19 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
   const shown = async () =>
     (await rig.providerCalls()).map(({ phase, payload }) => [phase, (payload as { body?: string }).body]);
 
-  // What is told apart by version ends with Kong's reading of the message, so one of each kind is enough for HTTP/2.
-  /** `body_not_shown` of the requests with such a path, each word once. */
-  const notShown = (path: string) => {
-    const lines = rig
-      .log()
-      .split('\n')
-      .filter((line) => line.includes(`"path":"${path}`));
-    return [...new Set(lines.flatMap((line) => /"body_not_shown":"(\w+)"/.exec(line)?.[1] ?? []))];
-  };
+  /** Waits until the log says from there on, of a request and of a response, that the body was not shown for that reason. */
+  const sayNotShown = (start: number, reason: string) =>
+    until(`body_not_shown: ${reason}`, () =>
+      ['access', 'response'].every((phase) =>
+        new RegExp(`"phase":"${phase}".*"body_not_shown":"${reason}"`).test(rig.log().slice(start)),
+      ),
+    );
 
+  // Host and version end where the body is read, so a few kinds of bodies are enough for all but one of them.
+  const isFirst = host === HOSTS[0];
   describe.each<[Version, readonly Readable[], readonly Unreadable[]]>([
-    ['HTTP/1.1', READABLE, UNREADABLE],
-    ['HTTP/2', READABLE.slice(0, 1), UNREADABLE.slice(0, 1)],
+    ['HTTP/1.1', isFirst ? READABLE : few(READABLE), isFirst ? UNREADABLE : few(UNREADABLE)],
+    ['HTTP/2', few(READABLE), few(UNREADABLE)],
   ])('%s', (version, readable, unreadable) => {
     const post = (path: string, headers: HeaderPairs, body: Buffer) =>
       send(rig, version, { method: 'POST', path, headers, body });
@@ -130,7 +145,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
       expect((await post('/status/204', headers, body)).status).toBe(204);
       expect((await shown())[0]).toEqual(['request', TEXT]);
       const [reached] = rig.upstreamRequests();
-      expect(reached?.bodySha256).toBe(createHash('sha256').update(body).digest('hex'));
+      expect(reached?.bodySha256).toBe(sha256(body));
       const names = headers.map(([name]) => name.toLowerCase());
       const arrived = reached?.headers.filter(([name]) => names.includes(name.toLowerCase()));
       expect(arrived?.map(([, value]) => value).toSorted()).toEqual(
@@ -169,7 +184,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
         const got = await post(`${prefix}/status/204`, headers, body);
         expect([got.status, rig.upstreamRequests(), await rig.providerCalls()]).toEqual([status, [], []]);
       }
-      await until(() => rig.log().includes('request_body_unreadable'));
+      await until('request_body_unreadable', () => rig.log().includes('request_body_unreadable'));
     });
 
     it.each(unreadable)('response, %s (not %i): withheld', async (_what, _status, headers, body) => {
@@ -180,34 +195,38 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
         expect(got.body.includes('admin')).toBe(false);
         expect((await shown()).map(([phase]) => phase)).toEqual(['request']);
       }
-      await until(() => rig.log().includes('response_body_unreadable'));
+      await until('response_body_unreadable', () => rig.log().includes('response_body_unreadable'));
     });
 
     it('allow_unreadable: it passes unseen, in both directions', async () => {
+      const start = rig.log().length;
       for (const [, , headers, body] of unreadable) {
         await rig.clear();
-        expect((await post('/lenient/status/204', headers, body)).status).toBe(204);
-        expect((await get(headers, body, '/lenient')).body.equals(body)).toBe(true);
+        const marked = [...headers, MARK];
+        expect((await post('/lenient/status/204', marked, body)).status).toBe(204);
+        expect(rig.upstreamRequests()[0]?.bodySha256).toBe(sha256(body));
+        expect((await get(marked, body, '/lenient')).body.equals(body)).toBe(true);
         const seen = await shown();
         expect([seen[0], seen[3]]).toEqual([
           ['request', undefined],
           ['response', undefined],
         ]);
       }
-      await until(() => notShown('/lenient').join() === 'unreadable');
+      await sayNotShown(start, 'unreadable');
     });
 
     it('what is no text is left out, and the decision line says so', async () => {
+      const start = rig.log().length;
       const body = gzipSync(TEXT);
-      const path = `/plain-${version.slice(-1)}/status/204`;
-      expect((await post(path, NO_TEXT, body)).status).toBe(204);
+      expect((await post('/status/204', NO_TEXT, body)).status).toBe(204);
+      expect(rig.upstreamRequests()[0]?.bodySha256).toBe(sha256(body));
       expect((await get(NO_TEXT, body)).body.equals(body)).toBe(true);
       const seen = await shown();
       expect([seen[0], seen[3]]).toEqual([
         ['request', undefined],
         ['response', undefined],
       ]);
-      await until(() => notShown(path).join() === 'content_encoding');
+      await sayNotShown(start, 'content_encoding');
       expect((await post('/strict/status/204', NO_TEXT, body)).status).toBe(415);
       expect((await get(NO_TEXT, body, '/strict')).status).toBe(502);
     });
@@ -218,7 +237,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
       expect(rig.upstreamRequests()).toEqual([]);
       expect((await get(packed, BOMB)).status).toBe(502);
       for (const phase of ['request', 'response'])
-        await until(() => rig.log().includes(`"code":"${phase}_body_too_large"`));
+        await until(`${phase}_body_too_large`, () => rig.log().includes(`"code":"${phase}_body_too_large"`));
       const headers = [type('text/plain'), coding('gzip')];
       const large = testText(100_000);
       expect((await get(headers, gzipSync(large))).status).toBe(200);
@@ -226,7 +245,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
     });
   });
 
-  it('fail-open where it applies, to show that it is on', async () => {
+  it('a provider that fails is another matter: there it fails open', async () => {
     await rig.setRules([{ name: 'down', error: { status: 500 } }]);
     const headers = [type('application/json')];
     const sent = { method: 'POST', path: '/open/status/204', headers, body: Buffer.from(TEXT) };
