@@ -27,6 +27,11 @@ export function configWarnings(config: PluginConfig, now: number = Date.now()): 
       'fail_open_response: is true, so responses pass unfiltered while the policy provider is down',
     );
   }
+  if (config.opaque_bodies === 'allow_unreadable') {
+    warnings.push(
+      'opaque_bodies: is allow_unreadable, so a client hides a body from the policy by one wrong byte or an unknown Content-Encoding',
+    );
+  }
   if (config.connection_timeout_ms > 50_000 && config.call_timeout_ms === undefined) {
     warnings.push(
       "connection_timeout_ms: is over 50000; calls end after 50 seconds, before Kong's own limit of 60",
