@@ -31,17 +31,9 @@ const READABLE: readonly Readable[] = [
   ['bare deflate', [type('text/plain'), coding('deflate')], deflateRawSync(TEXT)],
   ['brotli', [type('application/problem+json'), coding('br')], brotliCompressSync(TEXT)],
   ['two codings', [type('application/json'), coding('br, gzip')], gzipSync(brotliCompressSync(TEXT))],
-  [
-    'two gzip members',
-    [type('application/json'), coding('gzip')],
-    Buffer.concat([gzipSync(TEXT.slice(0, 9)), gzipSync(TEXT.slice(9))]),
-  ],
   ['iso-8859-1', [type('text/plain; charset=iso-8859-1')], latin1(TEXT)],
-  ['iso-8859-1 JSON', [type('application/json; charset=iso-8859-1')], latin1(TEXT)],
   ['UTF-16', [type('application/json; charset=utf-16')], Buffer.from(TEXT, 'utf16le')],
-  ['gzip of iso-8859-1', [type('text/plain; charset=latin1'), coding('gzip')], gzipSync(latin1(TEXT))],
   ['no type', [coding('gzip')], gzipSync(TEXT)],
-  ['a form', [type('multipart/form-data; boundary=b'), coding('gzip')], gzipSync(TEXT)],
   ...(knowsZstd ? [['zstd', ZSTD, zstdFrame(TEXT)] as const] : []),
 ];
 
@@ -49,20 +41,11 @@ const READABLE: readonly Readable[] = [
 const UNREADABLE: readonly Unreadable[] = [
   ['an unknown coding', 415, [type('application/json'), coding('x')], Buffer.from(TEXT)],
   ...(knowsZstd ? [] : [['zstd, which Node.js 20 does not have', 415, ZSTD, zstdFrame(TEXT)] as const]),
-  ['five codings', 415, [coding('gzip, gzip, gzip, gzip, gzip')], gzipSync(TEXT)],
   ['an unknown charset', 415, [type('application/json; charset=utf-7')], Buffer.from(TEXT)],
   ['broken gzip', 400, [type('application/json'), coding('gzip')], gzipSync(TEXT).subarray(0, -3)],
-  [
-    'something behind gzip',
-    400,
-    [type('text/plain'), coding('gzip')],
-    Buffer.concat([gzipSync(TEXT), latin1('x')]),
-  ],
   ['one wrong byte', 400, [type('application/json')], latin1('{"role":"admin","x":"\xff"}')],
   ['ASCII as UTF-16', 400, [type('application/json; charset=utf-16')], Buffer.from('{"role":"admin" }')],
   ['plain text as gzip', 400, [type('application/json'), coding('gzip')], Buffer.from(TEXT)],
-  ['a wrong byte without a type', 400, [], latin1('{"x":"\xff"}')],
-  ['a form with a wrong byte', 400, [type('application/x-www-form-urlencoded')], latin1('a=\xff')],
 ];
 const quick = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } };
 /** Megabytes in a few bytes. */
@@ -87,7 +70,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
         // A client's body is never a reason to fail open.
         {
           paths: ['/open'],
-          config: { allow_http2: true, fail_open_request: true, fail_open_response: true },
+          config: { allow_http2: true, fail_open_request: true, fail_open_response: true, error_status: 503 },
         },
       ],
       rules: [
@@ -180,22 +163,24 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
     });
 
     it.each(unreadable)('request, %s: %i, nobody is asked', async (_what, status, headers, body) => {
-      for (const prefix of ['', '/open']) {
-        const got = await post(`${prefix}/status/204`, headers, body);
-        expect([got.status, rig.upstreamRequests(), await rig.providerCalls()]).toEqual([status, [], []]);
-      }
+      const got = await post('/open/status/204', headers, body);
+      expect([got.status, rig.upstreamRequests(), await rig.providerCalls()]).toEqual([status, [], []]);
       await until('request_body_unreadable', () => rig.log().includes('request_body_unreadable'));
     });
 
     it.each(unreadable)('response, %s (not %i): withheld', async (_what, _status, headers, body) => {
-      for (const prefix of ['', '/open']) {
-        await rig.clear();
-        const got = await get([...headers, ['X-Secret', '1']], body, prefix);
-        expect([got.status, got.headers['x-secret']]).toEqual([502, undefined]);
-        expect(got.body.includes('admin')).toBe(false);
-        expect((await shown()).map(([phase]) => phase)).toEqual(['request']);
-      }
+      const got = await get([...headers, ['X-Secret', '1']], body, '/open');
+      expect([got.status, got.headers['x-secret']]).toEqual([503, undefined]);
+      expect(got.body.includes('admin')).toBe(false);
+      expect((await shown()).map(([phase]) => phase)).toEqual(['request']);
       await until('response_body_unreadable', () => rig.log().includes('response_body_unreadable'));
+    });
+
+    it('the same without fail-open', async () => {
+      for (const [, status, headers, body] of few(unreadable)) {
+        expect((await post('/status/204', headers, body)).status).toBe(status);
+        expect((await get(headers, body)).status).toBe(502);
+      }
     });
 
     it('allow_unreadable: it passes unseen, in both directions', async () => {
