@@ -49,7 +49,13 @@ describe('metrics', () => {
       circuits: () => [['https://pa', 'open']],
       connections: () => [['https://pa', 'idle', 1]],
     });
-    metrics.decision({ phase: 'access', outcome: 'refuse', code: 'provider_timeout', providerMs: 1 });
+    metrics.decision({
+      phase: 'access',
+      outcome: 'refuse',
+      code: 'provider_timeout',
+      providerMs: 1,
+      mcp: { method: 'tools/call' },
+    });
     const { text } = await aggregateSnapshots([await metrics.snapshot()]);
     const page = read('docs/metrics.md');
     for (const [, name = ''] of page.matchAll(/^\| `(ping_auth_\w+)`/gm))
