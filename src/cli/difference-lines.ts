@@ -2,7 +2,7 @@
 import { type ChangeObject, diffLines } from 'diff';
 import { laidOut } from '../recordings/message-text.js';
 import { printable } from '../telemetry/redaction.js';
-import type { Paint } from './paint.js';
+import type { Paint } from './terminal.js';
 
 export interface Side {
   readonly label: string;

@@ -3,10 +3,10 @@ import type { PluginServer } from '../pluginserver/run-server.js';
 import type { Supervisor } from '../pluginserver/workers/supervisor.js';
 import type { ProviderStatus } from '../sideband/sideband-runtime.js';
 import type { AdminCallbacks, AdminServer, Readiness } from '../telemetry/admin.js';
-import type { DecisionLines } from '../telemetry/decision-lines.js';
 import type { ExchangeSink } from '../telemetry/exchange-recorder.js';
 import { createLog, type Log, type LogLevel } from '../telemetry/logger.js';
 import type { Metrics, MetricsSnapshot } from '../telemetry/metrics.js';
+import type { DecisionLines } from '../telemetry/options.js';
 
 export interface ObservabilityOptions {
   readonly logLevel: LogLevel;
@@ -128,7 +128,7 @@ export class Observability {
   #callbacks(): AdminCallbacks {
     return {
       metrics: async () => {
-        const { aggregateSnapshots } = await import('../telemetry/metric-aggregation.js');
+        const { aggregateSnapshots } = await import('../telemetry/admin.js');
         const own = (await this.#metrics?.snapshot()) ?? [];
         const workers = await this.#workerReports();
         return aggregateSnapshots([own, ...workers.map(({ metrics }) => metrics)]);

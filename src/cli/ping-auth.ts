@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
-import { checkCommand, EXIT, type Terminal } from './check/command.js';
+import { checkCommand } from './check/command.js';
 import { explainCommand } from './explain/command.js';
 import { inspectCommand } from './inspect/command.js';
 import { replayCommand } from './replay/command.js';
+import { EXIT, type Terminal } from './terminal.js';
 import { testCommand } from './test/command.js';
 
 const terminal: Terminal = {

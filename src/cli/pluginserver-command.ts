@@ -2,8 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULTS } from '../pluginserver/options.js';
 import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module.js';
-import { parseAdminAddress } from '../telemetry/admin-address.js';
-import { DECISION_LINES, type DecisionLines } from '../telemetry/decision-lines.js';
+import { DECISION_LINES, type DecisionLines, parseAdminAddress } from '../telemetry/options.js';
 import { VERSION } from '../version.js';
 import { manifestVariant } from './plugin-variant.js';
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { certificatesOf } from './pem.js';
+import { certificatesOf } from './formats.js';
 import type { PluginConfig } from './plugin-config.js';
 
 /** What is allowed but should not go unnoticed; logged once per instance. `now`: milliseconds since 1970. */
@@ -25,6 +25,11 @@ export function configWarnings(config: PluginConfig, now: number = Date.now()): 
   if (config.fail_open_response) {
     warnings.push(
       'fail_open_response: is true, so responses pass unfiltered while the policy provider is down',
+    );
+  }
+  if (config.opaque_bodies === 'allow_unreadable') {
+    warnings.push(
+      'opaque_bodies: is allow_unreadable, so a client hides a body from the policy by one wrong byte or an unknown Content-Encoding',
     );
   }
   if (config.connection_timeout_ms > 50_000 && config.call_timeout_ms === undefined) {

@@ -290,6 +290,7 @@ describe('warnings', () => {
     expect(warned({ service_url: 'http://localhost:3020' })).toEqual([]);
     expect(warned({ service_url: 'http://127.0.0.1:3020' })).toEqual([]);
     expect(warned({ service_url: 'http://[::1]:3020' })).toEqual([]);
+    expect(warned({ opaque_bodies: 'reject' })).toEqual([]);
   });
 
   test.each([
@@ -299,6 +300,7 @@ describe('warnings', () => {
     [{ fail_open_request: true }, /^fail_open_request/],
     [{ fail_open_response: true }, /^fail_open_response/],
     [{ mode: 'monitor' }, /^mode: is monitor/],
+    [{ opaque_bodies: 'allow_unreadable' }, /^opaque_bodies: is allow_unreadable/],
     [{ connection_timeout_ms: 60_000 }, /^connection_timeout_ms: is over 50000/],
     [{ max_sideband_response_bytes: 1024 }, /^max_sideband_response_bytes: is smaller/],
   ])('%j', (changes, warning) => {

@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { ADMISSION_FIELDS } from './fields/admission.js';
-import { MESSAGE_FIELDS } from './fields/messages.js';
+import { ADMISSION_FIELDS, MESSAGE_FIELDS } from './fields/messages.js';
 import { POLICY_FIELDS } from './fields/policy.js';
 import { PROVIDER_FIELDS } from './fields/provider.js';
 import { RESILIENCE_FIELDS } from './fields/resilience.js';
@@ -24,5 +23,5 @@ type Shape = { [Name in FieldName]: (typeof FIELDS)[Name]['zod'] };
 
 const shape = Object.fromEntries(FIELD_NAMES.map((name) => [name, FIELDS[name].zod])) as Shape;
 
-/** Checks each field by itself; what concerns several fields is in cross-checks.ts. Unknown keys are dropped. */
+/** Checks each field by itself; what concerns several fields is in parse-config.ts. Unknown keys are dropped. */
 export const CONFIG_SCHEMA = z.object(shape);

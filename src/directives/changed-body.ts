@@ -1,6 +1,7 @@
 import { withUtf8Declaration } from '../exchange/body-charset.js';
 import type { HeaderList } from '../exchange/header-list.js';
 import { canonicalName } from '../exchange/header-rules.js';
+import type { ShownBody } from '../exchange/http-message.js';
 import { mediaType, readParameter, splitParameters } from '../exchange/media-type.js';
 import type { HeaderChanges } from './decision.js';
 import { checkBody } from './validation.js';
@@ -50,6 +51,25 @@ export function changedBody(text: string, changes: HeaderChanges, original: Head
   };
 }
 
+/**
+ * The text of a body that the policy left alone while it changed the headers that say how to read the bytes: they would
+ * be another text now, or none, so that text has to be written anew. undefined when the bytes may stay.
+ * @param changes of the headers, as the policy wants them
+ */
+export function textOfOtherHeaders(shown: ShownBody, changes: HeaderChanges): string | undefined {
+  if (shown.kind !== 'text') return undefined;
+  const isChanged = (wanted: string) =>
+    changes.remove.some((name) => canonicalName(name) === wanted) ||
+    [...changes.set.keys()].some((name) => canonicalName(name) === wanted);
+  if (isChanged('content-encoding')) return shown.text;
+  if (!isChanged('content-type')) return undefined;
+  const isForeign = (shown.charset ?? 'utf-8') !== 'utf-8';
+  const types = changes.set.get('content-type') ?? [];
+  return isForeign || types.some((type) => !mediaType(type).charsets.every(isUtf8Label))
+    ? shown.text
+    : undefined;
+}
+
 /** The Content-Type of the same body in UTF-8; its other parameters, a boundary among them, stay as they are. */
 function inUtf8(contentType: string): string {
   const { kind, charsets } = mediaType(contentType);
@@ -57,10 +77,14 @@ function inUtf8(contentType: string): string {
     if (kind !== 'declared' && kind !== 'xml') return contentType;
     return `${contentType.replace(/[;\s]{1,9}$/, '')}; charset=utf-8`;
   }
-  if (charsets.every((charset) => charset === 'utf-8' || charset === 'utf8')) return contentType;
+  if (charsets.every(isUtf8Label)) return contentType;
   const end = contentType.indexOf(';');
   const others = splitParameters(contentType.slice(end + 1)).filter(
     (parameter) => readParameter(parameter).name !== 'charset',
   );
   return [contentType.slice(0, end), ...others, ' charset=utf-8'].join(';');
+}
+
+function isUtf8Label(charset: string): boolean {
+  return charset === 'utf-8' || charset === 'utf8';
 }

@@ -12,7 +12,7 @@ import {
   parseAuthority,
 } from '../exchange/request-url.js';
 import type { CertificateJwk, RequestAnswer } from '../exchange/sideband-message.js';
-import { changedBody } from './changed-body.js';
+import { changedBody, textOfOtherHeaders } from './changed-body.js';
 import type { Note, RequestDecision } from './decision.js';
 import { requestHeaderChanges } from './request-headers.js';
 import { denialToSend } from './response-decision.js';
@@ -49,7 +49,7 @@ export function decideRequest(
   const method = answer.method === request.method ? undefined : checkNewMethod(answer.method, request.method);
   const host = newUpstreamHost(url, answer.headers, request);
   const headers = requestHeaderChanges(request.headers, shown.headers, answer.headers);
-  const text = newRequestBody(answer.body, shown.body);
+  const text = newRequestBody(answer.body, shown.body) ?? textOfOtherHeaders(shown.body, headers.changes);
   const changed = text === undefined ? undefined : changedBody(text, headers.changes, request.headers);
   return {
     kind: 'permit',

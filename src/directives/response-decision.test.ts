@@ -52,6 +52,7 @@ const plus = (response: HttpResponse, ...fields: HeaderField[]): HeaderField[] =
   ...fields,
 ];
 
+const OPAQUE: HeaderField = ['content-type', 'application/octet-stream'];
 const plain = aResponse(
   200,
   [
@@ -75,11 +76,13 @@ describe('an answer that echoes the response', () => {
       'binary',
       aResponse(
         200,
-        [],
+        [OPAQUE],
         Uint8Array.from({ length: 256 }, (_, i) => i),
       ),
     ],
     ['gzip', aResponse(200, [['content-encoding', 'gzip']], gzipSync('{}'))],
+    ['gzip that is no text', aResponse(200, [OPAQUE, ['content-encoding', 'gzip']], gzipSync('{}'))],
+    ['iso-8859-1', aResponse(200, [['content-type', 'text/plain; charset=latin1']], Uint8Array.of(0xe9))],
     ['204', aResponse(204, [['x-a', '1']])],
     ['304', aResponse(304, [['content-length', '1234']])],
     ['no body', aResponse(200, [['content-length', '0']])],
@@ -110,14 +113,14 @@ describe('status', () => {
 
   it.each(['204', '304'])('%s takes the body away, and the one of the answer', (responseCode) => {
     const { changes, notes } = decide(plain, { responseCode, body: 'more' });
-    expect(changes.body).toEqual(new Uint8Array());
+    expect(changes.body).toEqual(Buffer.alloc(0));
     expect(notes).toEqual([{ what: 'unchangeable_field', name: 'body' }]);
   });
 
   it('made of 204 always comes with a body to write, else the client waits for ever', () => {
-    expect(changesOf(aResponse(204), { responseCode: '200' }).body).toEqual(new Uint8Array());
+    expect(changesOf(aResponse(204), { responseCode: '200' }).body).toEqual(Buffer.alloc(0));
     expect(changesOf(aResponse(204), { responseCode: '200' }, { method: 'HEAD' }).body).toEqual(
-      new Uint8Array(),
+      Buffer.alloc(0),
     );
     expect(text(changesOf(aResponse(204), { responseCode: '200', body: 'x' }).body)).toBe('x');
   });
@@ -227,7 +230,8 @@ describe('bodies', () => {
   it.each<[string, HttpResponse, Partial<ResponseBodySettings>]>([
     ['switched off', plain, { send_response_body: false }],
     ['too large', plain, { max_response_body_bytes: 2, response_body_over_limit: 'omit' }],
-    ['binary', aResponse(200, [], Uint8Array.of(0, 255)), {}],
+    ['binary', aResponse(200, [OPAQUE], Uint8Array.of(0, 255)), {}],
+    ['unreadable', aResponse(200, [], Uint8Array.of(0, 255)), { opaque_bodies: 'allow_unreadable' }],
   ])('that were not shown (%s) cannot be erased, only replaced', (_case, response, settings) => {
     expect(changesOf(response, { body: undefined }, { settings }).body).toBeUndefined();
     expect(changesOf(response, { body: '', responseCode: '201' }, { settings }).body).toBeUndefined();
@@ -235,19 +239,47 @@ describe('bodies', () => {
   });
 
   it('that were not shown do not pass under a denial either', () => {
-    const secret = aResponse(200, [], Uint8Array.of(0, 255));
+    const secret = aResponse(200, [OPAQUE], Uint8Array.of(0, 255));
     expect(changesOf(secret, { responseCode: '403', body: undefined })).toMatchObject({
       status: 403,
-      body: new Uint8Array(),
+      body: Buffer.alloc(0),
     });
   });
 
   it('lose Content-Encoding when they are replaced or erased', () => {
-    const gzip = aResponse(200, [['content-encoding', 'gzip']], gzipSync('{}'));
-    expect(changesOf(gzip, { body: '{}' }).headers.remove).toEqual(['content-encoding']);
-    expect(changesOf(gzip, { responseCode: '403' }).headers.remove).toEqual(['content-encoding']);
+    const shown = aResponse(200, [['content-encoding', 'gzip']], gzipSync('{}'));
+    expect(changesOf(shown, { body: '{"a":1}' }).headers.remove).toEqual(['content-encoding']);
+    expect(changesOf(shown, { body: undefined }).headers.remove).toEqual(['content-encoding']);
+    const opaque = aResponse(200, [OPAQUE, ['content-encoding', 'gzip']], gzipSync('{}'));
+    expect(changesOf(opaque, { body: '{}' }).headers.remove).toEqual(['content-encoding']);
+    expect(changesOf(opaque, { responseCode: '403' }).headers.remove).toEqual(['content-encoding']);
     const headers: HeaderField[] = [['content-encoding', 'br']];
-    expect(changesOf(plain, { headers: plus(plain, ...headers), body: 'x' }).headers.set.size).toBe(0);
+    const { set } = changesOf(plain, { headers: plus(plain, ...headers), body: 'x' }).headers;
+    expect(set).toEqual(new Map([['content-type', ['text/plain; charset=utf-8']]]));
+  });
+
+  it('are written anew when headers of the answer would make another text of the bytes', () => {
+    const fields: HeaderField[] = [
+      ['content-type', 'text/plain; charset=iso-8859-1'],
+      ['content-encoding', 'gzip'],
+    ];
+    const coded = aResponse(200, fields, gzipSync(Uint8Array.of(0xe9)));
+    for (const headers of [
+      [],
+      fields.slice(0, 1),
+      fields.slice(1),
+      [['content-type', 'text/html']] as const,
+    ]) {
+      const changes = changesOf(coded, { headers });
+      expect(text(changes.body)).toBe('é');
+      expect(changes.headers.remove).toContain('content-encoding');
+      expect(changes.headers.set.get('content-type')?.join() ?? '').toMatch(/^$|; charset=utf-8$/);
+    }
+    expect(changesOf(coded, { headers: [...fields, ['x-a', '1']] }).body).toBeUndefined();
+    // What was not shown is the policy's own business.
+    const opaque = aResponse(200, [OPAQUE, ['content-encoding', 'gzip']], gzipSync('{}'));
+    expect(changesOf(opaque, { headers: [OPAQUE] }).body).toBeUndefined();
+    expect(changesOf(coded, { headers: [] }, { method: 'HEAD' }).body).toBeUndefined();
   });
 
   it('are never given to HEAD', () => {

@@ -12,7 +12,7 @@ import {
   type ShownBody,
 } from '../exchange/http-message.js';
 import type { AnsweredResponse, ResponseAnswer } from '../exchange/sideband-message.js';
-import { changedBody } from './changed-body.js';
+import { changedBody, textOfOtherHeaders } from './changed-body.js';
 import type { HeaderChanges, Note, ResponseDecision } from './decision.js';
 import { diffHeaders } from './header-diff.js';
 import { checkBody, checkHeaderName, checkHeaderValue, checkOneLine, checkStatus } from './validation.js';
@@ -46,7 +46,9 @@ export function decideResponse(
   const after = status ?? response.status;
   let text: string | undefined;
   if (allowsBody(after, method)) {
-    text = newResponseBody(answer.body, shownBody, response.status, after);
+    text =
+      newResponseBody(answer.body, shownBody, response.status, after) ??
+      textOfOtherHeaders(shownBody, headers.changes);
   } else {
     if (answer.body !== undefined && answer.body !== '')
       notes = [...notes, { what: 'unchangeable_field', name: 'body' }];

@@ -1,7 +1,7 @@
 /**
  * The one list of everything that can go wrong. Each code says what the client gets, how loud the log line is and
  * whether `fail_open_*` may apply. A client can never cause a fail-open: `failOpen` is true only where the policy
- * provider itself is unreachable or failing (DESIGN.md, decision 6).
+ * provider itself is unreachable or failing.
  */
 export interface ErrorEntry {
   /** HTTP status for the client; 502 entries are replaced by the admin's `error_status`. */

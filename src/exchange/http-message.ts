@@ -52,7 +52,8 @@ export interface ResponseToSend {
  */
 export type ShownBody =
   | { readonly kind: 'absent' }
-  | { readonly kind: 'text'; readonly text: string }
+  /** `charset`: in which the bytes are written, `utf-8` when it is not said. */
+  | { readonly kind: 'text'; readonly text: string; readonly charset?: string }
   | { readonly kind: 'omitted'; readonly reason: OmissionReason };
 
 export type OmissionReason =

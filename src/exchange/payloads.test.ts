@@ -115,7 +115,11 @@ describe('the payload of /sideband/response', () => {
 
   it('leaves an omitted body out', () => {
     const memo = aMemo('permit', payload, null);
-    const shown = showResponse(aResponse(200, [['content-encoding', 'gzip']], 'xx'), memo, SHOW_ALL);
+    const headers = [
+      ['content-type', 'image/png'],
+      ['content-encoding', 'gzip'],
+    ] as const;
+    const shown = showResponse(aResponse(200, headers, 'xx'), memo, SHOW_ALL);
     expect(shown.payload).not.toHaveProperty('body');
     expect(shown.body).toEqual({ kind: 'omitted', reason: 'content_encoding' });
   });

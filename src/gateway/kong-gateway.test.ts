@@ -261,3 +261,54 @@ describe('withholding the response', () => {
 function text(value: string): Uint8Array {
   return new TextEncoder().encode(value);
 }
+
+describe('the mark by which the guard tells an exit that was asked for from a 500 of Kong', () => {
+  const names = (calls: readonly (readonly unknown[])[]) =>
+    calls.map(([method, key]) => `${method} ${key ?? ''}`);
+  const MARK = 'kong.ctx.shared.set ping_auth_exit';
+
+  it('stands right before an exit with 500 in the response phase, and nowhere else', async () => {
+    const withheld = fakeKong({ 'kong.response.get_headers': { 'x-up': '1' } });
+    await new KongGateway(withheld.kong, false).withhold({
+      status: 500,
+      headers: HeaderList.empty,
+      body: text(''),
+    });
+    expect(names(withheld.calls).slice(-2)).toEqual([MARK, 'kong.response.exit 500']);
+
+    const filtered = fakeKong();
+    const changes = { ...UNCHANGED, status: 500, body: text('policy') };
+    await new KongGateway(filtered.kong, false).filter(OK, changes);
+    expect(names(filtered.calls).slice(-2)).toEqual([MARK, 'kong.response.exit 500']);
+
+    const other = fakeKong({ 'kong.response.get_headers': {} });
+    await new KongGateway(other.kong, false).withhold({
+      status: 502,
+      headers: HeaderList.empty,
+      body: text(''),
+    });
+    expect(names(other.calls)).not.toContain(MARK);
+    const refused = fakeKong();
+    await new KongGateway(refused.kong, false).refuse({
+      status: 500,
+      headers: HeaderList.empty,
+      body: text(''),
+    });
+    expect(names(refused.calls)).not.toContain(MARK);
+  });
+
+  it('a line for the log of Kong goes out before the exit', async () => {
+    const { kong, calls } = fakeKong();
+    const line = { level: 'err', text: 'ping-auth: provider_timeout r: …' } as const;
+    const log = { key: 'ping_auth', values: { decision: 'refuse' }, line };
+    await new KongGateway(kong, false).refuse(
+      { status: 504, headers: HeaderList.empty, body: text('') },
+      log,
+    );
+    expect(names(calls)).toEqual([
+      'kong.log.set_serialize_value ping_auth',
+      'kong.log.err ping-auth: provider_timeout r: …',
+      'kong.response.exit 504',
+    ]);
+  });
+});

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AdminServer, startAdmin } from './admin.js';
-import { parseAdminAddress } from './admin-address.js';
+import { parseAdminAddress } from './options.js';
 
 let server: AdminServer | undefined;
 afterEach(async () => {

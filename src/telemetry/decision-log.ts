@@ -1,7 +1,7 @@
 import type { Note } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import type { OmissionReason } from '../exchange/http-message.js';
-import type { DecisionLines } from './decision-lines.js';
+import type { DecisionLines } from './options.js';
 import { redactText } from './redaction.js';
 
 export const PHASES = ['access', 'response'] as const;

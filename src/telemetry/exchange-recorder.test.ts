@@ -14,9 +14,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createExchangeRecorder, type ExchangeSink, type RecorderOptions } from './exchange-recorder.js';
+import {
+  createExchangeRecorder,
+  type ExchangeSink,
+  type RecorderOptions,
+  type SidebandExchange,
+} from './exchange-recorder.js';
 import { createLog } from './logger.js';
-import { createTelemetry, type SidebandExchange } from './telemetry.js';
+import { createTelemetry } from './telemetry.js';
 
 let folder: string;
 let path: string;

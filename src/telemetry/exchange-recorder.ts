@@ -1,8 +1,25 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import type { Phase } from './decision-log.js';
 import { openLogFile } from './log-file.js';
 import { BODY_CHARACTERS, redactMessage } from './redaction.js';
-import type { SidebandExchange } from './telemetry.js';
+
+/** One sideband call with both its messages, for `enable_debug_logging` and for recordings. */
+export interface SidebandExchange {
+  readonly phase: Phase;
+  readonly requestId?: string | undefined;
+  /** Ids in Kong, where the configuration belongs to one. */
+  readonly route?: string | undefined;
+  readonly service?: string | undefined;
+  readonly provider: string;
+  /** So that a header of that name inside the messages is blanked, too. */
+  readonly secretHeaderName: string;
+  /** JSON text. */
+  readonly payload: string;
+  /** As it came; when none did, a text that says why. */
+  readonly answer: Uint8Array | string;
+  readonly ms?: number | undefined;
+}
 
 /** Takes exchanges with the policy provider for `ping-auth replay`. No method throws or waits. */
 export interface ExchangeSink {

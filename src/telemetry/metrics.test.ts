@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { aggregateSnapshots } from './metric-aggregation.js';
+import { aggregateSnapshots } from './admin.js';
 import { createMetrics } from './metrics.js';
 
 describe('metrics', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { aggregateSnapshots } from './admin.js';
 import { createLog } from './logger.js';
-import { aggregateSnapshots } from './metric-aggregation.js';
 import { createMetrics } from './metrics.js';
 import { sidebandGauges } from './sideband-observer.js';
 import { createTelemetry } from './telemetry.js';

@@ -1,35 +1,12 @@
 import { asPingAuthError } from '../errors/ping-auth-error.js';
 import type { SidebandObserver } from '../sideband/observer.js';
-import type { DecisionLines } from './decision-lines.js';
-import {
-  type DecisionRecord,
-  decisionFields,
-  decisionLevel,
-  isWorthALine,
-  type Phase,
-} from './decision-log.js';
-import { type ExchangeSink, exchangeFields } from './exchange-recorder.js';
+import { type DecisionRecord, decisionFields, decisionLevel, isWorthALine } from './decision-log.js';
+import { type ExchangeSink, exchangeFields, type SidebandExchange } from './exchange-recorder.js';
 import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
+import type { DecisionLines } from './options.js';
 import { redactText } from './redaction.js';
 import { createSidebandObserver } from './sideband-observer.js';
-
-/** One sideband call with both its messages, for `enable_debug_logging` and for recordings. */
-export interface SidebandExchange {
-  readonly phase: Phase;
-  readonly requestId?: string | undefined;
-  /** Ids in Kong, where the configuration belongs to one. */
-  readonly route?: string | undefined;
-  readonly service?: string | undefined;
-  readonly provider: string;
-  /** So that a header of that name inside the messages is blanked, too. */
-  readonly secretHeaderName: string;
-  /** JSON text. */
-  readonly payload: string;
-  /** As it came; when none did, a text that says why. */
-  readonly answer: Uint8Array | string;
-  readonly ms?: number | undefined;
-}
 
 /** Everything the plugin tells the outside world about its work. No method throws or waits. */
 export interface Telemetry {

@@ -8,7 +8,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'POST of 1 kB, nothing changed': '3+2 in 2, 4+0 in 1',
   'GET, denied': '2+2 in 1',
   'GET, headers, path and query changed': '2+5 in 1, 4+0 in 1',
-  'POST of 1 kB, body changed': '3+3 in 2, 4+0 in 1',
+  'POST of 1 kB, body changed': '3+4 in 2, 4+0 in 1',
   'response, headers and status changed': '2+2 in 1, 4+4 in 1',
   'response, body filtered': '2+2 in 1, 4+2 in 1',
 };

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { ERRORS } from '../../src/errors/catalogue.js';
-import { aggregateSnapshots } from '../../src/telemetry/metric-aggregation.js';
+import { aggregateSnapshots } from '../../src/telemetry/admin.js';
 import { createMetrics } from '../../src/telemetry/metrics.js';
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');

@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { EXIT } from '../../src/cli/check/command.js';
 import { readDeclarativeFile } from '../../src/cli/check/declarative-file.js';
+import { EXIT } from '../../src/cli/terminal.js';
 import { FIELD_NAMES } from '../../src/config/schema.js';
 import { ERRORS } from '../../src/errors/catalogue.js';
+import { aggregateSnapshots } from '../../src/telemetry/admin.js';
 import { OUTCOMES } from '../../src/telemetry/decision-log.js';
-import { aggregateSnapshots } from '../../src/telemetry/metric-aggregation.js';
 import { createMetrics } from '../../src/telemetry/metrics.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
 import { inlineCode, pages, read, root, snippets } from './pages.js';
@@ -50,10 +50,7 @@ describe('metrics', () => {
       connections: () => [['https://pa', 'idle', 1]],
     });
     metrics.decision({
-      phase: 'access',
-      outcome: 'refuse',
-      code: 'provider_timeout',
-      providerMs: 1,
+      ...{ phase: 'access', outcome: 'refuse', code: 'provider_timeout', providerMs: 1 },
       mcp: { method: 'tools/call' },
     });
     const { text } = await aggregateSnapshots([await metrics.snapshot()]);

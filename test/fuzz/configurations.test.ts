@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../../dev/certificates.js';
 import { parseConfig } from '../../src/config/parse-config.js';
-import { certificateProblem, privateKeyProblem } from '../../src/config/pem.js';
+import { certificateProblem, privateKeyProblem } from '../../src/config/formats.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
 import { certificateToJwk } from '../../src/exchange/client-certificate.js';
 import { damaged, damages, fuzzed, oddText } from './fuzz.js';

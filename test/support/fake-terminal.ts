@@ -1,4 +1,4 @@
-import type { Terminal } from '../../src/cli/check/command.js';
+import type { Terminal } from '../../src/cli/terminal.js';
 
 /** What a command of `ping-auth` wrote, and with which code it would end. */
 export class FakeTerminal implements Terminal {

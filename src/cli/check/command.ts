@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { paintFor } from '../paint.js';
 import { type OverrideOptions, readOverrides, requireProvider } from '../policy/provider-options.js';
+import { EXIT, paintFor, type Terminal } from '../terminal.js';
 import { type CheckSetup, checkConfiguration } from './check-configuration.js';
 import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './declarative-file.js';
 import type { ConfigurationReport } from './finding.js';
@@ -9,9 +9,6 @@ import type { AdminAccess } from './kong/admin-api.js';
 import { checkKong } from './kong/check-kong.js';
 import { hasFailed, reportAsJson, reportInWords } from './report.js';
 import { parseHeaderOption, parseUrlOption, SAMPLE_URL } from './sample.js';
-
-/** Documented in --help and docs/check.md. */
-export const EXIT = { allWell: 0, failed: 1, usage: 2, nothingToCheck: 3 } as const;
 
 interface Arguments extends OverrideOptions {
   readonly adminUrl?: URL;
@@ -24,14 +21,6 @@ interface Arguments extends OverrideOptions {
   readonly timeout: number;
   readonly json?: boolean;
   readonly color?: boolean;
-}
-
-/** Where the command reads and writes; a test gives its own. */
-export interface Terminal {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
-  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
-  exitCode(code: number): void;
 }
 
 export function checkCommand(terminal: Terminal): Command {

@@ -1,4 +1,4 @@
-import type { Paint } from '../paint.js';
+import type { Paint } from '../terminal.js';
 import { allFindings, type ConfigurationReport, type Finding, type Status } from './finding.js';
 
 const SIGNS: Record<Status, string> = { ok: '✓', warning: '!', failed: '✗', skipped: '–' };

@@ -3,9 +3,8 @@ import { type Explanation, explain } from '../../recordings/explanation.js';
 import { asLines } from '../../recordings/message-text.js';
 import { openLog } from '../../recordings/read-log.js';
 import { readRecordings } from '../../recordings/recording.js';
-import { EXIT, type Terminal } from '../check/command.js';
 import { differenceLines } from '../difference-lines.js';
-import { type Paint, paintFor } from '../paint.js';
+import { EXIT, type Paint, paintFor, type Terminal } from '../terminal.js';
 
 interface Arguments {
   readonly requestId?: string;

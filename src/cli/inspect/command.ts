@@ -4,7 +4,7 @@ import { pageFiles } from '../../inspector/page-files.js';
 import { startInspector } from '../../inspector/server.js';
 import { ExchangeStore } from '../../inspector/store.js';
 import { openLog } from '../../recordings/read-log.js';
-import { EXIT, type Terminal } from '../check/command.js';
+import { EXIT, type Terminal } from '../terminal.js';
 
 interface Arguments {
   readonly port: number;

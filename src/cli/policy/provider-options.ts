@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import { parseConfig } from '../../config/parse-config.js';
 import type { PluginConfig } from '../../config/plugin-config.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
-import type { Terminal } from '../check/command.js';
 import { type PluginEntry, readDeclarativeFile } from '../check/declarative-file.js';
 import { resolveReferences } from '../check/references.js';
+import type { Terminal } from '../terminal.js';
 
 /** Options that overrule fields of a configuration. */
 export interface OverrideOptions {

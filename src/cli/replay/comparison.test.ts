@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { pathPattern } from './comparison.js';
-import { Pacer } from './pacer.js';
+import { Pacer } from './replay.js';
 
 it.each([
   ['https://h:443/orders/17/items?page=2', '/orders/{id}/items'],

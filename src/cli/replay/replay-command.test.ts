@@ -10,8 +10,8 @@ import { FakeTerminal } from '../../../test/support/fake-terminal.js';
 import { parseConfig } from '../../config/parse-config.js';
 import type { RequestPayload } from '../../exchange/sideband-message.js';
 import { createSidebandClient } from '../../sideband/sideband-client.js';
+import type { SidebandExchange } from '../../telemetry/exchange-recorder.js';
 import { createExchangeRecorder } from '../../telemetry/exchange-recorder.js';
-import type { SidebandExchange } from '../../telemetry/telemetry.js';
 import { testCommand } from '../test/command.js';
 import { replayCommand } from './command.js';
 

@@ -1,7 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Exchange } from '../../recordings/exchanges.js';
 import type { AnswerAgain, Policy } from '../policy/ask-policy.js';
 import { type Decision, differencesOf } from './comparison.js';
-import type { Pacer } from './pacer.js';
 import { decisionOf, type Fillings, type Question, toQuestion } from './question.js';
 import type { Tally } from './tally.js';
 
@@ -105,4 +105,31 @@ async function replayExchange(
 
 function withoutRedacted({ client_certificate: _, ...request }: Question['payload']): Question['payload'] {
   return request;
+}
+
+export interface Clock {
+  /** Milliseconds. */
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+}
+
+const REAL: Clock = { now: () => performance.now(), sleep: (ms) => setTimeout(ms) };
+
+/** Lets so many through in a second, evenly: the policy provider may have others to answer. */
+export class Pacer {
+  readonly #gapMs: number;
+  readonly #clock: Clock;
+  #next = 0;
+
+  constructor(perSecond: number, clock: Clock = REAL) {
+    this.#gapMs = 1000 / perSecond;
+    this.#clock = clock;
+  }
+
+  async turn(): Promise<void> {
+    const now = this.#clock.now();
+    const at = Math.max(now, this.#next);
+    this.#next = at + this.#gapMs;
+    if (at > now) await this.#clock.sleep(at - now);
+  }
 }

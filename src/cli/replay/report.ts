@@ -1,6 +1,6 @@
 import { printable } from '../../telemetry/redaction.js';
 import { differenceLines } from '../difference-lines.js';
-import type { Paint } from '../paint.js';
+import type { Paint } from '../terminal.js';
 import { decisionInWords } from './comparison.js';
 import { type Counts, type Group, resultLines, type Skipped, type Tally } from './tally.js';
 

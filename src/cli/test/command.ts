@@ -1,10 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { EXIT, type Terminal } from '../check/command.js';
-import { type Paint, paintFor } from '../paint.js';
 import { createPolicy } from '../policy/ask-policy.js';
 import { type ProviderOptions, readProvider, withProviderOptions } from '../policy/provider-options.js';
-import { Progress } from '../progress.js';
+import { EXIT, type Paint, Progress, paintFor, type Terminal } from '../terminal.js';
 import { type PolicyCase, readCaseFile } from './case-file.js';
 import { REPORTERS } from './machine-reports.js';
 import { allPassed, reportInWords } from './report.js';

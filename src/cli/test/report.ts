@@ -1,6 +1,6 @@
 import { printable } from '../../telemetry/redaction.js';
 import { differenceLines, valueLines } from '../difference-lines.js';
-import type { Paint } from '../paint.js';
+import type { Paint } from '../terminal.js';
 import type { Mismatch } from './expectation.js';
 import type { CaseResult } from './run-cases.js';
 import { placeText } from './yaml-source.js';

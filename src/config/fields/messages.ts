@@ -1,5 +1,5 @@
 import { choice, flag, textList, wholeNumber } from '../field.js';
-import { isToken, TOKEN_LUA_PATTERN } from '../http-token.js';
+import { isToken, TOKEN_LUA_PATTERN } from '../formats.js';
 
 const MIB = 1_048_576;
 const MEDIA_TYPE = /^([a-z0-9!#$&^_.+-]+\/([a-z0-9!#$&^_.+-]+|\*|\*\+[a-z0-9]+)|\*\+[a-z0-9]+)$/i;
@@ -72,5 +72,19 @@ export const MESSAGE_FIELDS = {
     min: 1024,
     max: 256 * MIB,
     default: 32 * MIB,
+  }),
+} as const;
+
+/** Requests that are refused unless an admin says otherwise. */
+export const ADMISSION_FIELDS = {
+  allow_http2: flag({
+    description:
+      'Whether HTTP/2 clients are served. Needs Kong 3.9 or later: older versions skip the response phase for them, and responses would pass unfiltered.',
+    default: false,
+  }),
+  allow_upgrade: flag({
+    description:
+      'Whether protocol upgrades such as WebSocket are let through once the request is permitted. Kong skips the response phase for them: what follows is not filtered.',
+    default: false,
   }),
 } as const;

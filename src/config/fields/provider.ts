@@ -1,6 +1,11 @@
 import { flag, optionalWholeNumber, positiveMilliseconds, requiredText } from '../field.js';
-import { isToken, TOKEN_LUA_PATTERN } from '../http-token.js';
-import { hasControlCharacter, SERVICE_URL_PATTERNS, serviceUrlProblem } from '../service-url.js';
+import {
+  hasControlCharacter,
+  isToken,
+  SERVICE_URL_PATTERNS,
+  serviceUrlProblem,
+  TOKEN_LUA_PATTERN,
+} from '../formats.js';
 
 /** Headers that belong to the connection or that the client sets itself: the secret under such a name breaks the call. */
 const RESERVED_HEADERS = new Set([

@@ -1,5 +1,5 @@
 import { textList, wholeNumber } from '../field.js';
-import { SERVICE_URL_PATTERNS, serviceUrlProblem } from '../service-url.js';
+import { SERVICE_URL_PATTERNS, serviceUrlProblem } from '../formats.js';
 
 /** What happens when the policy provider is slow, down or overloaded. */
 export const RESILIENCE_FIELDS = {

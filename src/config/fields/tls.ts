@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { optionalText } from '../field.js';
-import { certificateProblem, privateKeyProblem } from '../pem.js';
+import { certificateProblem, privateKeyProblem } from '../formats.js';
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
 

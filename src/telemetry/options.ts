@@ -1,3 +1,9 @@
+// What the executable's options tell this room; without its libraries, so that --help and --dump load none of them.
+
+/** Which decisions are worth a line on standard output, where it costs Kong's worker time even when Kong drops it. */
+export const DECISION_LINES = ['all', 'changes', 'refusals'] as const;
+export type DecisionLines = (typeof DECISION_LINES)[number];
+
 /** `host:port`, `[::1]:9145` or `:9145` (all interfaces are never implied: that is 127.0.0.1). */
 export function parseAdminAddress(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);

@@ -1,4 +1,16 @@
+// What the texts in a configuration have to look like: tokens of HTTP, URLs of policy providers, PEM.
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { KongPattern } from './kong-field.js';
+
+/** A header name, method or media type part (RFC 9110, token). */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** The same as a Lua pattern. */
+export const TOKEN_LUA_PATTERN = "^[%w!#$%%&'*+.^_`|~-]+$";
+
+export function isToken(value: string): boolean {
+  return TOKEN.test(value);
+}
 
 /** The same rules as far as Lua patterns can say them, so that Kong answers a mistake at once with 400. */
 export const SERVICE_URL_PATTERNS = {
@@ -55,4 +67,37 @@ export function hasControlCharacter(value: string): boolean {
     if (code < 0x20 || code === 0x7f) return true;
   }
   return false;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The certificates of a PEM text in order. @throws Error when there is none or one of them cannot be read. */
+export function certificatesOf(pem: string): X509Certificate[] {
+  const blocks = pem.match(CERTIFICATE) ?? [];
+  if (blocks.length === 0) throw new Error('no certificate in it');
+  return blocks.map((block) => new X509Certificate(block));
+}
+
+/** @throws Error when it is not an unencrypted private key. */
+export function privateKeyOf(pem: string): KeyObject {
+  return createPrivateKey(pem);
+}
+
+export function certificateProblem(pem: string): string | undefined {
+  try {
+    certificatesOf(pem);
+    return undefined;
+  } catch {
+    return 'holds no readable PEM certificate; expected -----BEGIN CERTIFICATE----- … with its line breaks';
+  }
+}
+
+/** The key itself is never repeated, not even the library's complaint about it. */
+export function privateKeyProblem(pem: string): string | undefined {
+  try {
+    privateKeyOf(pem);
+    return undefined;
+  } catch {
+    return 'is not a readable PEM private key; expected -----BEGIN PRIVATE KEY----- … with its line breaks, without a passphrase';
+  }
 }

@@ -1,0 +1,73 @@
+/** Documented in --help and the pages of the commands. */
+export const EXIT = { allWell: 0, failed: 1, usage: 2, nothingToCheck: 3 } as const;
+
+/** Where a command reads and writes; a test gives its own. */
+export interface Terminal {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
+  exitCode(code: number): void;
+}
+
+type Stroke = (text: string) => string;
+
+export interface Paint {
+  readonly bold: Stroke;
+  readonly dim: Stroke;
+  readonly red: Stroke;
+  readonly green: Stroke;
+  readonly yellow: Stroke;
+}
+
+const plain: Stroke = (text) => text;
+const PLAIN: Paint = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain };
+
+const stroke =
+  (on: number, off: number): Stroke =>
+  (text) =>
+    `\u001b[${on}m${text}\u001b[${off}m`;
+const COLOURED: Paint = {
+  bold: stroke(1, 22),
+  dim: stroke(2, 22),
+  red: stroke(31, 39),
+  green: stroke(32, 39),
+  yellow: stroke(33, 39),
+};
+
+/** Colours for a terminal only, and none with NO_COLOR; `wanted` (from --color, --no-color) overrules both. */
+export function paintFor(
+  stream: { readonly isTTY?: boolean },
+  environment: Readonly<Record<string, string | undefined>>,
+  wanted: boolean | undefined,
+): Paint {
+  const isColoured = wanted ?? (stream.isTTY === true && !environment.NO_COLOR);
+  return isColoured ? COLOURED : PLAIN;
+}
+
+/** A line on a terminal's standard error that counts up and goes away at the end; nothing where there is no terminal. */
+export class Progress {
+  readonly #stream: Terminal['stderr'] | undefined;
+  readonly #total: number;
+  readonly #what: string;
+  #done = 0;
+
+  constructor({ stderr }: Terminal, total: number, what: string) {
+    this.#stream = stderr.isTTY ? stderr : undefined;
+    this.#total = total;
+    this.#what = what;
+    this.#show();
+  }
+
+  step(): void {
+    this.#done += 1;
+    this.#show();
+  }
+
+  end(): void {
+    this.#stream?.write('\r\u001b[K');
+  }
+
+  #show(): void {
+    this.#stream?.write(`\r\u001b[K${this.#done} of ${this.#total} ${this.#what}`);
+  }
+}

@@ -1,0 +1,303 @@
+import { createHash } from 'node:crypto';
+import { connect } from 'node:http2';
+import * as zlib from 'node:zlib';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { HeaderPairs } from '../../dev/http-client.js';
+import { answerPath, testText } from '../../dev/upstream/answers.js';
+import { HOSTS } from '../support/hosts.js';
+import { type Rig, startRig } from '../support/rig.js';
+import { until } from '../support/until.js';
+
+const { brotliCompressSync, deflateRawSync, deflateSync, gunzipSync, gzipSync } = zlib;
+type Version = 'HTTP/1.1' | 'HTTP/2';
+const TEXT = '{"name":"Grüße","role":"admin"}';
+const CHANGED = 'geändert';
+const latin1 = (text: string) => Buffer.from(text, 'latin1');
+const type = (value: string) => ['Content-Type', value] as const;
+const coding = (value: string) => ['Content-Encoding', value] as const;
+
+type Readable = readonly [what: string, headers: HeaderPairs, body: Buffer];
+type Unreadable = readonly [what: string, status: number, headers: HeaderPairs, body: Buffer];
+/** What describes the bytes and is wrong for others. */
+const OF_THE_BYTES = ['ETag', 'Content-MD5', 'Digest', 'Repr-Digest', 'Content-Digest', 'Accept-Ranges'];
+const ZSTD: HeaderPairs = [type('application/json'), coding('zstd')];
+const knowsZstd = 'zstdDecompress' in zlib;
+
+/** Bodies that are TEXT to their reader. */
+const READABLE: readonly Readable[] = [
+  ['gzip', [type('application/json'), coding('gzip')], gzipSync(TEXT)],
+  ['x-gzip', [type('application/json'), coding('x-gzip')], gzipSync(TEXT)],
+  ['zlib', [type('text/plain'), coding('deflate')], deflateSync(TEXT)],
+  ['bare deflate', [type('text/plain'), coding('deflate')], deflateRawSync(TEXT)],
+  ['brotli', [type('application/problem+json'), coding('br')], brotliCompressSync(TEXT)],
+  ['two codings', [type('application/json'), coding('br, gzip')], gzipSync(brotliCompressSync(TEXT))],
+  [
+    'two gzip members',
+    [type('application/json'), coding('gzip')],
+    Buffer.concat([gzipSync(TEXT.slice(0, 9)), gzipSync(TEXT.slice(9))]),
+  ],
+  ['iso-8859-1', [type('text/plain; charset=iso-8859-1')], latin1(TEXT)],
+  ['iso-8859-1 JSON', [type('application/json; charset=iso-8859-1')], latin1(TEXT)],
+  ['UTF-16', [type('application/json; charset=utf-16')], Buffer.from(TEXT, 'utf16le')],
+  ['gzip of iso-8859-1', [type('text/plain; charset=latin1'), coding('gzip')], gzipSync(latin1(TEXT))],
+  ['no type', [coding('gzip')], gzipSync(TEXT)],
+  ['a form', [type('multipart/form-data; boundary=b'), coding('gzip')], gzipSync(TEXT)],
+  ...(knowsZstd ? [['zstd', ZSTD, zstdFrame(TEXT)] as const] : []),
+];
+
+/** Text that cannot be shown. */
+const UNREADABLE: readonly Unreadable[] = [
+  ['an unknown coding', 415, [type('application/json'), coding('x')], Buffer.from(TEXT)],
+  ...(knowsZstd ? [] : [['zstd, which Node.js 20 does not have', 415, ZSTD, zstdFrame(TEXT)] as const]),
+  ['five codings', 415, [coding('gzip, gzip, gzip, gzip, gzip')], gzipSync(TEXT)],
+  ['an unknown charset', 415, [type('application/json; charset=utf-7')], Buffer.from(TEXT)],
+  ['broken gzip', 400, [type('application/json'), coding('gzip')], gzipSync(TEXT).subarray(0, -3)],
+  [
+    'something behind gzip',
+    400,
+    [type('text/plain'), coding('gzip')],
+    Buffer.concat([gzipSync(TEXT), latin1('x')]),
+  ],
+  ['one wrong byte', 400, [type('application/json')], latin1('{"role":"admin","x":"\xff"}')],
+  ['ASCII as UTF-16', 400, [type('application/json; charset=utf-16')], Buffer.from('{"role":"admin" }')],
+  ['plain text as gzip', 400, [type('application/json'), coding('gzip')], Buffer.from(TEXT)],
+  ['a wrong byte without a type', 400, [], latin1('{"x":"\xff"}')],
+  ['a form with a wrong byte', 400, [type('application/x-www-form-urlencoded')], latin1('a=\xff')],
+];
+const quick = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } };
+/** Megabytes in a few bytes. */
+const BOMB = brotliCompressSync(Buffer.alloc(20_000_000, ' '), quick);
+const few = <T extends readonly [string, ...unknown[]]>(all: readonly T[]) =>
+  all.filter(([what]) => ['gzip', 'UTF-16', 'an unknown coding', 'one wrong byte'].includes(what));
+/** Changes a header, for the sake of a line in the log: there is none for what passes as it is. */
+const MARK = ['X-Mark', '1'] as const;
+const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex');
+const NO_TEXT: HeaderPairs = [MARK, type('application/octet-stream'), coding('gzip')];
+
+describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await startRig({
+      host,
+      kong: { proxy_listen: '127.0.0.1:0, 127.0.0.1:0 ssl http2' },
+      config: { allow_http2: true, max_request_body_bytes: 100_000, max_response_body_bytes: 100_000 },
+      routes: [
+        { paths: ['/lenient'], config: { allow_http2: true, opaque_bodies: 'allow_unreadable' } },
+        { paths: ['/strict'], config: { allow_http2: true, opaque_bodies: 'reject' } },
+        // A client's body is never a reason to fail open.
+        {
+          paths: ['/open'],
+          config: { allow_http2: true, fail_open_request: true, fail_open_response: true },
+        },
+      ],
+      rules: [
+        {
+          name: 'request',
+          match: { phase: 'request', header: { 'x-change': '1' } },
+          change: { body: CHANGED },
+        },
+        {
+          name: 'response',
+          match: { phase: 'response', header: { 'x-change': '1' } },
+          rewrite: { body: CHANGED },
+        },
+        {
+          name: 'marked request',
+          match: { phase: 'request', header: { 'x-mark': '1' } },
+          change: { headers: { set: { 'x-mark': '2' } } },
+        },
+        {
+          name: 'marked response',
+          match: { phase: 'response', header: { 'x-mark': '1' } },
+          rewrite: { headers: { set: { 'x-mark': '2' } } },
+        },
+      ],
+    });
+  });
+  afterAll(() => rig?.close());
+  beforeEach(() => rig.clear());
+
+  const shown = async () =>
+    (await rig.providerCalls()).map(({ phase, payload }) => [phase, (payload as { body?: string }).body]);
+
+  /** Waits until the log says from there on, of a request and of a response, that the body was not shown for that reason. */
+  const sayNotShown = (start: number, reason: string) =>
+    until(`body_not_shown: ${reason}`, () =>
+      ['access', 'response'].every((phase) =>
+        new RegExp(`"phase":"${phase}".*"body_not_shown":"${reason}"`).test(rig.log().slice(start)),
+      ),
+    );
+
+  // Host and version end where the body is read, so a few kinds of bodies are enough for all but one of them.
+  const isFirst = host === HOSTS[0];
+  describe.each<[Version, readonly Readable[], readonly Unreadable[]]>([
+    ['HTTP/1.1', isFirst ? READABLE : few(READABLE), isFirst ? UNREADABLE : few(UNREADABLE)],
+    ['HTTP/2', few(READABLE), few(UNREADABLE)],
+  ])('%s', (version, readable, unreadable) => {
+    const post = (path: string, headers: HeaderPairs, body: Buffer) =>
+      send(rig, version, { method: 'POST', path, headers, body });
+    const get = (headers: HeaderPairs, body: Buffer, prefix = '') =>
+      send(rig, version, {
+        path: `${prefix}${answerPath({ headers: [...headers], bodyBase64: body.toString('base64') })}`,
+      });
+
+    it.each(readable)('request, %s: shown, and as it came to the upstream', async (_what, headers, body) => {
+      expect((await post('/status/204', headers, body)).status).toBe(204);
+      expect((await shown())[0]).toEqual(['request', TEXT]);
+      const [reached] = rig.upstreamRequests();
+      expect(reached?.bodySha256).toBe(sha256(body));
+      const names = headers.map(([name]) => name.toLowerCase());
+      const arrived = reached?.headers.filter(([name]) => names.includes(name.toLowerCase()));
+      expect(arrived?.map(([, value]) => value).toSorted()).toEqual(
+        headers.map(([, value]) => value).toSorted(),
+      );
+    });
+
+    it.each(readable)('response, %s: shown, and as it came to the client', async (_what, headers, body) => {
+      const got = await get(headers, body);
+      expect(got.status).toBe(200);
+      expect((await shown())[1]).toEqual(['response', TEXT]);
+      expect(got.body.equals(body)).toBe(true);
+      const sent = headers.find(([name]) => name === 'Content-Encoding')?.[1];
+      expect(got.headers['content-encoding']).toBe(sent);
+    });
+
+    it.each(readable)('%s, changed: plain and in UTF-8, in both directions', async (_what, headers, body) => {
+      const digests: HeaderPairs = [...OF_THE_BYTES, 'X-Change'].map((name) => [name, '1']);
+      const gone = ['Content-Encoding', ...OF_THE_BYTES].map((name) => name.toLowerCase());
+      await post('/status/204', [...headers, ...digests], body);
+      const [reached] = rig.upstreamRequests();
+      expect(reached?.bodyText).toBe(CHANGED);
+      const names = reached?.headers.map(([name]) => name.toLowerCase()) ?? [];
+      expect(names.filter((name) => gone.includes(name))).toEqual([]);
+      const [, contentType = ''] = reached?.headers.find(([name]) => /^content-type$/i.test(name)) ?? [];
+      expect(contentType).not.toMatch(/charset=(?!utf-8)/);
+
+      const got = await get([...headers, ...digests], body);
+      expect(got.body.toString()).toBe(CHANGED);
+      expect(gone.filter((name) => got.headers[name] !== undefined)).toEqual([]);
+      expect(String(got.headers['content-type'] ?? '')).not.toMatch(/charset=(?!utf-8)/i);
+    });
+
+    it.each(unreadable)('request, %s: %i, nobody is asked', async (_what, status, headers, body) => {
+      for (const prefix of ['', '/open']) {
+        const got = await post(`${prefix}/status/204`, headers, body);
+        expect([got.status, rig.upstreamRequests(), await rig.providerCalls()]).toEqual([status, [], []]);
+      }
+      await until('request_body_unreadable', () => rig.log().includes('request_body_unreadable'));
+    });
+
+    it.each(unreadable)('response, %s (not %i): withheld', async (_what, _status, headers, body) => {
+      for (const prefix of ['', '/open']) {
+        await rig.clear();
+        const got = await get([...headers, ['X-Secret', '1']], body, prefix);
+        expect([got.status, got.headers['x-secret']]).toEqual([502, undefined]);
+        expect(got.body.includes('admin')).toBe(false);
+        expect((await shown()).map(([phase]) => phase)).toEqual(['request']);
+      }
+      await until('response_body_unreadable', () => rig.log().includes('response_body_unreadable'));
+    });
+
+    it('allow_unreadable: it passes unseen, in both directions', async () => {
+      const start = rig.log().length;
+      for (const [, , headers, body] of unreadable) {
+        await rig.clear();
+        const marked = [...headers, MARK];
+        expect((await post('/lenient/status/204', marked, body)).status).toBe(204);
+        expect(rig.upstreamRequests()[0]?.bodySha256).toBe(sha256(body));
+        expect((await get(marked, body, '/lenient')).body.equals(body)).toBe(true);
+        const seen = await shown();
+        expect([seen[0], seen[3]]).toEqual([
+          ['request', undefined],
+          ['response', undefined],
+        ]);
+      }
+      await sayNotShown(start, 'unreadable');
+    });
+
+    it('what is no text is left out, and the decision line says so', async () => {
+      const start = rig.log().length;
+      const body = gzipSync(TEXT);
+      expect((await post('/status/204', NO_TEXT, body)).status).toBe(204);
+      expect(rig.upstreamRequests()[0]?.bodySha256).toBe(sha256(body));
+      expect((await get(NO_TEXT, body)).body.equals(body)).toBe(true);
+      const seen = await shown();
+      expect([seen[0], seen[3]]).toEqual([
+        ['request', undefined],
+        ['response', undefined],
+      ]);
+      await sayNotShown(start, 'content_encoding');
+      expect((await post('/strict/status/204', NO_TEXT, body)).status).toBe(415);
+      expect((await get(NO_TEXT, body, '/strict')).status).toBe(502);
+    });
+
+    it('a bomb is over the limit', async () => {
+      const packed = [type('application/json'), coding('br')];
+      expect((await post('/status/204', packed, BOMB)).status).toBe(413);
+      expect(rig.upstreamRequests()).toEqual([]);
+      expect((await get(packed, BOMB)).status).toBe(502);
+      for (const phase of ['request', 'response'])
+        await until(`${phase}_body_too_large`, () => rig.log().includes(`"code":"${phase}_body_too_large"`));
+      const headers = [type('text/plain'), coding('gzip')];
+      const large = testText(100_000);
+      expect((await get(headers, gzipSync(large))).status).toBe(200);
+      expect(gunzipSync((await get(headers, gzipSync(large))).body).equals(large)).toBe(true);
+    });
+  });
+
+  it('a provider that fails is another matter: there it fails open', async () => {
+    await rig.setRules([{ name: 'down', error: { status: 500 } }]);
+    const headers = [type('application/json')];
+    const sent = { method: 'POST', path: '/open/status/204', headers, body: Buffer.from(TEXT) };
+    expect((await rig.send(sent)).status).toBe(204);
+  });
+});
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: Buffer;
+}
+interface Sent {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: HeaderPairs;
+  readonly body?: Buffer;
+}
+
+/** A frame (RFC 8878) with one block in which the text stands as it is; up to 255 bytes. */
+function zstdFrame(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const block = Buffer.alloc(3);
+  block.writeUIntLE((bytes.length << 3) | 1, 0, 3);
+  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, bytes.length]), block, bytes]);
+}
+
+async function send(rig: Rig, version: Version, request: Sent): Promise<Answer> {
+  if (version === 'HTTP/2') return sendHttp2(rig, request);
+  const { status, headers, body } = await rig.send(request);
+  return {
+    status,
+    headers: Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value])),
+    body,
+  };
+}
+
+function sendHttp2(rig: Rig, { method = 'GET', path, headers = [], body }: Sent): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const session = connect(rig.kongTlsUrl ?? '', { ca: rig.ca });
+    session.once('error', reject);
+    const fields = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
+    const stream = session.request({ ':method': method, ':path': path, ...fields });
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.once('error', reject);
+    stream.once('response', (got) => {
+      stream.once('end', () => {
+        session.close();
+        resolve({ status: got[':status'] ?? 0, headers: got, body: Buffer.concat(chunks) });
+      });
+    });
+    stream.end(body);
+  });
+}
