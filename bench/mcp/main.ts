@@ -12,7 +12,7 @@ import { digits, median, printTable } from '../support/report.js';
  */
 const CONNECTIONS = 16;
 const WARM_UP_REQUESTS = 6000;
-const ROUNDS = 15;
+const ROUNDS = 20;
 const ROUND_MS = 500;
 const BYTES = 1024;
 
