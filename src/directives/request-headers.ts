@@ -24,7 +24,7 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 const NO_NOTES: readonly Note[] = [];
 
 /**
- * The changes of a permit's headers. `Host` is not among them (see upstream-host.ts).
+ * The changes of a permit's headers. `Host` is not among them (see newUpstreamHost in request-decision.ts).
  *
  * A header that goes takes its `_`/`-` variants along, also ones that the answer echoes, and so does one that the policy
  * sets: `x_role` and `x-role` are one header to an upstream that reads CGI variables, so a client could otherwise keep
