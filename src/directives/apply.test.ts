@@ -50,9 +50,9 @@ const responseOf = (value: fc.Arbitrary<string>) =>
     .tuple(fc.constantFrom(200, 201, 402, 404, 500), headersOf(value), bodyText)
     .map(([status, headers, body]) => aResponse(status, headers, body));
 
-/** A body with two types is refused (readable-body.test.ts), so nothing is decided about it. */
+/** A body with two types is refused (readable-body.test.ts), and nginx has one slot (one-line-headers.test.ts). */
 const hasOneType = ({ headers }: { readonly headers: HeaderList }) =>
-  new Set(headers.getAll('content-type')).size < 2;
+  headers.getAll('content-type').length < 2;
 
 /** Names with their values: the order among different names carries no meaning and does not survive Kong's maps. */
 const asMap = (headers: HeaderList) => {
@@ -63,46 +63,54 @@ const asMap = (headers: HeaderList) => {
 describe('a decision, applied to the message it is about', () => {
   it('makes of any request the one that the policy wants', () => {
     fc.assert(
-      fc.property(requestOf(anyValue).filter(hasOneType), requestOf(plainValue), (client, wanted) => {
-        const decision = decideRequest(permit(wanted), client, showRequest(client, SHOW_ALL));
-        if (decision.kind !== 'permit') throw new Error('denied');
-        const upstream = applyRequestChanges(client, decision.changes);
-        expect(upstream.method).toBe(wanted.method);
-        expect(upstream.url.path).toBe(wanted.url.path);
-        expect(escapeQuery(upstream.url.query ?? '')).toBe(escapeQuery(wanted.url.query ?? ''));
-        expect(Buffer.from(upstream.body)).toEqual(Buffer.from(wanted.body));
-        expect([...asMap(upstream.headers)].map(([key, values]) => [key, values.map(toWireText)])).toEqual([
-          ...asMap(wanted.headers),
-        ]);
-        const { set, remove } = decision.changes.headers;
-        expect(remove.filter((removed) => set.has(removed))).toEqual([]);
-      }),
+      fc.property(
+        requestOf(anyValue).filter(hasOneType),
+        requestOf(plainValue).filter(hasOneType),
+        (client, wanted) => {
+          const decision = decideRequest(permit(wanted), client, showRequest(client, SHOW_ALL));
+          if (decision.kind !== 'permit') throw new Error('denied');
+          const upstream = applyRequestChanges(client, decision.changes);
+          expect(upstream.method).toBe(wanted.method);
+          expect(upstream.url.path).toBe(wanted.url.path);
+          expect(escapeQuery(upstream.url.query ?? '')).toBe(escapeQuery(wanted.url.query ?? ''));
+          expect(Buffer.from(upstream.body)).toEqual(Buffer.from(wanted.body));
+          expect([...asMap(upstream.headers)].map(([key, values]) => [key, values.map(toWireText)])).toEqual([
+            ...asMap(wanted.headers),
+          ]);
+          const { set, remove } = decision.changes.headers;
+          expect(remove.filter((removed) => set.has(removed))).toEqual([]);
+        },
+      ),
       SEEDED,
     );
   });
 
   it('makes of any response the one that the policy wants', () => {
     fc.assert(
-      fc.property(responseOf(anyValue).filter(hasOneType), responseOf(plainValue), (upstream, wanted) => {
-        const memo = aMemo('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
-        const answer = {
-          responseCode: wanted.status,
-          headers: echo(wanted.headers),
-          body: Buffer.from(wanted.body).toString(),
-        };
-        const { changes } = decideResponse(
-          answer,
-          upstream,
-          showResponse(upstream, memo, SHOW_ALL).body,
-          'GET',
-        );
-        const client = applyResponseChanges(upstream, changes);
-        expect(client.status).toBe(wanted.status);
-        expect(Buffer.from(client.body)).toEqual(Buffer.from(wanted.body));
-        expect([...asMap(client.headers)].map(([key, values]) => [key, values.map(toWireText)])).toEqual([
-          ...asMap(wanted.headers),
-        ]);
-      }),
+      fc.property(
+        responseOf(anyValue).filter(hasOneType),
+        responseOf(plainValue).filter(hasOneType),
+        (upstream, wanted) => {
+          const memo = aMemo('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
+          const answer = {
+            responseCode: wanted.status,
+            headers: echo(wanted.headers),
+            body: Buffer.from(wanted.body).toString(),
+          };
+          const { changes } = decideResponse(
+            answer,
+            upstream,
+            showResponse(upstream, memo, SHOW_ALL).body,
+            'GET',
+          );
+          const client = applyResponseChanges(upstream, changes);
+          expect(client.status).toBe(wanted.status);
+          expect(Buffer.from(client.body)).toEqual(Buffer.from(wanted.body));
+          expect([...asMap(client.headers)].map(([key, values]) => [key, values.map(toWireText)])).toEqual([
+            ...asMap(wanted.headers),
+          ]);
+        },
+      ),
       SEEDED,
     );
   });

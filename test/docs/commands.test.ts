@@ -34,7 +34,6 @@ const NOT_RUN: Record<
   'npm run demo -- --once': { in: ['.ci/run', 'npm run demo -- --once'] },
   'npm run build': { in: ['package.json', '"pretest": "npm run build"'] },
   'npm run generate': { in: ['scripts/generate.ts', 'A test fails when one of them is out of date'] },
-  'ping-auth-pluginserver --record-file': { in: ['test/operations/record.test.ts', '--record-file'] },
   'npm pack': { in: ['test/package/npm-package.test.ts', "'pack'"] },
   'npm install --global ./kong-plugin-ping-auth-*.tgz': {
     in: ['test/package/npm-package.test.ts', "'install'"],
