@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { bundledProgram } from './bundled-program.js';
 
 /** A TypeScript program of dev/ in a process of its own. */
 export interface DevProcess<Ready> {
@@ -17,6 +18,8 @@ export interface DevProcess<Ready> {
 export interface StartOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Starts quicker; only for programs that look for no file beside their own. */
+  readonly bundled?: boolean;
 }
 
 const START_TIMEOUT_MS = 20_000;
@@ -31,8 +34,10 @@ export async function startProcess<Ready>(
   base: string,
   options: StartOptions = {},
 ): Promise<DevProcess<Ready>> {
-  const child = fork(fileURLToPath(new URL(file, base)), options.args ?? [], {
-    execArgv: ['--import', 'tsx'],
+  const source = fileURLToPath(new URL(file, base));
+  const program = options.bundled === true ? await bundledProgram(source) : source;
+  const child = fork(program, options.args ?? [], {
+    execArgv: options.bundled === true ? [] : ['--import', 'tsx'],
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -48,6 +48,7 @@ export async function startProviderProcess(options: ProviderProcessOptions = {})
     {
       args: given.flatMap(([flag, value]) => (value === undefined ? [] : [flag, value])),
       env: secret === undefined ? {} : { [SECRET_VARIABLE]: secret },
+      bundled: true,
     },
   );
   const { url, adminUrl, ca } = started.ready;
