@@ -12,7 +12,7 @@ const shared = {
 export default defineConfig({
   test: {
     globalSetup: ['test/support/leftovers.ts', 'test/conformance/report.ts'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       // Small tests beside the code share what they load: a process for each file would cost more than the tests.
       { test: { ...shared, name: 'unit', include: ['src/**/*.test.ts'] } },
