@@ -1,4 +1,3 @@
-import type { HeaderField } from '../exchange/header-list.js';
 import { cutText } from './line-length.js';
 
 export const REDACTED = '[redacted]';
@@ -74,10 +73,6 @@ export function redactHeader(name: string, value: string, secretHeader = ''): st
   }
   if (value.includes('?') || value.includes('=')) return redactText(redactQueryIn(value), 500);
   return redactText(value, 500);
-}
-
-export function redactHeaders(fields: Iterable<HeaderField>, secretHeader = ''): HeaderField[] {
-  return [...fields].map(([name, value]) => [redactText(name, 200), redactHeader(name, value, secretHeader)]);
 }
 
 /** A URL with user info and the values of token-like query parameters blanked. It need not parse. */
