@@ -1,10 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Closing } from '../../dev/closing.js';
 import { builtPluginServer } from '../../test/support/built-plugin-server.js';
 import { childrenOf, cpuMs, rssMb, startOurs } from '../support/plugin-servers.js';
+import { startEchoProvider } from '../support/provider.js';
 import { digits, median, printTable } from '../support/report.js';
+import { type FirstWave, firstWave } from './first-wave.js';
 
-/** `npm run bench:start`: --dump, the way to the first connection, idle memory; beside a Node that does nothing. */
+/**
+ * `npm run bench:start`: --dump, the way to the first connection, idle memory; beside a Node that does nothing. Then the first
+ * requests after a start, with and without the warm-up, in turns.
+ */
 const ROUNDS = 7;
 const SCRIPT = await builtPluginServer();
 
@@ -39,6 +45,43 @@ printTable(
     ['--workers 2: parent', '', '', '', digits(parent)],
     ...children.map((rss, i) => [`--workers 2: worker ${i + 1}`, '', '', '', digits(rss)]),
   ],
+);
+
+const closing = new Closing();
+const waves: Record<'with' | 'without', FirstWave[]> = { with: [], without: [] };
+try {
+  const provider = await startEchoProvider(closing);
+  // The first round is the load generator's and the provider's own warm-up.
+  for (let round = 0; round <= ROUNDS; round++) {
+    const order = [
+      ['with', []],
+      ['without', ['--no-warm-up']],
+    ] as const;
+    for (const [name, args] of round % 2 === 0 ? order : [...order].reverse()) {
+      const wave = await firstWave(provider, args);
+      if (round > 0) waves[name].push(wave);
+    }
+  }
+} finally {
+  await closing.close();
+}
+console.log('');
+printTable(
+  [
+    'warm-up',
+    'CPU of the start, ms',
+    'CPU of 100 at once',
+    'their p50, ms',
+    'max',
+    'p50 of the next second',
+    'p99',
+  ],
+  (['with', 'without'] as const).map((name) => [
+    name,
+    ...(['startCpu', 'cpu', 'p50', 'max', 'nextP50', 'nextP99'] as const).map((figure) =>
+      digits(median(waves[name].map((wave) => wave[figure]))),
+    ),
+  ]),
 );
 
 async function run(args: readonly string[]): Promise<number> {

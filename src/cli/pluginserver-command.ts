@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DEFAULTS } from '../pluginserver/options.js';
+import { DEFAULTS, type ServerLogger } from '../pluginserver/options.js';
+import type { PluginHost } from '../pluginserver/plugin-host.js';
 import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module.js';
 import { DECISION_LINES, type DecisionLines, parseAdminAddress } from '../telemetry/options.js';
 import { VERSION } from '../version.js';
@@ -28,6 +29,7 @@ interface Arguments {
   readonly admin?: string;
   readonly name?: string;
   readonly phases: 'access' | 'access,response';
+  readonly warmUp: boolean;
 }
 
 export interface ServerSetup {
@@ -73,6 +75,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
       instanceIdleMs: options.instanceIdle * 1000,
       report: (host) => observability.report(host),
       onStart: (server) => observability.serve(server),
+      ...(options.warmUp && { onServing: (host: PluginHost) => void warmUpFor(host, log.logger) }),
     });
   } catch (error) {
     log.logger.error({ event: 'not_started', err: error }, 'plugin server could not start');
@@ -81,6 +84,17 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
     observability.close();
     // A plugin's idle connections would keep the process alive.
     setImmediate(() => process.exit());
+  }
+}
+
+/** Until Kong sends an event: real ones teach the compiler as well. */
+async function warmUpFor(host: PluginHost, logger: ServerLogger): Promise<void> {
+  const { warmUp } = await import('./warm-up/warm-up.js');
+  try {
+    const requests = await warmUp(() => host.counts.events === 0 && !host.draining);
+    logger.debug({ event: 'warm_up', requests }, 'the warm-up is over');
+  } catch (err) {
+    logger.warn({ event: 'warm_up', err }, 'the warm-up failed; the first requests will be slower');
   }
 }
 
@@ -175,6 +189,10 @@ function defineCommand(): Command {
       new Option('--phases <phases>', 'access: no response phase, so that responses can be streams')
         .choices(['access', 'access,response'])
         .default('access,response'),
+    )
+    .option(
+      '--no-warm-up',
+      "do not run requests of its own, in memory, between the start and Kong's first event",
     )
     .addOption(
       new Option('--name <name>', 'name of the plugin in Kong (default: "ping-auth")').argParser(pluginName),

@@ -10,6 +10,7 @@ import type { Telemetry } from '../telemetry/telemetry.js';
 import { Alarms } from './alarms.js';
 import type { ByteBudget } from './byte-budget.js';
 import { type PluginHost, STOCK_HOST } from './host.js';
+import type { Shared } from './runtime.js';
 
 /** One configuration of the plugin, as Kong knows it. Holds nothing of any request. */
 export interface Instance {
@@ -55,8 +56,7 @@ export interface McpSetup {
 export function startInstance(
   raw: unknown,
   host: PluginHost,
-  telemetry: Telemetry,
-  budget: ByteBudget,
+  { telemetry, budget, sideband }: Shared,
 ): Instance {
   const routeId = textAt(raw, 'route_id');
   const serviceId = textAt(raw, 'service_id');
@@ -69,7 +69,7 @@ export function startInstance(
     telemetry.hideSecret(config.shared_secret);
     if (config.client_key !== undefined) telemetry.hideSecret(config.client_key);
     for (const warning of configWarnings(config)) telemetry.notice('warn', warning, where);
-    const client = createSidebandClient(config, telemetry.sideband);
+    const client = createSidebandClient(config, telemetry.sideband, sideband);
     return { ...identity, setup: createSetup(config, client, host, telemetry) };
   } catch (thrown) {
     const error = asPingAuthError(thrown);

@@ -1,3 +1,4 @@
+import { PROCESS_RUNTIME, type SidebandRuntime } from '../sideband/sideband-runtime.js';
 import { createLog } from '../telemetry/logger.js';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.js';
 import { ByteBudget } from './byte-budget.js';
@@ -24,4 +25,15 @@ export function useByteBudget(limit: number): void {
 
 export function byteBudget(): ByteBudget {
   return budget;
+}
+
+/** What all instances of a process share. */
+export interface Shared {
+  readonly telemetry: Telemetry;
+  readonly budget: ByteBudget;
+  readonly sideband: SidebandRuntime;
+}
+
+export function processShared(): Shared {
+  return { telemetry: telemetry(), budget, sideband: PROCESS_RUNTIME };
 }

@@ -64,6 +64,8 @@ export interface RunOptions extends PluginServerOptions {
   readonly report?: (host: PluginHost) => unknown;
   /** Called when the server serves, in the process that holds the socket. */
   readonly onStart?: (server: PluginServer | Supervisor) => void;
+  /** Called once in each process that runs events, as soon as it does. */
+  readonly onServing?: (host: PluginHost) => void;
 }
 
 /**
@@ -83,6 +85,7 @@ export async function runServer(options: RunOptions): Promise<number> {
   const server = workers > 1 ? await Supervisor.start(options) : await PluginServer.start(options);
   logger.info({ event: 'started', socket: options.socketPath, workers }, 'plugin server is ready');
   options.onStart?.(server);
+  if (server instanceof PluginServer) options.onServing?.(server.host);
   const reason = await signal;
   const cutOff = await server.stop(options.graceMs);
   logger.info({ event: 'stopped', signal: reason, cutOff }, 'plugin server has stopped');

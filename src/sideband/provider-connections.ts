@@ -65,12 +65,12 @@ export class ProviderConnections {
   readonly #retired = new Set<Pool>();
   #lastUsed: number;
 
-  constructor(origin: string, settings: PoolSettings, clock: Clock) {
+  constructor(origin: string, settings: PoolSettings, clock: Clock, connectorFor = createConnector) {
     this.origin = origin;
     this.slots = new CallSlots(settings.connections, settings.maxQueued);
     this.avoidance = new Avoidance(clock);
     this.#clock = clock;
-    const connect = createConnector(settings);
+    const connect = connectorFor(settings);
     this.#create = () =>
       new Pool(origin, {
         connect,

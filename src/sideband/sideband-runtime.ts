@@ -1,6 +1,6 @@
 import { Circuit, type CircuitState, type Clock, SYSTEM_CLOCK } from './circuit.js';
 import type { Provider } from './provider.js';
-import { ProviderConnections } from './provider-connections.js';
+import { type createConnector, ProviderConnections } from './provider-connections.js';
 
 /** Connections that no instance wants and nobody has used for so long are closed. */
 const DISUSE_MS = 600_000;
@@ -32,11 +32,14 @@ interface KnownProvider {
  */
 export class SidebandRuntime {
   readonly clock: Clock;
+  readonly #connectorFor: typeof createConnector | undefined;
   readonly #providers = new Map<string, KnownProvider>();
   readonly #connections = new Map<string, ProviderConnections>();
 
-  constructor(clock: Clock = SYSTEM_CLOCK) {
+  /** @param connectorFor how connections are opened */
+  constructor(clock: Clock = SYSTEM_CLOCK, connectorFor?: typeof createConnector) {
     this.clock = clock;
+    this.#connectorFor = connectorFor;
   }
 
   /** An instance names this provider. */
@@ -86,7 +89,7 @@ export class SidebandRuntime {
   #connectionsOf(provider: Provider): ProviderConnections {
     let connections = this.#connections.get(provider.poolKey);
     if (connections === undefined) {
-      connections = new ProviderConnections(provider.origin, provider.pool, this.clock);
+      connections = new ProviderConnections(provider.origin, provider.pool, this.clock, this.#connectorFor);
       this.#connections.set(provider.poolKey, connections);
     }
     this.#known(provider).poolKeys.add(provider.poolKey);

@@ -116,6 +116,7 @@ export interface WorkerOptions extends Omit<HostOptions, 'instances'> {
   readonly graceMs: number;
   /** What the parent collects from its workers, for example metrics. */
   readonly report?: (host: PluginHost) => unknown;
+  readonly onServing?: (host: PluginHost) => void;
 }
 
 const USE_REPORT_MS = 60_000;
@@ -138,6 +139,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
       case 'instances':
         for (const record of message.records) table.add(record);
         link.tell({ type: 'ready' });
+        options.onServing?.(host);
         return;
       case 'instance':
         table.add(message.record);

@@ -1,0 +1,54 @@
+import { until } from '../../test/support/until.js';
+import { smallRequest } from '../kong/bench-request.js';
+import { openProtobufSides } from '../kong/protobuf-side.js';
+import { load } from '../support/load.js';
+import { cpuMs, startOurs } from '../support/plugin-servers.js';
+import { benchConfig, type ProviderAddress } from '../support/provider.js';
+
+/** How a server that has just started fares when many clients come at once. Times in milliseconds. */
+export interface FirstWave {
+  /** CPU from the start of the process until it rests. */
+  readonly startCpu: number;
+  /** The first request of each client: CPU of the server for all of them, and how long they took. */
+  readonly cpu: number;
+  readonly p50: number;
+  readonly max: number;
+  /** Of the second that follows. */
+  readonly nextP50: number;
+  readonly nextP99: number;
+}
+
+const GET = smallRequest(0);
+const CLIENTS = 100;
+/** A process that used less than this between two looks, and so many times on end, does nothing any more. */
+const RESTING_MS = 1;
+const LOOKS = 20;
+
+/** @param args of the plugin server */
+export async function firstWave(provider: ProviderAddress, args: readonly string[]): Promise<FirstWave> {
+  const server = await startOurs({ args });
+  try {
+    let startCpu = 0;
+    let restful = 0;
+    await until('the server rests', () => {
+      const before = startCpu;
+      startCpu = cpuMs(server.pid);
+      restful = startCpu - before < RESTING_MS ? restful + 1 : 0;
+      return restful === LOOKS;
+    });
+    const sides = await openProtobufSides(server.socket, benchConfig(provider), CLIENTS);
+    const wave = await load(sides, GET, 0, server.pid);
+    const next = await load(sides, GET, 1000, server.pid);
+    for (const side of sides) side.close();
+    return {
+      startCpu,
+      cpu: wave.cpu * wave.requests,
+      p50: wave.p50,
+      max: wave.max,
+      nextP50: next.p50,
+      nextP99: next.p99,
+    };
+  } finally {
+    await server.end();
+  }
+}
