@@ -132,10 +132,11 @@ export class ProviderConnections {
 }
 
 /** Certificates of handshakes that failed, by the error they failed with; Node's errors do not carry them. */
-const peerCertificates = new WeakMap<object, X509Certificate>();
+const peerCertificates = new WeakMap<object, Buffer>();
 
 export function peerCertificateOf(error: unknown): X509Certificate | undefined {
-  return typeof error === 'object' && error !== null ? peerCertificates.get(error) : undefined;
+  const der = typeof error === 'object' && error !== null ? peerCertificates.get(error) : undefined;
+  return der && new X509Certificate(der);
 }
 
 /** Opens connections for undici's pool: TLS 1.2 or newer, and the provider's certificate kept for the log when it is refused. */
@@ -156,7 +157,7 @@ export function createConnector(settings: ConnectSettings): buildConnector.conne
   // undici's type says void, but it returns the socket. Should it stop doing so, only the log line gets poorer.
   const connect = connector as (...parameters: Parameters<typeof connector>) => unknown;
   return (options, callback) => {
-    let certificate: X509Certificate | undefined;
+    let certificate: Buffer | undefined;
     const socket = connect(options, (...result) => {
       const [error] = result;
       if (error !== null && certificate !== undefined) peerCertificates.set(error, certificate);
@@ -166,8 +167,7 @@ export function createConnector(settings: ConnectSettings): buildConnector.conne
       // Before Node checks the certificate and, if it is wrong, destroys the socket and all that is known of it.
       socket.prependOnceListener('secure', () => {
         // Not getPeerX509Certificate: on Node 20 the check that follows would then find an empty certificate.
-        const { raw } = socket.getPeerCertificate(true);
-        certificate = raw === undefined ? undefined : new X509Certificate(raw);
+        certificate = socket.getPeerCertificate().raw;
       });
       // An alert that comes after the handshake (TLS 1.3 judges the client certificate late) is followed by the end of
       // the stream, and undici would report only that.
