@@ -38,7 +38,7 @@ export function applyResponseChanges(
 }
 
 /** Changed headers keep the place of the first one of their name; new ones follow at the end. */
-export function applyHeaderChanges(headers: HeaderList, changes: HeaderChanges): HeaderList {
+function applyHeaderChanges(headers: HeaderList, changes: HeaderChanges): HeaderList {
   const removed = new Set(changes.remove);
   let result = removed.size === 0 ? headers : headers.filter((name) => !removed.has(name));
   for (const [name, values] of changes.set) result = replaceHeader(result, name, values);

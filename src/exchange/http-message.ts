@@ -48,7 +48,7 @@ export interface ResponseToSend {
 
 /**
  * What of a body the policy is shown. An omitted body is not an absent one: the answer cannot erase what it was not
- * shown, unless it sets one (issue: "omitted is not removed").
+ * shown, unless it sets one.
  */
 export type ShownBody =
   | { readonly kind: 'absent' }

@@ -122,7 +122,7 @@ export function defaultPort(scheme: string): number | undefined {
 }
 
 /** The escapes `%XX` of a text are complete. */
-export function hasValidEscapes(text: string): boolean {
+function hasValidEscapes(text: string): boolean {
   return !BAD_ESCAPE.test(text);
 }
 
@@ -170,7 +170,7 @@ export function normalisePath(target: string): string | undefined {
 }
 
 /** Whether a path would be walked by the upstream: a segment `.` or `..`, escaped or not. */
-export function hasDotSegment(path: string): boolean {
+function hasDotSegment(path: string): boolean {
   return /(?:^|\/)(?:\.|%2e){1,2}(?=\/|$)/i.test(path);
 }
 

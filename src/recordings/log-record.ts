@@ -39,7 +39,6 @@ const SIDEBAND = z.object({
   status: NUMBER,
   ms: NUMBER,
   payload: z.unknown().optional(),
-  answer_headers: z.unknown().optional(),
   answer: z.unknown().optional(),
 });
 

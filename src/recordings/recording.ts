@@ -122,7 +122,7 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, member: string): T {
   throw new Error(`${[member, ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'not understood'}`);
 }
 
-/** The plugin logs an answer as it has understood it; here it is needed as it came. */
+/** 2.0.0 logged an answer as it had understood it; here it is needed as it came. */
 function toWire(answer: unknown): unknown {
   if (!isNode(answer)) return answer;
   if (answer.kind === 'deny' && isNode(answer.response)) return { response: toWire(answer.response) };

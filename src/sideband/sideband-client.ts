@@ -11,8 +11,7 @@ import { PROCESS_RUNTIME, type ProviderStatus, type SidebandRuntime } from './si
 import { readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
 export type { Caller } from './call-slots.js';
-export type { CircuitChanged, ProviderFailed, SidebandObserver, StaleConnection } from './observer.js';
-export type { CallFinished, ProviderStatus, SidebandPhase };
+export type { SidebandObserver } from './observer.js';
 
 /** What belongs to one call. */
 export interface CallContext {

@@ -71,9 +71,9 @@ export function printable(value: unknown): string | undefined {
 }
 
 /** Without a usable Retry-After: long enough to matter, short enough not to be an outage. */
-export const DEFAULT_RETRY_SECONDS = 1;
+const DEFAULT_RETRY_SECONDS = 1;
 /** A provider that says "in a year" must not switch an API off for a year. */
-export const MAX_RETRY_SECONDS = 300;
+const MAX_RETRY_SECONDS = 300;
 
 /** IMF-fixdate, the RFC 850 form and asctime; `Date.parse` alone would take `12` for the year 2001. */
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? [\w :-]+$/;

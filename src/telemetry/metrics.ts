@@ -16,7 +16,7 @@ const CIRCUIT_VALUES: Record<CircuitState, number> = { closed: 0, half_open: 1, 
 export const CONNECTION_STATES = ['active', 'idle', 'pending'] as const;
 export type ConnectionState = (typeof CONNECTION_STATES)[number];
 
-export const RETRY_REASONS = ['failover', 'stale_connection'] as const;
+const RETRY_REASONS = ['failover', 'stale_connection'] as const;
 export type RetryReason = (typeof RETRY_REASONS)[number];
 
 /** State that is read when somebody asks for the metrics rather than counted all the time. */
@@ -30,7 +30,7 @@ export interface Gauges {
 }
 
 /** What the plugin server counts; `ping_auth_rpc_…_total`. */
-export const RPC_COUNTERS = {
+const RPC_COUNTERS = {
   events: 'Events (one phase of one request) that Kong started',
   eventsFailed: 'Events that the plugin server had to end itself, with 500',
   eventsRefused: 'Events refused with 503 because too many were in flight',

@@ -44,7 +44,7 @@ export function inspectCommand(terminal: Terminal): Command {
 }
 
 /** Until `signal`. @throws Error that says what to do */
-export async function inspect(
+async function inspect(
   file: string | undefined,
   { port, keep }: Arguments,
   terminal: Terminal,

@@ -1,4 +1,4 @@
-// The one place where `test`, `replay` and `explain` meet the plugin's own rooms: a message that somebody has described goes the
+// The one place where `test` and `replay` meet the plugin's own rooms: a message that somebody has described goes the
 // way of a real one, from the model over the policy provider to what would be sent on.
 import type { PluginConfig } from '../../config/plugin-config.js';
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
