@@ -72,10 +72,10 @@ export function hasControlCharacter(value: string): boolean {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** The certificates of a PEM text in order. @throws Error when there is none or one of them cannot be read. */
-export function certificatesOf(pem: string): X509Certificate[] {
-  const blocks = pem.match(CERTIFICATE) ?? [];
-  if (blocks.length === 0) throw new Error('no certificate in it');
-  return blocks.map((block) => new X509Certificate(block));
+export function certificatesOf(pem: string): [X509Certificate, ...X509Certificate[]] {
+  const [first, ...others] = (pem.match(CERTIFICATE) ?? []).map((block) => new X509Certificate(block));
+  if (first === undefined) throw new Error('no PEM certificate in it');
+  return [first, ...others];
 }
 
 /** @throws Error when it is not an unencrypted private key. */

@@ -42,6 +42,14 @@ const KONG_RESPONSE_HEADERS = new Set([
 /** Marks a request that went on without a decision (`fail_open_request`); never taken from a client. */
 export const MARK_HEADER = 'x-ping-auth';
 
+/** RFC 9110, section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Whether a text can be the name of a header. */
+export function isToken(name: string): boolean {
+  return TOKEN.test(name);
+}
+
 /** `x_role` and `x-role` are one header to an upstream that reads them as CGI variables. */
 export function canonicalName(name: string): string {
   return name.includes('_') ? name.replaceAll('_', '-') : name;

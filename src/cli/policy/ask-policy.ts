@@ -2,7 +2,7 @@
 // way of a real one, from the model over the policy provider to what would be sent on.
 import type { PluginConfig } from '../../config/plugin-config.js';
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
-import { describeChanges, type Note } from '../../directives/decision.js';
+import { describeChanges, noteInWords } from '../../directives/decision.js';
 import { decideRequest, type ShownRequest } from '../../directives/request-decision.js';
 import { decideResponse } from '../../directives/response-decision.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
@@ -221,7 +221,7 @@ function requestOutcome(
   payload: string,
 ): RequestOutcome {
   const decision = decideRequest(answer, request, shown);
-  const ignored = inWords(decision.notes);
+  const ignored = decision.notes.map(noteInWords);
   if (decision.kind === 'deny') return { kind: 'deny', response: toMessage(decision.response), ignored };
   return {
     kind: 'permit',
@@ -255,7 +255,7 @@ function responseOutcome(
     before: toMessage(response),
     after: toMessage(applyResponseChanges(response, changes, method)),
     changed: describeChanges(changes),
-    ignored: inWords(notes),
+    ignored: notes.map(noteInWords),
   };
 }
 
@@ -291,8 +291,4 @@ function toRequestMessage(request: HttpRequest): RequestMessage {
 function toMessage(response: HttpResponse): ResponseMessage {
   const { status, headers, body } = response;
   return { status, headers: [...headers], body, lines: asLines(responseText(response)) };
-}
-
-function inWords(notes: readonly Note[]): string[] {
-  return notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`);
 }

@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
+import { parseJson } from '../../../exchange/text.js';
 import { describeTlsFailure, isTlsFailure } from '../../../sideband/network-error.js';
 
 /** How Kong's Admin API is reached. */
@@ -170,14 +171,6 @@ function tlsError(host: string, code: string): AdminApiError {
 function isProxy(json: unknown): boolean {
   const { success, data } = z.looseObject({ message: z.string() }).safeParse(json);
   return success && /^no Route matched/i.test(data.message);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function codeOf(error: Error): string {
