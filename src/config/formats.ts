@@ -1,5 +1,6 @@
 // What the texts in a configuration have to look like: tokens of HTTP, URLs of policy providers, PEM.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { KongPattern } from './kong-field.js';
 
 /** A header name, method or media type part (RFC 9110, token). */
@@ -59,6 +60,12 @@ export function serviceUrlProblem(value: string): string | undefined {
 export function normalizedServiceUrl(value: string): string {
   const url = new URL(value);
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}${url.search}`;
+}
+
+/** @param host as `URL` has it, or an IPv6 address without brackets */
+export function isLoopback(host: string): boolean {
+  const isIPv4 = isIP(host) === 4;
+  return ['localhost', '::1', '[::1]'].includes(host) || (isIPv4 && host.startsWith('127.'));
 }
 
 export function hasControlCharacter(value: string): boolean {

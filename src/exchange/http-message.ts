@@ -64,6 +64,11 @@ export type OmissionReason =
   | 'not_utf8'
   | 'unreadable';
 
+/** The text that the policy is shown, `''` where there is no body; undefined when it is not shown the one there is. */
+export function textShown(body: ShownBody): string | undefined {
+  return body.kind === 'text' ? body.text : body.kind === 'absent' ? '' : undefined;
+}
+
 /** Statuses whose responses have no body, whatever their headers say. */
 const BODYLESS = new Set([204, 304]);
 

@@ -121,6 +121,11 @@ export function defaultPort(scheme: string): number | undefined {
   return DEFAULT_PORTS[scheme];
 }
 
+/** The port of an http or https URL, said or meant. */
+export function portOf({ port, protocol }: URL): number {
+  return port === '' ? (defaultPort(protocol.slice(0, -1)) ?? 0) : Number(port);
+}
+
 /** The escapes `%XX` of a text are complete. */
 function hasValidEscapes(text: string): boolean {
   return !BAD_ESCAPE.test(text);

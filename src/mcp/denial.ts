@@ -1,6 +1,7 @@
 import { type HeaderField, HeaderList } from '../exchange/header-list.js';
 import { type ResponseToSend, reasonPhrase } from '../exchange/http-message.js';
 import { decodeUtf8, isJsonObject, parseJson } from '../exchange/text.js';
+import { JSON_HEADERS } from './headers.js';
 import type { MessageId } from './message.js';
 import { McpRefusal } from './refusal.js';
 
@@ -70,11 +71,6 @@ export function refusalForAgent(
   const known = error instanceof McpRefusal ? (error.id ?? id) : id;
   return { status, headers: HeaderList.from(fields), body: errorBody(known, rpcError) };
 }
-
-const JSON_HEADERS: readonly HeaderField[] = [
-  ['content-type', 'application/json'],
-  ['cache-control', 'no-store'],
-];
 
 /** A client learns what is wrong with its own message, and nothing of what the server answered. */
 function clientWords(error: McpRefusal): string {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { PluginConfig } from '../config/plugin-config.js';
+import type { PluginConfig } from '../config/schema.js';
 import type { PoolSettings } from './provider-connections.js';
 
 /** Kong gives a plugin up after 60 s; a call has to be over well before. */

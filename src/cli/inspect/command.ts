@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { followLog, type LogReader, readStream } from '../../inspector/follow-log.js';
-import { pageFiles } from '../../inspector/page-files.js';
-import { startInspector } from '../../inspector/server.js';
+import { pageFiles, startInspector } from '../../inspector/server.js';
 import { ExchangeStore } from '../../inspector/store.js';
 import { openLog } from '../../recordings/read-log.js';
 import { EXIT, type Terminal } from '../terminal.js';

@@ -1,6 +1,6 @@
 // The one place where `test` and `replay` meet the plugin's own rooms: a message that somebody has described goes the
 // way of a real one, from the model over the policy provider to what would be sent on.
-import type { PluginConfig } from '../../config/plugin-config.js';
+import type { PluginConfig } from '../../config/schema.js';
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
 import { describeChanges, noteInWords } from '../../directives/decision.js';
 import { decideRequest, type ShownRequest } from '../../directives/request-decision.js';
@@ -83,7 +83,7 @@ export type RequestOutcome =
       /** What the policy was shown. */
       readonly payload: RequestPayload;
       /** What the response call is made with. */
-      readonly memo: Memo;
+      readonly memo: Pick<Memo, 'method' | 'target' | 'kept'>;
     }
   | { readonly kind: 'deny'; readonly response: ResponseMessage; readonly ignored: readonly string[] }
   | Refusal;
@@ -199,7 +199,7 @@ function toRefusal(thrown: unknown): Refusal {
 }
 
 async function showRequest(request: HttpRequest, config: PluginConfig): Promise<ShownRequest> {
-  const excluded = new Set(config.excluded_request_headers.map((name) => name.toLowerCase()));
+  const excluded = new Set(config.excluded_request_headers);
   const pem = request.clientCertificatePem;
   return {
     url: composeUrl(request.url),
@@ -231,15 +231,7 @@ function requestOutcome(
     ignored,
     state: parsedState(decision.state),
     payload: JSON.parse(payload) as RequestPayload,
-    memo: {
-      outcome: 'permit',
-      method: request.method,
-      requestId: undefined,
-      traceparent: undefined,
-      tracestate: undefined,
-      target,
-      kept: keptPart(payload, decision.state),
-    },
+    memo: { method: request.method, target, kept: keptPart(payload, decision.state) },
   };
 }
 

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import type { PluginConfig } from '../../config/plugin-config.js';
+import type { PluginConfig } from '../../config/schema.js';
+import { portOf } from '../../exchange/request-url.js';
 import { openLog, readExchanges } from '../../recordings/read-log.js';
 import { parseHeaderOption } from '../check/sample.js';
 import { createPolicy } from '../policy/ask-policy.js';
@@ -125,8 +126,8 @@ function refuseOwn(provider: string | undefined, config: PluginConfig, file: str
 }
 
 function addressOf(url: string): string {
-  const { protocol, hostname, port } = new URL(url);
-  return `${hostname}:${port || (protocol === 'http:' ? 80 : 443)}`;
+  const parsed = new URL(url);
+  return `${parsed.hostname}:${portOf(parsed)}`;
 }
 
 function parseRate(text: string): number {
