@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from 'commander';
 import { HeaderList } from '../../exchange/header-list.js';
 import { keptPart } from '../../exchange/memo.js';
 import { composeResponsePayload, describeTarget } from '../../exchange/payloads.js';
@@ -41,25 +40,4 @@ export function sampleResponse(request: RequestPayload, state: string | undefine
     kind: 'text',
     text: '{}',
   });
-}
-
-/** @throws InvalidArgumentError, which commander turns into a sentence. */
-export function parseHeaderOption(
-  text: string,
-  before: readonly (readonly [string, string])[] = [],
-): readonly (readonly [string, string])[] {
-  const at = text.indexOf(':');
-  const name = text.slice(0, at).trim();
-  if (at < 1 || !/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) {
-    throw new InvalidArgumentError('expected "Name: value"');
-  }
-  return [...before, [name, text.slice(at + 1).trim()]];
-}
-
-/** @throws InvalidArgumentError */
-export function parseUrlOption(text: string): URL {
-  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
-    throw new InvalidArgumentError('expected an absolute http or https URL');
-  }
-  return new URL(text);
 }

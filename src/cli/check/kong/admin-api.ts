@@ -19,12 +19,11 @@ export interface AdminAccess {
 /** The Admin API cannot be read, in words; `remedy` says what to do. Never holds the token. */
 export class AdminApiError extends Error {
   override readonly name = 'AdminApiError';
+  readonly remedy: string;
 
-  constructor(
-    message: string,
-    readonly remedy: string,
-  ) {
+  constructor(message: string, remedy: string) {
     super(message);
+    this.remedy = remedy;
   }
 }
 
@@ -38,7 +37,11 @@ const PageSchema = z.looseObject({ data: z.unknown(), offset: z.string().nullish
 
 /** Reads, and nothing else. */
 export class AdminApi {
-  constructor(private readonly access: AdminAccess) {}
+  readonly #access: AdminAccess;
+
+  constructor(access: AdminAccess) {
+    this.#access = access;
+  }
 
   /**
    * @param path `/schemas/plugins/ping-auth`
@@ -71,7 +74,7 @@ export class AdminApi {
   }
 
   #call(path: string): Promise<{ readonly status: number; readonly body: string }> {
-    const { url, token, ca, timeoutMs } = this.access;
+    const { url, token, ca, timeoutMs } = this.#access;
     const target = new URL(`${url.pathname.replace(/\/$/, '')}${path}`, url);
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
     const headers = { accept: 'application/json', ...(token !== undefined && { 'kong-admin-token': token }) };
@@ -102,7 +105,7 @@ export class AdminApi {
   }
 
   #unreachable(code: string): AdminApiError {
-    const { host } = this.access.url;
+    const { host } = this.#access.url;
     if (isTlsFailure(code)) return tlsError(host, code);
     if (code === 'ECONNREFUSED') {
       return new AdminApiError(
@@ -129,7 +132,7 @@ export class AdminApi {
   }
 
   #refused(status: number): AdminApiError {
-    return this.access.token === undefined
+    return this.#access.token === undefined
       ? new AdminApiError(
           `the Admin API wants a token (status ${status})`,
           'Put a token into the environment variable KONG_ADMIN_TOKEN, or name another with --admin-token-env.',
@@ -141,7 +144,7 @@ export class AdminApi {
   }
 
   #notAdmin(status: number, body: string): AdminApiError {
-    const { host } = this.access.url;
+    const { host } = this.#access.url;
     if (body.includes('plain HTTP request was sent to HTTPS port')) {
       return new AdminApiError(`${host} speaks TLS`, 'Write https:// in --admin-url.');
     }
