@@ -1,6 +1,5 @@
 import { HeaderList } from '../exchange/header-list.js';
-import type { HttpRequest, HttpResponse } from '../exchange/http-message.js';
-import { allowsBody } from '../exchange/http-message.js';
+import { allowsBody, type HttpRequest, type HttpResponse } from '../exchange/http-message.js';
 import { parseAuthority } from '../exchange/request-url.js';
 import type { HeaderChanges, RequestChanges, ResponseChanges } from './decision.js';
 
