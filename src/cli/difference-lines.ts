@@ -1,7 +1,7 @@
 // How `explain`, `test` and `replay` show people in what two texts differ.
 import { type ChangeObject, diffLines } from 'diff';
 import { laidOut } from '../recordings/message-text.js';
-import { printable } from '../telemetry/redaction.js';
+import { printable, printableLines } from '../telemetry/redaction.js';
 import type { Paint } from './terminal.js';
 
 export interface Side {
@@ -42,7 +42,7 @@ export function differenceLines(before: Side, after: Side, paint: Paint, layout:
 export function valueLines(value: unknown): string {
   if (value === undefined) return '';
   const text = typeof value === 'string' ? laidOut(value) : JSON.stringify(value, undefined, 2);
-  return `${text.split('\n').map(printable).join('\n')}\n`;
+  return `${printableLines(text)}\n`;
 }
 
 function compare(before: string, after: string): ChangeObject<string>[] {

@@ -9,6 +9,13 @@ export interface Terminal {
   exitCode(code: number): void;
 }
 
+/** Says why `ping-auth command` ends here, each line with its name in front. @returns the exit code for it */
+export function complain(terminal: Terminal, command: string, thrown: unknown): number {
+  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  terminal.stderr.write(`${why.replaceAll(/^/gm, `ping-auth ${command}: `)}\n`);
+  return EXIT.usage;
+}
+
 type Stroke = (text: string) => string;
 
 export interface Paint {

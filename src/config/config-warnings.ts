@@ -1,6 +1,5 @@
-import { isIP } from 'node:net';
-import { certificatesOf } from './formats.js';
-import type { PluginConfig } from './plugin-config.js';
+import { certificatesOf, isLoopback } from './formats.js';
+import type { PluginConfig } from './schema.js';
 
 /** What is allowed but should not go unnoticed; logged once per instance. `now`: milliseconds since 1970. */
 export function configWarnings(config: PluginConfig, now: number = Date.now()): string[] {
@@ -50,10 +49,7 @@ export function configWarnings(config: PluginConfig, now: number = Date.now()): 
 
 function isPlainRemote(url: string): boolean {
   const { protocol, hostname } = new URL(url);
-  if (protocol !== 'http:') return false;
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-  return !loopback;
+  return protocol === 'http:' && !isLoopback(hostname);
 }
 
 function expiryWarnings(config: PluginConfig, now: number): string[] {

@@ -1,5 +1,6 @@
 // What the texts in a configuration have to look like: tokens of HTTP, URLs of policy providers, PEM.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { KongPattern } from './kong-field.js';
 
 /** A header name, method or media type part (RFC 9110, token). */
@@ -61,6 +62,12 @@ export function normalizedServiceUrl(value: string): string {
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}${url.search}`;
 }
 
+/** @param host as `URL` has it, or an IPv6 address without brackets */
+export function isLoopback(host: string): boolean {
+  const isIPv4 = isIP(host) === 4;
+  return ['localhost', '::1', '[::1]'].includes(host) || (isIPv4 && host.startsWith('127.'));
+}
+
 export function hasControlCharacter(value: string): boolean {
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
@@ -72,10 +79,10 @@ export function hasControlCharacter(value: string): boolean {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** The certificates of a PEM text in order. @throws Error when there is none or one of them cannot be read. */
-export function certificatesOf(pem: string): X509Certificate[] {
-  const blocks = pem.match(CERTIFICATE) ?? [];
-  if (blocks.length === 0) throw new Error('no certificate in it');
-  return blocks.map((block) => new X509Certificate(block));
+export function certificatesOf(pem: string): [X509Certificate, ...X509Certificate[]] {
+  const [first, ...others] = (pem.match(CERTIFICATE) ?? []).map((block) => new X509Certificate(block));
+  if (first === undefined) throw new Error('no PEM certificate in it');
+  return [first, ...others];
 }
 
 /** @throws Error when it is not an unencrypted private key. */

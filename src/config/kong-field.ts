@@ -1,3 +1,5 @@
+// Apart from field.ts, because the published types of the plugin reach it and name no library's types.
+
 /** A Lua pattern (not a regular expression) with the sentence an admin reads when it is violated. */
 export interface KongPattern {
   readonly pattern: string;

@@ -2,8 +2,7 @@ import type * as z from 'zod';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { certificatesOf, normalizedServiceUrl, privateKeyOf } from './formats.js';
 import type { KongField } from './kong-field.js';
-import type { PluginConfig } from './plugin-config.js';
-import { CONFIG_SCHEMA, FIELD_NAMES, FIELDS, type FieldName } from './schema.js';
+import { CONFIG_SCHEMA, FIELD_NAMES, FIELDS, type FieldName, type PluginConfig } from './schema.js';
 
 /**
  * The configuration that Kong hands over, checked. Every value is checked again although Kong did so: vault references

@@ -25,3 +25,9 @@ const shape = Object.fromEntries(FIELD_NAMES.map((name) => [name, FIELDS[name].z
 
 /** Checks each field by itself; what concerns several fields is in parse-config.ts. Unknown keys are dropped. */
 export const CONFIG_SCHEMA = z.object(shape);
+
+/**
+ * The plugin's configuration as the code sees it, every default filled in. Names are Kong's (snake case): what an admin
+ * writes is what a developer reads. What each field means stands with its definition in fields/.
+ */
+export type PluginConfig = Readonly<z.output<typeof CONFIG_SCHEMA>>;

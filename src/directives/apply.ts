@@ -1,6 +1,5 @@
 import { HeaderList } from '../exchange/header-list.js';
-import type { HttpRequest, HttpResponse } from '../exchange/http-message.js';
-import { allowsBody } from '../exchange/http-message.js';
+import { allowsBody, type HttpRequest, type HttpResponse } from '../exchange/http-message.js';
 import { parseAuthority } from '../exchange/request-url.js';
 import type { HeaderChanges, RequestChanges, ResponseChanges } from './decision.js';
 
@@ -38,7 +37,7 @@ export function applyResponseChanges(
 }
 
 /** Changed headers keep the place of the first one of their name; new ones follow at the end. */
-export function applyHeaderChanges(headers: HeaderList, changes: HeaderChanges): HeaderList {
+function applyHeaderChanges(headers: HeaderList, changes: HeaderChanges): HeaderList {
   const removed = new Set(changes.remove);
   let result = removed.size === 0 ? headers : headers.filter((name) => !removed.has(name));
   for (const [name, values] of changes.set) result = replaceHeader(result, name, values);

@@ -49,6 +49,8 @@ export interface Note {
   readonly name: string;
 }
 
+export const NO_NOTES: readonly Note[] = [];
+
 export const NO_HEADER_CHANGES: HeaderChanges = { set: new Map(), remove: [] };
 
 /** For monitor mode, which changes nothing. */
@@ -80,6 +82,11 @@ export function describeChanges(changes: RequestChanges | ResponseChanges): stri
   for (const name of headers.remove) if (!isAlwaysRemoved(name)) described.push(`-header:${name}`);
   if (body !== undefined) described.push('body');
   return described;
+}
+
+/** For people: `dropped header: via`. */
+export function noteInWords({ what, name }: Note): string {
+  return `${what.replaceAll('_', ' ')}: ${name}`;
 }
 
 /** Whether the message goes on exactly as it came. */

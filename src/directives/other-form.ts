@@ -1,10 +1,8 @@
+import { isLeftToKong } from '../exchange/header-rules.js';
 import type { HttpResponse } from '../exchange/http-message.js';
 import { decodeUtf8 } from '../exchange/text.js';
 import { changedBody } from './changed-body.js';
 import type { ResponseChanges } from './decision.js';
-
-/** An exit and Kong itself see to these, and a length would be that of another body: never set nor taken away by us. */
-const FRAMING = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);
 
 /**
  * The changes that make of the upstream's response another form of it, with what the policy made of that: the one message of
@@ -22,12 +20,12 @@ export function inPlaceOf(
   const set = new Map(changes.headers.set);
   const remove = new Set(changes.headers.remove);
   for (const [name, values] of shown.headers.toMap()) {
-    if (set.has(name) || remove.has(name) || FRAMING.has(name)) continue;
+    if (set.has(name) || remove.has(name) || isLeftToKong(name)) continue;
     const own = original.headers.getAll(name);
     if (own.length !== values.length || values.some((value, at) => value !== own[at])) set.set(name, values);
   }
   for (const name of original.headers.names()) {
-    if (!shown.headers.has(name) && !set.has(name) && !FRAMING.has(name)) remove.add(name);
+    if (!shown.headers.has(name) && !set.has(name) && !isLeftToKong(name)) remove.add(name);
   }
   for (const name of remove) if (!original.headers.has(name)) remove.delete(name);
   const text = decodeUtf8(changes.body ?? shown.body) ?? '';

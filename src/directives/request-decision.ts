@@ -13,7 +13,7 @@ import {
 } from '../exchange/request-url.js';
 import type { CertificateJwk, RequestAnswer } from '../exchange/sideband-message.js';
 import { changedBody, textOfOtherHeaders } from './changed-body.js';
-import type { Note, RequestDecision } from './decision.js';
+import { NO_NOTES, type Note, type RequestDecision } from './decision.js';
 import { requestHeaderChanges } from './request-headers.js';
 import { denialToSend } from './response-decision.js';
 import { checkNewMethod, trimBlanks } from './validation.js';
@@ -27,8 +27,6 @@ export interface ShownRequest {
   readonly body: ShownBody;
   readonly certificate: CertificateJwk | undefined;
 }
-
-const NO_NOTES: readonly Note[] = [];
 
 type Permit = Extract<RequestAnswer, { kind: 'permit' }>;
 

@@ -13,6 +13,7 @@ import {
 import {
   type HeaderChanges,
   NO_HEADER_CHANGES,
+  NO_NOTES,
   NO_REQUEST_CHANGES,
   type Note,
   type RequestChanges,
@@ -21,7 +22,6 @@ import { diffHeaders } from './header-diff.js';
 import { checkOneLine } from './validation.js';
 
 const NO_NAMES: ReadonlySet<string> = new Set();
-const NO_NOTES: readonly Note[] = [];
 
 /**
  * The changes of a permit's headers. `Host` is not among them (see newUpstreamHost in request-decision.ts).

@@ -13,12 +13,11 @@ import {
 } from '../exchange/http-message.js';
 import type { AnsweredResponse, ResponseAnswer } from '../exchange/sideband-message.js';
 import { changedBody, textOfOtherHeaders } from './changed-body.js';
-import type { HeaderChanges, Note, ResponseDecision } from './decision.js';
+import { type HeaderChanges, NO_NOTES, type Note, type ResponseDecision } from './decision.js';
 import { diffHeaders } from './header-diff.js';
 import { checkBody, checkHeaderName, checkHeaderValue, checkOneLine, checkStatus } from './validation.js';
 
 const NOTHING = new Uint8Array();
-const NO_NOTES: readonly Note[] = [];
 
 /** Missing in an answer, these stay, as with the existing plugin: a provider leaves them out without meaning anything by it. */
 const KEPT = new Set(['connection', 'content-length', 'date', 'transfer-encoding', 'vary']);

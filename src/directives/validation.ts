@@ -1,16 +1,15 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { isSupportedMethod } from '../exchange/admission.js';
+import { isToken } from '../exchange/header-rules.js';
 import { isSendableStatus } from '../exchange/http-message.js';
 import { encodeLossless, hasLoneSurrogate } from '../exchange/text.js';
 
-/** RFC 9110, section 5.6.2. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 /** @returns the name in lower case. @throws PingAuthError `directive_invalid` for a name that is not a token. */
 export function checkHeaderName(name: string): string {
-  if (!TOKEN.test(name)) throw invalid(`header name ${JSON.stringify(name.slice(0, 80))} is not a token`);
+  if (!isToken(name)) throw invalid(`header name ${JSON.stringify(name.slice(0, 80))} is not a token`);
   return name.toLowerCase();
 }
 

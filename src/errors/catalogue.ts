@@ -17,8 +17,6 @@ export interface ErrorEntry {
   readonly failOpen: boolean;
 }
 
-const BAD_GATEWAY = 'The policy decision could not be obtained';
-
 export const ERRORS = {
   config_invalid: entry(
     500,
@@ -98,6 +96,41 @@ export const ERRORS = {
     'set opaque_bodies to omit where such bodies are to pass unseen',
     'info',
   ),
+  request_body_unreadable: entry(
+    415,
+    'The request body cannot be read',
+    'The request body is text by its type, but its coding or charset cannot be undone for the policy',
+    'the client has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'info',
+  ),
+  request_body_unavailable: entry(
+    500,
+    'An internal error occurred',
+    'Kong named a file with the request body that the plugin server does not read',
+    "run the plugin server as the user of Kong's workers, and let --body-dir name Kong's prefix if it is given",
+    'error',
+  ),
+
+  too_many_response_headers: badGateway(
+    'The upstream sent 1000 headers or more; some would pass unseen',
+    'the upstream has to send fewer headers',
+    'warn',
+  ),
+  response_body_too_large: badGateway(
+    'The upstream body is over max_response_body_bytes',
+    'raise max_response_body_bytes, or set response_body_over_limit to omit',
+    'warn',
+  ),
+  response_body_opaque: badGateway(
+    'The upstream body is not text that the policy could be shown, and opaque_bodies is reject',
+    'set opaque_bodies to omit where such bodies are to pass unseen',
+    'warn',
+  ),
+  response_body_unreadable: badGateway(
+    'The upstream body is text by its type, but its coding or charset cannot be undone for the policy',
+    'the upstream has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'warn',
+  ),
 
   mcp_message_invalid: entry(
     400,
@@ -127,77 +160,24 @@ export const ERRORS = {
     'use the access-only plugin on a route of its own where such streams are wanted',
     'info',
   ),
-  mcp_response_invalid: entry(
-    502,
-    BAD_GATEWAY,
+  mcp_response_invalid: badGateway(
     'The MCP server did not answer with one JSON-RPC response to the request; it was withheld',
     'the detail in the log says what the MCP server has to send differently',
     'warn',
   ),
 
-  request_body_unreadable: entry(
-    415,
-    'The request body cannot be read',
-    'The request body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the client has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
-    'info',
-  ),
-  request_body_unavailable: entry(
-    500,
-    'An internal error occurred',
-    'Kong named a file with the request body that the plugin server does not read',
-    "run the plugin server as the user of Kong's workers, and let --body-dir name Kong's prefix if it is given",
-    'error',
-  ),
-
-  too_many_response_headers: entry(
-    502,
-    BAD_GATEWAY,
-    'The upstream sent 1000 headers or more; some would pass unseen',
-    'the upstream has to send fewer headers',
-    'warn',
-  ),
-  response_body_too_large: entry(
-    502,
-    BAD_GATEWAY,
-    'The upstream body is over max_response_body_bytes',
-    'raise max_response_body_bytes, or set response_body_over_limit to omit',
-    'warn',
-  ),
-  response_body_opaque: entry(
-    502,
-    BAD_GATEWAY,
-    'The upstream body is not text that the policy could be shown, and opaque_bodies is reject',
-    'set opaque_bodies to omit where such bodies are to pass unseen',
-    'warn',
-  ),
-
-  response_body_unreadable: entry(
-    502,
-    BAD_GATEWAY,
-    'The upstream body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the upstream has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
-    'warn',
-  ),
-
-  provider_unreachable: entry(
-    502,
-    BAD_GATEWAY,
+  provider_unreachable: badGateway(
     'No connection to the policy provider, or it was lost before an answer',
     'check service_url, DNS, firewall and that the sideband listener is on; `ping-auth check` tells',
     'error',
     true,
   ),
-  provider_upload_cut: entry(
-    502,
-    BAD_GATEWAY,
+  provider_upload_cut: badGateway(
     'The policy provider closed the connection on a large message, as servers do over their size limit',
     'raise the message limit of the policy provider, or lower max_request_body_bytes',
     'error',
   ),
-  provider_tls_failed: entry(
-    502,
-    BAD_GATEWAY,
+  provider_tls_failed: badGateway(
     'The TLS handshake with the policy provider failed or its certificate is not trusted',
     'check ca_certificate, tls_server_name and client_certificate; `ping-auth check` tells',
     'error',
@@ -210,9 +190,7 @@ export const ERRORS = {
     'error',
     true,
   ),
-  provider_failing: entry(
-    502,
-    BAD_GATEWAY,
+  provider_failing: badGateway(
     'The policy provider answered with a 5xx status',
     "look into the policy provider's own log",
     'error',
@@ -247,65 +225,47 @@ export const ERRORS = {
     'raise the message limit of the policy provider, or lower max_request_body_bytes',
     'warn',
   ),
-  provider_secret_refused: entry(
-    502,
-    BAD_GATEWAY,
+  provider_secret_refused: badGateway(
     'The policy provider answered 401: shared_secret or secret_header_name is wrong',
     'check shared_secret and secret_header_name; `ping-auth check` tells',
     'error',
   ),
-  provider_forbidden: entry(
-    502,
-    BAD_GATEWAY,
+  provider_forbidden: badGateway(
     'The policy provider answered 403 to the sideband call',
     'check what the secret is allowed to do at the policy provider',
     'error',
   ),
-  provider_no_endpoint: entry(
-    502,
-    BAD_GATEWAY,
+  provider_no_endpoint: badGateway(
     'The policy provider answered 404: service_url is wrong, or no API service matches the request URL',
     'check service_url, and that an API service matches the URL of the request',
     'error',
   ),
-  provider_rejected: entry(
-    502,
-    BAD_GATEWAY,
+  provider_rejected: badGateway(
     'The policy provider rejected the sideband payload with a 4xx status',
     "compare the detail in the log with the policy provider's log",
     'error',
   ),
-  provider_unexpected_status: entry(
-    502,
-    BAD_GATEWAY,
+  provider_unexpected_status: badGateway(
     'The policy provider answered with a status that is not a decision',
     'check that service_url leads to the Sideband API and not to a proxy or login page',
     'error',
   ),
-  provider_not_json: entry(
-    502,
-    BAD_GATEWAY,
+  provider_not_json: badGateway(
     'The answer is not JSON: service_url probably names another service or port',
     'check host, port and scheme of service_url',
     'error',
   ),
-  provider_answer_invalid: entry(
-    502,
-    BAD_GATEWAY,
+  provider_answer_invalid: badGateway(
     'The answer is JSON but not a sideband answer',
     'check that service_url leads to the Sideband API, and the version of the product',
     'error',
   ),
-  provider_answer_too_large: entry(
-    502,
-    BAD_GATEWAY,
+  provider_answer_too_large: badGateway(
     'The answer is over max_sideband_response_bytes',
     'raise max_sideband_response_bytes',
     'error',
   ),
-  directive_invalid: entry(
-    502,
-    BAD_GATEWAY,
+  directive_invalid: badGateway(
     'The answer asks for something that must not be sent on (header, URL, method, status)',
     'correct the policy: the detail in the log names what it asked for',
     'error',
@@ -330,4 +290,14 @@ function entry(
   failOpen = false,
 ): ErrorEntry {
   return { status, message, meaning, remedy, level, failOpen };
+}
+
+/** What a client need not tell from each other: 502, or the admin's `error_status`. */
+function badGateway(
+  meaning: string,
+  remedy: string,
+  level: ErrorEntry['level'],
+  failOpen = false,
+): ErrorEntry {
+  return entry(502, 'The policy decision could not be obtained', meaning, remedy, level, failOpen);
 }

@@ -1,5 +1,6 @@
-import { Buffer, isAscii, isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import type { CharsetHabit } from './media-type.js';
+import { asBuffer } from './text.js';
 
 /** A body as text, or why it is none. A byte order mark stays in, so that what comes back unchanged is the same. */
 export type DecodedBody =
@@ -28,9 +29,7 @@ const INVENTED = /[\u001a\u001c\u007f-\u009f\ue000-\uf8ff]/;
  * @param labels charset parameters of the Content-Type, in lower case
  */
 export function decodeBody(bytes: Uint8Array, habit: CharsetHabit, labels: readonly string[]): DecodedBody {
-  const buffer = Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const buffer = asBuffer(bytes);
   const first = labels[0];
   if (first === undefined || (labels.length === 1 && (first === 'utf-8' || first === 'utf8'))) {
     if (habit === 'xml') return decodeXml(buffer, first === undefined ? first : 'utf-8');

@@ -1,8 +1,6 @@
-import { X509Certificate } from 'node:crypto';
+import { certificatesOf } from '../config/formats.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { CertificateJwk } from './sideband-message.js';
-
-const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
  * The public key of the client's TLS certificate as a JWK (RFC 7517) with the certificate chain in `x5c`, leaf first.
@@ -10,11 +8,9 @@ const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
  * @throws PingAuthError `request_unreadable`: a certificate that the policy cannot be shown must not pass as "none".
  */
 export function certificateToJwk(pem: string): CertificateJwk {
-  const blocks = pem.match(PEM_BLOCK) ?? [];
   try {
-    const chain = blocks.map((block) => new X509Certificate(block));
+    const chain = certificatesOf(pem);
     const [leaf] = chain;
-    if (leaf === undefined) throw new Error('no PEM certificate in it');
     const { kty, ...members } = leaf.publicKey.export({ format: 'jwk' });
     if (typeof kty !== 'string') throw new Error('its key has no JWK form');
     const x5c = chain.map((certificate) => certificate.raw.toString('base64'));

@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { codingsOf, undoCodings } from './content-coding.js';
+import { codingsOf, isZstdFrame, undoCodings } from './content-coding.js';
 import { HeaderList } from './header-list.js';
-import { isZstdFrame } from './zstd-frame.js';
 
 const LIMIT = 8 * 1024 * 1024;
 const TEXT = Buffer.from(JSON.stringify({ name: 'Grüße', list: Array.from({ length: 40 }, (_, i) => i) }));

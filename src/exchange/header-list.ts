@@ -58,7 +58,7 @@ export class HeaderList implements Iterable<HeaderField> {
 
   /** Distinct names in order of first occurrence. */
   names(): string[] {
-    return [...this.toMap().keys()];
+    return [...new Set(this.fields.map(([name]) => name))];
   }
 
   has(name: string): boolean {

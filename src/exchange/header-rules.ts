@@ -39,8 +39,19 @@ const KONG_RESPONSE_HEADERS = new Set([
   'x-kong-upstream-latency',
 ]);
 
+/** Kong and nginx see to these in a response: an exit sets them anew, and clearing or setting one changes the framing. */
+const LEFT_TO_KONG = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);
+
 /** Marks a request that went on without a decision (`fail_open_request`); never taken from a client. */
 export const MARK_HEADER = 'x-ping-auth';
+
+/** RFC 9110, section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Whether a text can be the name of a header. */
+export function isToken(name: string): boolean {
+  return TOKEN.test(name);
+}
 
 /** `x_role` and `x-role` are one header to an upstream that reads them as CGI variables. */
 export function canonicalName(name: string): string {
@@ -76,6 +87,10 @@ export function isKongRequestHeader(name: string): boolean {
 
 export function isKongResponseHeader(name: string): boolean {
   return KONG_RESPONSE_HEADERS.has(name);
+}
+
+export function isLeftToKong(name: string): boolean {
+  return LEFT_TO_KONG.has(name);
 }
 
 /**

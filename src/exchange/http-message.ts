@@ -48,7 +48,7 @@ export interface ResponseToSend {
 
 /**
  * What of a body the policy is shown. An omitted body is not an absent one: the answer cannot erase what it was not
- * shown, unless it sets one (issue: "omitted is not removed").
+ * shown, unless it sets one.
  */
 export type ShownBody =
   | { readonly kind: 'absent' }
@@ -63,6 +63,11 @@ export type OmissionReason =
   | 'content_encoding'
   | 'not_utf8'
   | 'unreadable';
+
+/** The text that the policy is shown, `''` where there is no body; undefined when it is not shown the one there is. */
+export function textShown(body: ShownBody): string | undefined {
+  return body.kind === 'text' ? body.text : body.kind === 'absent' ? '' : undefined;
+}
 
 /** Statuses whose responses have no body, whatever their headers say. */
 const BODYLESS = new Set([204, 304]);

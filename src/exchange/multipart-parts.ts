@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { decodeBody } from './body-charset.js';
 import { type MediaType, mediaType, NO_TYPE } from './media-type.js';
+import { asBuffer } from './text.js';
 
 /** A part of form data. */
 export interface Part {
@@ -18,7 +19,7 @@ const FILE_NAME = /^content-disposition:[^\r\n]*[;\s]filename\*?\s*=/im;
  * @returns undefined when the body is not well-formed: another reader might find other parts in it
  */
 export function multipartParts(body: Uint8Array, boundary: string): readonly Part[] | undefined {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const bytes = asBuffer(body);
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
   // Some clients put a line end before the first one.
   const start = bytes.indexOf(delimiter.subarray(2));
@@ -42,7 +43,7 @@ export function partsAgreeWithUtf8(parts: readonly Part[]): boolean {
   return parts.every(({ isOpaque, type, content }) => {
     if (isOpaque || type.charsets.length === 0) return true;
     const decoded = decodeBody(content, 'form', type.charsets);
-    return decoded.kind === 'text' && decoded.text === Buffer.from(content).toString('utf8');
+    return decoded.kind === 'text' && decoded.text === asBuffer(content).toString('utf8');
   });
 }
 

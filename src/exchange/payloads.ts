@@ -11,7 +11,10 @@ import { jsonString, toWireText } from './text.js';
  */
 
 /** `"method":…,"url":…,"http_version":…`, which both payloads of a request have in common. @param url of `composeUrl` */
-export function describeTarget({ method, httpVersion }: HttpRequest, url: string): string {
+export function describeTarget(
+  { method, httpVersion }: Pick<HttpRequest, 'method' | 'httpVersion'>,
+  url: string,
+): string {
   // HTTP/2 goes as 1.1: nothing documents any other value.
   const version = httpVersion === '1.0' || httpVersion === '1' ? '1.0' : '1.1';
   return `"method":${jsonString(method)},"url":${jsonString(url)},"http_version":"${version}"`;
@@ -39,7 +42,7 @@ export function composeRequestPayload(
 /** Body of `POST {service_url}/sideband/response`. @param memo of the request that the upstream answers */
 export function composeResponsePayload(
   { status, headers }: HttpResponse,
-  memo: Memo,
+  memo: Pick<Memo, 'target' | 'kept'>,
   body: ShownBody,
 ): string {
   const code = `"response_code":"${status}","response_status":${jsonString(reasonPhrase(status))}`;

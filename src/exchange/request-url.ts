@@ -121,8 +121,13 @@ export function defaultPort(scheme: string): number | undefined {
   return DEFAULT_PORTS[scheme];
 }
 
+/** The port of an http or https URL, said or meant. */
+export function portOf({ port, protocol }: URL): number {
+  return port === '' ? (defaultPort(protocol.slice(0, -1)) ?? 0) : Number(port);
+}
+
 /** The escapes `%XX` of a text are complete. */
-export function hasValidEscapes(text: string): boolean {
+function hasValidEscapes(text: string): boolean {
   return !BAD_ESCAPE.test(text);
 }
 
@@ -170,7 +175,7 @@ export function normalisePath(target: string): string | undefined {
 }
 
 /** Whether a path would be walked by the upstream: a segment `.` or `..`, escaped or not. */
-export function hasDotSegment(path: string): boolean {
+function hasDotSegment(path: string): boolean {
   return /(?:^|\/)(?:\.|%2e){1,2}(?=\/|$)/i.test(path);
 }
 

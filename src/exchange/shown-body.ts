@@ -1,4 +1,4 @@
-import type { PluginConfig } from '../config/plugin-config.js';
+import type { PluginConfig } from '../config/schema.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from './header-list.js';
 import type { Body, OmissionReason, ShownBody } from './http-message.js';

@@ -1,9 +1,9 @@
+/// <reference lib="es2024.string" />
 import { Buffer, isAscii, isUtf8 } from 'node:buffer';
 
 /** A byte that is not part of valid UTF-8, as it stands in a string: 0x80–0xFF ⇄ U+DC80–U+DCFF (Python calls it surrogateescape). */
 const ESCAPED_BYTE = /[\uDC80-\uDCFF]/u;
 const ESCAPED_BYTES = /[\uDC80-\uDCFF]/gu;
-const LONE_SURROGATE = /\p{Surrogate}/u;
 const ESCAPE_BASE = 0xdc00;
 
 /**
@@ -11,7 +11,7 @@ const ESCAPE_BASE = 0xdc00;
  * U+DCNN. For header values, paths and queries: clients send Latin-1 there, and those bytes must reach the upstream.
  */
 export function decodeLossless(bytes: Uint8Array): string {
-  const buffer = view(bytes);
+  const buffer = asBuffer(bytes);
   if (isAscii(buffer)) return buffer.toString('latin1');
   if (isUtf8(buffer)) return buffer.toString('utf8');
   let text = '';
@@ -59,18 +59,35 @@ export function jsonString(text: string): string {
   return JSON_PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
+/** A JSON object, as JSON.parse makes it. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** undefined for a text that is not JSON; the parser's complaint is left out, because it quotes the text. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A body as text, or undefined when it is not valid UTF-8. A byte order mark stays in, so that it survives a round trip. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  const buffer = view(bytes);
+  const buffer = asBuffer(bytes);
   return isUtf8(buffer) ? buffer.toString('utf8') : undefined;
 }
 
 /** Whether the string holds half a surrogate pair: no encoding of it exists. */
 export function hasLoneSurrogate(text: string): boolean {
-  return LONE_SURROGATE.test(text);
+  return !text.isWellFormed();
 }
 
-function view(bytes: Uint8Array): Buffer {
+/** The same bytes with Buffer's methods; a view, not a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

@@ -2,6 +2,7 @@ import { isUnchanged, type RequestChanges, type ResponseChanges } from '../direc
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
 import type { HeaderList } from '../exchange/header-list.js';
+import { isLeftToKong } from '../exchange/header-rules.js';
 import type { HttpResponse, OmissionReason, ResponseToSend } from '../exchange/http-message.js';
 import type {
   Gateway,
@@ -21,9 +22,6 @@ const MEMO_KEY = 'ping_auth';
 const RESPONSE_MARK_KEY = 'ping_auth_response';
 /** Key in `kong.ctx.shared` by which the guard tells a 500 that was asked for from one that Kong makes of a fault. */
 const EXIT_MARK_KEY = 'ping_auth_exit';
-
-/** Kong and nginx own these: an exit sets them anew, and clearing them changes the framing. */
-const KEPT_BY_KONG = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -144,7 +142,7 @@ export class KongGateway implements Gateway {
         await kongResponse.getHeaders(HEADERS_SEEN_AT_MOST),
         'kong.response.get_headers',
       );
-      const names = seen.names().filter((name) => !KEPT_BY_KONG.has(name));
+      const names = seen.names().filter((name) => !isLeftToKong(name));
       const calls: Promise<unknown>[] = names.map((name) => kongResponse.clearHeader(name));
       if (seen.size < HEADERS_SEEN_AT_MOST) {
         this.#writeLog(log, calls);

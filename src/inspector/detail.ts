@@ -6,7 +6,7 @@ import { isErrorCode } from '../recordings/log-record.js';
 import { compareMessages } from '../recordings/message-difference.js';
 import type { MessageText } from '../recordings/message-text.js';
 import { toRecording } from '../recordings/recording.js';
-import { printable } from '../telemetry/redaction.js';
+import { printable, printableLines } from '../telemetry/redaction.js';
 import { members, text, toRow, toRowPhase } from './row.js';
 import type { CodeHelp, ExchangeDetail, PhaseDetail, PhaseMessages } from './wire.js';
 
@@ -106,8 +106,4 @@ function noDecision(answer: unknown): string | undefined {
 function answerText(answer: unknown): string {
   const laidOut = typeof answer === 'string' ? answer : JSON.stringify(answer, undefined, 2);
   return printableLines(laidOut.slice(0, MAX_ANSWER_CHARACTERS));
-}
-
-function printableLines(lines: string): string {
-  return lines.split('\n').map(printable).join('\n');
 }

@@ -1,7 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { LogLine } from '../recordings/log-lines.js';
-import { LogLines } from '../recordings/log-lines.js';
+import { type LogLine, LogLines } from '../recordings/log-lines.js';
 
 const CHUNK_BYTES = 256 * 1024;
 const POLL_MS = 200;

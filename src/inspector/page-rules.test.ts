@@ -59,10 +59,10 @@ describe('the filters', () => {
 });
 
 it('of both phases, the one that matters more decides', () => {
-  expect(verdictOf(permit)).toMatchObject({ kind: 'permit', word: 'permit' });
+  expect(verdictOf(permit)).toMatchObject({ kind: 'permit', isKnown: true });
   expect(verdictOf(refuse)).toMatchObject({ kind: 'refuse', status: 504, code: 'provider_timeout' });
-  expect(verdictOf(monitored)).toMatchObject({ kind: 'deny', word: 'would deny', isMonitored: true });
-  expect(verdictOf({ key: 4 }).word).toBe('no decision');
+  expect(verdictOf(monitored)).toMatchObject({ kind: 'deny', isMonitored: true });
+  expect(verdictOf({ key: 4 }).isKnown).toBe(false);
 });
 
 describe('the plots', () => {

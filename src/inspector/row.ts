@@ -1,4 +1,5 @@
 import type { Exchange, RecordedPhase } from '../recordings/exchanges.js';
+import { pathOf } from '../recordings/message-text.js';
 import { printable } from '../telemetry/redaction.js';
 import type { Row, RowPhase } from './wire.js';
 
@@ -38,17 +39,12 @@ function target({ access, response }: Exchange): { method?: string; path?: strin
   for (const { decision, call } of [access, response].filter((phase) => phase !== undefined)) {
     const shown = members(call?.payload);
     const method = decision?.method ?? text(shown.method);
-    const path = decision?.path ?? pathOf(text(shown.url));
+    const url = text(shown.url);
+    const path = decision?.path ?? (url === undefined ? undefined : pathOf(url));
     if (method !== undefined || path !== undefined)
       return { ...(method !== undefined && { method }), ...(path !== undefined && { path }) };
   }
   return {};
-}
-
-/** Of an absolute URL that need not be one: redaction may have cut it. */
-function pathOf(url: string | undefined): string | undefined {
-  if (url === undefined) return undefined;
-  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] || '/';
 }
 
 export function members(value: unknown): Readonly<Record<string, unknown>> {

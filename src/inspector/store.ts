@@ -1,5 +1,4 @@
-import type { Exchange } from '../recordings/exchanges.js';
-import { Exchanges } from '../recordings/exchanges.js';
+import { type Exchange, Exchanges } from '../recordings/exchanges.js';
 import type { LogLine } from '../recordings/log-lines.js';
 import { readLogRecord } from '../recordings/log-record.js';
 

@@ -49,7 +49,7 @@ export interface SourceState {
 
 /** One message of GET /api/events. */
 export interface Update {
-  /** Another number: the server has been started anew, what was got before belongs to another log. */
+  /** Another one: the server has been started anew, what was got before belongs to another log. */
   readonly run: string;
   readonly rows: readonly Row[];
   /** Keys below are not kept any longer. */

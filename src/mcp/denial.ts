@@ -1,10 +1,9 @@
 import { type HeaderField, HeaderList } from '../exchange/header-list.js';
-import type { ResponseToSend } from '../exchange/http-message.js';
-import { reasonPhrase } from '../exchange/http-message.js';
-import { decodeUtf8 } from '../exchange/text.js';
+import { type ResponseToSend, reasonPhrase } from '../exchange/http-message.js';
+import { decodeUtf8, isJsonObject, parseJson } from '../exchange/text.js';
+import { JSON_HEADERS } from './headers.js';
 import type { MessageId } from './message.js';
 import { McpRefusal } from './refusal.js';
-import { isObject } from './strict-json.js';
 
 /** Enough for a reason; more would be somebody's error page in the model's context. */
 const MAX_WORDS = 500;
@@ -73,11 +72,6 @@ export function refusalForAgent(
   return { status, headers: HeaderList.from(fields), body: errorBody(known, rpcError) };
 }
 
-const JSON_HEADERS: readonly HeaderField[] = [
-  ['content-type', 'application/json'],
-  ['cache-control', 'no-store'],
-];
-
 /** A client learns what is wrong with its own message, and nothing of what the server answered. */
 function clientWords(error: McpRefusal): string {
   return error.code === 'mcp_response_invalid'
@@ -94,21 +88,13 @@ function errorBody(id: MessageId | undefined, error: object): Uint8Array {
 function wordsOf({ status, headers, body }: ResponseToSend): string {
   const text = decodeUtf8(body) ?? '';
   const type = headers.get('content-type') ?? '';
-  const parsed = /json/i.test(type) || type === '' ? parse(text) : undefined;
-  const words = isObject(parsed)
+  const parsed = /json/i.test(type) || type === '' ? parseJson(text) : undefined;
+  const words = isJsonObject(parsed)
     ? WORD_MEMBERS.map((name) => parsed[name]).find((word) => typeof word === 'string' && word !== '')
     : /^text\/plain\b/i.test(type) || type === ''
       ? text
       : undefined;
   return printable(String(words ?? '')) || `Denied by the policy (${status} ${reasonPhrase(status)})`;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** On one line, without control, format and unassigned characters, cut between characters. */
@@ -122,6 +108,6 @@ function printable(text: string): string {
 }
 
 function requestIdIn(body: Uint8Array): string | undefined {
-  const value = parse(decodeUtf8(body) ?? '');
-  return isObject(value) && typeof value.request_id === 'string' ? value.request_id : undefined;
+  const value = parseJson(decodeUtf8(body) ?? '');
+  return isJsonObject(value) && typeof value.request_id === 'string' ? value.request_id : undefined;
 }

@@ -16,6 +16,12 @@ export const VERSION_HEADER = 'mcp-protocol-version';
 /** The headers that say again what stands in the body. */
 export const MCP_HEADERS: readonly string[] = [METHOD_HEADER, NAME_HEADER, VERSION_HEADER];
 
+/** Of a JSON-RPC message that we put in the place of something else. */
+export const JSON_HEADERS: readonly HeaderField[] = [
+  ['content-type', 'application/json'],
+  ['cache-control', 'no-store'],
+];
+
 /**
  * What the headers say otherwise than the message, in words for the client; undefined when they agree. Each may occur
  * once at most, and not in a spelling that some servers take for it (`mcp_name`).

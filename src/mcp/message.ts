@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, MAX_DEPTH, MAX_VALUES, readStrictJson } from './strict-json.js';
+import { isJsonObject, type JsonObject } from '../exchange/text.js';
+import { MAX_DEPTH, MAX_VALUES, readStrictJson } from './strict-json.js';
 
 /** A string or a safe integer, as JSON-RPC in MCP has it: what cannot be told from its neighbour (1e400, 2^53 + 1) is none. */
 export type MessageId = string | number;
@@ -80,7 +81,7 @@ export function readMessage(text: string): McpMessage | McpResponseMessage | Mes
   const { value, fault } = readStrictJson(text);
   if (fault !== undefined) return unreadable(WORDS[fault]);
   if (Array.isArray(value)) return invalid('batches are not accepted, send each message on its own');
-  if (!isObject(value)) return invalid('the message is not an object');
+  if (!isJsonObject(value)) return invalid('the message is not an object');
 
   const id = readId(value);
   const confusing = confusingName(value, MESSAGE_MEMBERS);
@@ -106,7 +107,7 @@ function readRequest(value: JsonObject, id: MessageId | undefined): McpMessage |
   }
   const known = METHODS.get(method.toLowerCase());
   if (known !== undefined && known !== method) return invalid(`method is nearly ${known}`, id);
-  if (params !== undefined && !isObject(params)) return invalid('params is not an object', id);
+  if (params !== undefined && !isJsonObject(params)) return invalid('params is not an object', id);
   const confusing = params && confusingName(params, PARAMS_MEMBERS);
   if (confusing !== undefined) return invalid(`params has ${confusing}`, id);
 
@@ -116,7 +117,7 @@ function readRequest(value: JsonObject, id: MessageId | undefined): McpMessage |
     return invalid(`params.${nameMember} of ${method} is not a string of reasonable length`, id);
   }
   const meta = params?._meta;
-  const protocolVersion = isObject(meta) ? meta[PROTOCOL_VERSION] : undefined;
+  const protocolVersion = isJsonObject(meta) ? meta[PROTOCOL_VERSION] : undefined;
   if (protocolVersion !== undefined && typeof protocolVersion !== 'string') {
     return invalid(`${PROTOCOL_VERSION} is not a string`, id);
   }
@@ -130,7 +131,7 @@ function readResponse(value: JsonObject, id: MessageId | undefined): McpResponse
   if (isError && Object.hasOwn(value, 'result')) return invalid('a message with result and error', id);
   if (Object.hasOwn(value, 'method')) return invalid('a response with a method', id);
   const content = isError ? error : result;
-  if (!isObject(content)) return invalid('result or error is not an object', id);
+  if (!isJsonObject(content)) return invalid('result or error is not an object', id);
   const confusing = confusingName(content, isError ? ERROR_MEMBERS : RESULT_MEMBERS);
   if (confusing !== undefined) return invalid(`the response has ${confusing}`, id);
   if (isError && (!Number.isInteger(content.code) || typeof content.message !== 'string')) {

@@ -1,8 +1,9 @@
 import type { HeaderList } from '../exchange/header-list.js';
-import { canonicalName } from '../exchange/header-rules.js';
+import { canonicalName, isToken } from '../exchange/header-rules.js';
+import { isJsonObject } from '../exchange/text.js';
 import { decodeValue, requiresHeaders, VERSION_HEADER } from './headers.js';
 import type { McpMessage } from './message.js';
-import { isObject, type JsonObject, readStrictJson } from './strict-json.js';
+import { readStrictJson } from './strict-json.js';
 
 /** An argument that a tool's schema has clients repeat in a header. */
 export interface ParamHeader {
@@ -28,10 +29,10 @@ export class KnownParamHeaders {
    */
   learn(server: string, text: string): void {
     const { value } = readStrictJson(text);
-    const result = isObject(value) ? value.result : undefined;
-    const tools = isObject(result) ? result.tools : undefined;
+    const result = isJsonObject(value) ? value.result : undefined;
+    const tools = isJsonObject(result) ? result.tools : undefined;
     if (!Array.isArray(tools)) return;
-    for (const tool of tools.filter(isObject)) {
+    for (const tool of tools.filter(isJsonObject)) {
       if (typeof tool.name !== 'string') continue;
       const key = keyOf(server, tool.name);
       this.#tools.delete(key);
@@ -87,26 +88,26 @@ function isDecimal(value: string | undefined): value is string {
 function paramHeadersOf(schema: unknown): readonly ParamHeader[] {
   const found: ParamHeader[] = [];
   const walk = (properties: unknown, path: readonly string[]): void => {
-    if (!isObject(properties)) return;
+    if (!isJsonObject(properties)) return;
     for (const [name, property] of Object.entries(properties)) {
-      if (!isObject(property)) continue;
+      if (!isJsonObject(property)) continue;
       const at = [...path, name];
       const suffix = property['x-mcp-header'];
-      if (typeof suffix === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(suffix)) {
+      if (typeof suffix === 'string' && isToken(suffix)) {
         found.push({ header: `mcp-param-${suffix.toLowerCase()}`, path: at });
       }
       walk(property.properties, at);
     }
   };
-  if (isObject(schema)) walk(schema.properties, []);
+  if (isJsonObject(schema)) walk(schema.properties, []);
   return new Set(found.map(({ header }) => header)).size === found.length ? found : [];
 }
 
 function valueAt(value: unknown, path: readonly string[]): unknown {
   let at = value;
   for (const name of path) {
-    if (!isObject(at) || !Object.hasOwn(at, name)) return undefined;
-    at = (at as JsonObject)[name];
+    if (!isJsonObject(at) || !Object.hasOwn(at, name)) return undefined;
+    at = at[name];
   }
   return at;
 }

@@ -1,7 +1,7 @@
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
+import { HeaderList } from '../exchange/header-list.js';
 import type { HttpResponse } from '../exchange/http-message.js';
 import { readEventStream } from './event-stream.js';
-import { bodyType } from './headers.js';
+import { bodyType, JSON_HEADERS } from './headers.js';
 import { type MessageId, readMessage } from './message.js';
 import { McpRefusal } from './refusal.js';
 import { readStrictJson } from './strict-json.js';
@@ -35,7 +35,7 @@ export function readMcpResponse(
     return withoutStream(response, messageOfStream(text, awaited));
   }
   if (type === 'json' && text !== '') {
-    if (isSuccess && awaited !== undefined) checkResponse(text, awaited);
+    if (isSuccess && awaited !== undefined) checkResponse(readMessage(text), awaited);
     else checkOther(text, awaited);
     return response;
   }
@@ -55,18 +55,22 @@ function messageOfStream(text: string, awaited: MessageId): string {
     if (message.kind === 'request')
       throw withheld('a request of the server, which cannot be answered', awaited);
     if (found !== undefined) throw withheld('two responses', awaited);
-    checkResponse(candidate, awaited);
+    checkResponse(message, awaited);
     found = candidate;
   }
   if (found === undefined) throw withheld('a stream without a response', awaited);
   return found;
 }
 
-function checkResponse(text: string, awaited: MessageId): void {
-  const message = readMessage(text);
+function checkResponse(message: ReturnType<typeof readMessage>, awaited: AwaitedId): void {
+  if (idOf(message, awaited) !== awaited) throw ofAnother(awaited);
+}
+
+/** @throws McpRefusal when the message is no response */
+function idOf(message: ReturnType<typeof readMessage>, awaited: AwaitedId): MessageId | undefined {
   if (message.kind === 'fault') throw withheld(message.words, awaited);
   if (message.kind !== 'response') throw withheld('no response but a message of another kind', awaited);
-  if (message.id !== awaited) throw withheld('a response with the id of another request', awaited);
+  return message.id;
 }
 
 /**
@@ -76,24 +80,18 @@ function checkResponse(text: string, awaited: MessageId): void {
 function checkOther(text: string, awaited: AwaitedId): void {
   const { fault, value } = readStrictJson(text);
   if (fault !== undefined) throw withheld(`the body is ${fault}`, awaited);
-  const isMessage = typeof value === 'object' && value !== null && Object.hasOwn(value, 'jsonrpc');
-  if (!isMessage) return;
-  const message = readMessage(text);
-  if (message.kind === 'fault') throw withheld(message.words, awaited);
-  if (message.kind !== 'response') throw withheld('no response but a message of another kind', awaited);
-  if (message.id !== undefined && message.id !== awaited) {
-    throw withheld('a response with the id of another request', awaited);
-  }
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'jsonrpc')) return;
+  const id = idOf(readMessage(text), awaited);
+  if (id !== undefined && id !== awaited) throw ofAnother(awaited);
 }
 
 function withoutStream({ status, headers }: HttpResponse, message: string): HttpResponse {
   const kept = [...headers].filter(([name]) => !STREAM_HEADERS.has(name));
-  const fields: HeaderField[] = [
-    ...kept,
-    ['content-type', 'application/json'],
-    ['cache-control', 'no-store'],
-  ];
-  return { status, headers: HeaderList.from(fields), body: Buffer.from(message, 'utf8') };
+  return { status, headers: HeaderList.from([...kept, ...JSON_HEADERS]), body: Buffer.from(message, 'utf8') };
+}
+
+function ofAnother(awaited: AwaitedId): McpRefusal {
+  return withheld('a response with the id of another request', awaited);
 }
 
 function withheld(words: string, id: AwaitedId): McpRefusal {

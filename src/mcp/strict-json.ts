@@ -7,8 +7,6 @@ export const MAX_DEPTH = 64;
  */
 export const MAX_VALUES = 250_000;
 
-export type JsonObject = { readonly [name: string]: unknown };
-
 /** Why a text is not JSON that every reader reads alike. In words, for the client as well: never quotes the text. */
 export type JsonFault =
   | 'no JSON'
@@ -46,10 +44,6 @@ export function readStrictJson(text: string): StrictJson {
   const mayHoldHalves = SURROGATE_ESCAPE.test(text) || !text.isWellFormed();
   if (mayHoldHalves && holdsLoneSurrogate(value)) return { fault: 'half a surrogate pair' };
   return names === countMembers(value) ? { value } : { fault: 'a member twice' };
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const TOO_DEEP = -1;

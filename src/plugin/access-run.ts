@@ -5,7 +5,12 @@ import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../exchange/admission.js';
 import { certificateToJwk } from '../exchange/client-certificate.js';
 import type { HeaderList } from '../exchange/header-list.js';
-import type { HttpRequest, ResponseToSend, ShownBody } from '../exchange/http-message.js';
+import {
+  type HttpRequest,
+  type ResponseToSend,
+  type ShownBody,
+  textShown,
+} from '../exchange/http-message.js';
 import { type AccessOutcome, keptPart, UNASKED, writeMemo } from '../exchange/memo.js';
 import { composeRequestPayload, describeTarget } from '../exchange/payloads.js';
 import { composeUrl } from '../exchange/request-url.js';
@@ -13,6 +18,7 @@ import { showBody } from '../exchange/shown-body.js';
 import type { LogValues } from '../gateway/gateway.js';
 import { denialForAgent } from '../mcp/denial.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
+import { isTraceparent, isTracestate } from '../sideband/sideband-client.js';
 import type { Phase } from '../telemetry/decision-log.js';
 import type { McpSetup, Setup } from './instance.js';
 import { PhaseRun } from './phase-run.js';
@@ -117,9 +123,9 @@ export class AccessRun extends PhaseRun {
   }
 
   #readMessage(request: HttpRequest, body: ShownBody, setup: McpSetup): McpRequest | undefined {
-    const text = body.kind === 'text' ? body.text : body.kind === 'absent' ? '' : undefined;
     const server = request.url.host + request.url.path;
-    const read = readMcpRequest(request, text, setup.heldBack, { known: setup.paramHeaders, server });
+    const paramHeaders = { known: setup.paramHeaders, server };
+    const read = readMcpRequest(request, textShown(body), setup.heldBack, paramHeaders);
     if (read !== undefined) {
       const { id, method, name } = read.message;
       this.mcp = { id, method, name };
@@ -130,12 +136,10 @@ export class AccessRun extends PhaseRun {
   /** The client's W3C trace context. Its header goes into our own call, so it has to be what it claims to be. */
   #readTraceContext(headers: HeaderList): void {
     const traceparent = headers.get('traceparent');
-    if (traceparent === undefined || !TRACEPARENT.test(traceparent)) return;
+    if (traceparent === undefined || !isTraceparent(traceparent)) return;
     this.traceparent = traceparent;
     const tracestate = headers.getAll('tracestate').join(',');
     // At most 512 characters have to be passed on; what is longer or odd is left out.
-    if (/^[\x20-\x7e]{1,512}$/.test(tracestate)) this.tracestate = tracestate;
+    if (isTracestate(tracestate)) this.tracestate = tracestate;
   }
 }
-
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;

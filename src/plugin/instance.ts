@@ -1,7 +1,8 @@
 import { configWarnings } from '../config/config-warnings.js';
 import { parseConfig } from '../config/parse-config.js';
-import type { PluginConfig } from '../config/plugin-config.js';
+import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
+import { portOf } from '../exchange/request-url.js';
 import { type BodyRules, requestBodyRules, responseBodyRules } from '../exchange/shown-body.js';
 import type { ReadLimits } from '../gateway/gateway.js';
 import { KnownParamHeaders } from '../mcp/param-headers.js';
@@ -84,6 +85,7 @@ export function createSetup(
   host: PluginHost,
   telemetry: Pick<Telemetry, 'record'>,
 ): Setup {
+  const address = new URL(config.service_url);
   return {
     config,
     client,
@@ -95,7 +97,7 @@ export function createSetup(
     },
     requestBodyRules: requestBodyRules(config),
     responseBodyRules: responseBodyRules(config),
-    excluded: new Set(config.excluded_request_headers.map((name) => name.toLowerCase())),
+    excluded: new Set(config.excluded_request_headers),
     mcp: config.mcp
       ? {
           heldBack: host.phases?.includes('response') ?? true,
@@ -104,7 +106,7 @@ export function createSetup(
         }
       : undefined,
     isRecorded: config.enable_debug_logging || telemetry.record !== undefined,
-    address: addressOf(config.service_url),
+    address: { host: address.hostname, port: portOf(address) },
   };
 }
 
@@ -112,11 +114,6 @@ export function createSetup(
 export function ready(instance: Instance): Setup {
   if (instance.setup instanceof Error) throw instance.setup;
   return instance.setup;
-}
-
-function addressOf(serviceUrl: string): { host: string; port: number } {
-  const { hostname, port, protocol } = new URL(serviceUrl);
-  return { host: hostname, port: port === '' ? (protocol === 'http:' ? 80 : 443) : Number(port) };
 }
 
 function textAt(raw: unknown, key: string): string | undefined {

@@ -6,7 +6,7 @@ import type { MemoMessage } from '../exchange/memo.js';
 import type { Gateway, LogValues } from '../gateway/gateway.js';
 import { refusalForAgent } from '../mcp/denial.js';
 import type { Asked, CallContext } from '../sideband/sideband-client.js';
-import type { DecisionRecord, Outcome, Phase } from '../telemetry/decision-log.js';
+import { type DecisionRecord, type Outcome, type Phase, tenths } from '../telemetry/decision-log.js';
 import { redactText } from '../telemetry/redaction.js';
 import { isTracing, startSidebandSpan } from '../telemetry/tracing.js';
 import { type PhaseEvent, RestartInstance } from './host.js';
@@ -186,11 +186,11 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     this.providerErrorId = providerErrorId ?? this.providerErrorId;
   }
 
-  /** For Kong's own log plugins: `ping_auth.decision`, `ping_auth.provider_ms`, `ping_auth.error`, of MCP `ping_auth.mcp_method`; `ping_auth.response.…`. */
+  /** For Kong's own log plugins: `ping_auth.decision`, `.provider_ms`, `.error`, of MCP `.mcp_method`; `ping_auth.response.…`. */
   #logValues(): LogValues {
     const { outcome, code, providerMs } = this;
     const values: Record<string, string | number> = { decision: outcome };
-    if (providerMs !== undefined) values.provider_ms = Math.round(providerMs * 10) / 10;
+    if (providerMs !== undefined) values.provider_ms = tenths(providerMs);
     if (code !== undefined) values.error = code;
     if (this.mcp !== undefined) {
       values.mcp_method = this.mcp.method;

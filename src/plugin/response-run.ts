@@ -4,7 +4,7 @@ import { inPlaceOf } from '../directives/other-form.js';
 import { decideResponse } from '../directives/response-decision.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../exchange/admission.js';
-import type { HttpResponse, ResponseToSend, ShownBody } from '../exchange/http-message.js';
+import { type HttpResponse, type ResponseToSend, textShown } from '../exchange/http-message.js';
 import { type Memo, readMemo, UNASKED } from '../exchange/memo.js';
 import { composeResponsePayload } from '../exchange/payloads.js';
 import { parseAnsweredUrl } from '../exchange/request-url.js';
@@ -48,9 +48,9 @@ export class ResponseRun extends PhaseRun {
     if (body.kind === 'omitted') this.bodyNotShown = body.reason;
     let form = response;
     if (setup.mcp !== undefined && memo.mcp !== undefined) {
-      form = readMcpResponse(response, textOf(body), memo.mcp.id);
+      form = readMcpResponse(response, textShown(body), memo.mcp.id);
       if (form !== response) body = { kind: 'text', text: decodeUtf8(form.body) ?? '' };
-      if (memo.mcp.method === 'tools/list') learnTools(setup.mcp, memo, textOf(body));
+      if (memo.mcp.method === 'tools/list') learnTools(setup.mcp, memo, textShown(body));
     }
     const payload = composeResponsePayload(form, memo, body);
 
@@ -92,11 +92,6 @@ export class ResponseRun extends PhaseRun {
   protected override answerWith(response: ResponseToSend, log?: LogValues): Promise<void> {
     return this.gateway.withhold(response, log);
   }
-}
-
-/** Empty when there is none; undefined when the policy is not shown it. */
-function textOf(body: ShownBody): string | undefined {
-  return body.kind === 'text' ? body.text : body.kind === 'absent' ? '' : undefined;
 }
 
 /** The list is that of the server at the request's own URL, which stands in the memo. */

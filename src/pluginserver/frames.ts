@@ -3,7 +3,7 @@ import { WireReader } from './wire-reader.js';
 import { COPIED_BYTES, type PieceSink } from './wire-writer.js';
 
 /** Length of a frame's header: uint32, little-endian. */
-export const HEADER_BYTES = 4;
+const HEADER_BYTES = 4;
 
 export interface FrameSink {
   /** One whole payload, to be read during the call: the reader goes on to the next frame then. */

@@ -53,10 +53,6 @@ export class InstanceRegistry {
     this.#restartIntervalMs = options.restartIntervalMs ?? RESTART_INTERVAL_MS;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   create(name: string, config: string): InstanceRecord {
     const record = { id: this.#newId(), name, config, startedAt: Math.floor(Date.now() / 1000) };
     const key = configurationKey(name, config);

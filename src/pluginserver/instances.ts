@@ -110,8 +110,11 @@ export class InstanceTable {
     this.#logger = logger;
   }
 
-  has(name: string): boolean {
-    return this.#plugins.has(name);
+  /** @throws Error when there is no such plugin. */
+  module(name: string): PluginModule {
+    const module = this.#plugins.get(name);
+    if (module === undefined) throw new Error(`there is no plugin ${JSON.stringify(name)} here`);
+    return module;
   }
 
   get(id: number): Instance | undefined {
@@ -122,9 +125,7 @@ export class InstanceTable {
   add(record: InstanceRecord): Instance {
     const known = this.#instances.get(record.id);
     if (known !== undefined) return known;
-    const module = this.#plugins.get(record.name);
-    if (module === undefined) throw new Error(`there is no plugin ${JSON.stringify(record.name)} here`);
-    const instance = new Instance(record, module, this.#logger);
+    const instance = new Instance(record, this.module(record.name), this.#logger);
     this.#instances.set(record.id, instance);
     return instance;
   }
@@ -147,7 +148,7 @@ export class LocalInstances implements InstanceDirectory {
   }
 
   async start(name: string, config: string): Promise<InstanceRecord> {
-    if (!this.#table.has(name)) throw new Error(`there is no plugin ${JSON.stringify(name)} here`);
+    this.#table.module(name);
     const record = this.#registry.create(name, config);
     this.#table.add(record);
     return record;

@@ -69,7 +69,7 @@ export function readStruct(reader: WireReader, depth = 0): Record<string, PdkVal
   return struct;
 }
 
-export function readList(reader: WireReader, depth = 0): PdkValue[] {
+function readList(reader: WireReader, depth = 0): PdkValue[] {
   const list: PdkValue[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === ENTRY_TAG) list.push(reader.message(readValue, depth + 1));
@@ -150,7 +150,7 @@ export function recordType(fields: string, nested: Readonly<Record<string, Recor
   };
 }
 
-export type RecordValue = Record<string, unknown>;
+type RecordValue = Record<string, unknown>;
 
 /** Reads a record. A field that is absent is absent in the result too. */
 export function readRecord(type: RecordType, reader: WireReader): RecordValue {

@@ -4,7 +4,7 @@ import { isAsciiText, textFromBytes } from './text.js';
 export const VARINT = 0;
 export const FIXED64 = 1;
 export const DELIMITED = 2;
-export const FIXED32 = 5;
+const FIXED32 = 5;
 
 /** Bytes that are no message of this protocol. */
 export class WireError extends Error {

@@ -1,5 +1,5 @@
 import { applyRequestChanges, applyResponseChanges } from '../directives/apply.js';
-import { describeChanges } from '../directives/decision.js';
+import { describeChanges, noteInWords } from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { decideResponse } from '../directives/response-decision.js';
 import type { ErrorCode } from '../errors/catalogue.js';
@@ -9,7 +9,7 @@ import type { HttpRequest, HttpResponse, ShownBody } from '../exchange/http-mess
 import { defaultPort, parseAnsweredUrl } from '../exchange/request-url.js';
 import { readRequestAnswer, readResponseAnswer } from '../sideband/wire-answers.js';
 import { type MessageText, requestText, responseText } from './message-text.js';
-import type { RecordedRequest, RecordedResponse, Recording } from './recording.js';
+import { fieldsOf, type RecordedRequest, type RecordedResponse, type Recording } from './recording.js';
 
 /** What would become of a recorded message. */
 export interface Explanation {
@@ -66,7 +66,7 @@ function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Ex
     body: shownBody(shown.body),
     certificate: undefined,
   });
-  const ignored = decision.notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`);
+  const ignored = decision.notes.map(noteInWords);
   if (decision.kind === 'deny') {
     return {
       title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
@@ -110,7 +110,7 @@ function explainResponse(shown: RecordedResponse, answer: unknown, id: string): 
     isUsable: true,
     verdict: 'goes on',
     changed,
-    ignored: decision.notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`),
+    ignored: decision.notes.map(noteInWords),
     diff: {
       before: { label: 'what the upstream sent', message: responseText(response) },
       after: { label: 'what the client gets', message: responseText(after) },
@@ -135,7 +135,7 @@ function toRequest(shown: RecordedRequest): HttpRequest {
       query: query === '' ? undefined : query,
     },
     httpVersion: shown.http_version,
-    headers: toHeaders(shown.headers),
+    headers: HeaderList.from(fieldsOf(shown.headers)),
     body: Buffer.from(shown.body ?? ''),
     sourceIp: shown.source_ip,
     sourcePort: shown.source_port,
@@ -146,13 +146,9 @@ function toRequest(shown: RecordedRequest): HttpRequest {
 function toResponse(shown: RecordedResponse): HttpResponse {
   return {
     status: Number(shown.response_code),
-    headers: toHeaders(shown.headers),
+    headers: HeaderList.from(fieldsOf(shown.headers)),
     body: Buffer.from(shown.body ?? ''),
   };
-}
-
-function toHeaders(recorded: RecordedRequest['headers']): HeaderList {
-  return HeaderList.from(recorded.flatMap((pair) => (Array.isArray(pair) ? [pair] : Object.entries(pair))));
 }
 
 function shownBody(body: string | undefined): ShownBody {

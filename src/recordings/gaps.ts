@@ -1,3 +1,4 @@
+import { CUT } from '../telemetry/line-length.js';
 import { REDACTED } from '../telemetry/redaction.js';
 
 /** What of a message is not in the log: names of its parts (`url`, `header:cookie`, `body`), never values. */
@@ -7,8 +8,6 @@ export interface Gaps {
   /** Only the beginning is there. */
   readonly cut: readonly string[];
 }
-
-const CUT = /… \d+ more$/;
 
 /** Of a sideband message as a debug line shows it (telemetry/redaction.ts, line-length.ts). */
 export function gapsOf(message: unknown): Gaps {

@@ -1,5 +1,5 @@
 /** Longer lines are no lines of ping-auth: its bodies are cut at 1000 characters, its lists at 1000 headers. */
-export const MAX_LOG_LINE_BYTES = 8 * 1024 * 1024;
+const MAX_LOG_LINE_BYTES = 8 * 1024 * 1024;
 
 export interface LogLine {
   /** From 1, as an editor counts. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import { isJsonObject, type JsonObject, parseJson } from '../exchange/text.js';
 import { OUTCOMES, PHASES } from '../telemetry/decision-log.js';
 
 const TEXT = z.string().optional();
@@ -39,7 +40,6 @@ const SIDEBAND = z.object({
   status: NUMBER,
   ms: NUMBER,
   payload: z.unknown().optional(),
-  answer_headers: z.unknown().optional(),
   answer: z.unknown().optional(),
 });
 
@@ -68,8 +68,8 @@ export function readLogRecord(text: string | undefined): LogRecord {
   const start = text.indexOf('{');
   // The first look is cheap: most lines of Kong's error log are not ours.
   if (start === -1 || !(start === 0 || text.includes('"event":"'))) return OTHER;
-  const node = parseObject(text.slice(start)) ?? parseObject(text.slice(start, text.lastIndexOf('}') + 1));
-  if (node === undefined) {
+  const node = parseJson(text.slice(start)) ?? parseJson(text.slice(start, text.lastIndexOf('}') + 1));
+  if (!isJsonObject(node)) {
     return {
       kind: 'broken',
       problem: 'expected a JSON object in one line; cut off, or written by two at once',
@@ -88,7 +88,7 @@ export function isErrorCode(code: string | undefined): code is ErrorCode {
 function checked(
   kind: 'decision' | 'sideband',
   schema: typeof DECISION | typeof SIDEBAND,
-  node: Readonly<Record<string, unknown>>,
+  node: JsonObject,
 ): LogRecord {
   const result = schema.safeParse(node);
   if (!result.success) {
@@ -101,15 +101,4 @@ function checked(
   }
   const time = typeof node.time === 'string' ? Date.parse(node.time) : Number.NaN;
   return { kind, ...result.data, ...(Number.isFinite(time) && { time }) } as LogRecord;
-}
-
-function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Readonly<Record<string, unknown>>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }

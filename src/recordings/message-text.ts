@@ -1,7 +1,7 @@
 import type { HeaderField } from '../exchange/header-list.js';
 import { type HttpRequest, type HttpResponse, reasonPhrase } from '../exchange/http-message.js';
 import { composeUrl } from '../exchange/request-url.js';
-import { printable } from '../telemetry/redaction.js';
+import { printable, printableLines } from '../telemetry/redaction.js';
 
 /** A message for people: nothing in it can move a terminal's cursor or change the direction of writing. */
 export interface MessageText {
@@ -36,13 +36,13 @@ function messageText(start: string, headers: Iterable<HeaderField>, body: Uint8A
   return {
     start: printable(start),
     headers: Array.from(headers, ([name, value]) => [printable(name), printable(value)]),
-    body: bodyText(body),
+    body: printableLines(laidOut(new TextDecoder().decode(body))),
   };
 }
 
-function bodyText(body: Uint8Array): string {
-  const text = new TextDecoder().decode(body);
-  return laidOut(text).split('\n').map(printable).join('\n');
+/** The path of an absolute URL that need not be one: redaction may have cut it. */
+export function pathOf(url: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] || '/';
 }
 
 /** JSON with one member a line; anything else as it is. */

@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import type { HeaderField } from '../exchange/header-list.js';
+import { isJsonObject, type JsonObject, parseJson } from '../exchange/text.js';
 import { type Gaps, gapsOf } from './gaps.js';
 import type { SidebandLine } from './log-record.js';
 import { readLog } from './read-log.js';
@@ -30,6 +32,11 @@ const RESPONSE = z.object({
 export type RecordedRequest = z.output<typeof REQUEST>;
 export type RecordedResponse = z.output<typeof RESPONSE>;
 
+/** Headers as they stand in either kind of recording. */
+export function fieldsOf(headers: RecordedRequest['headers']): HeaderField[] {
+  return headers.flatMap((pair) => (Array.isArray(pair) ? [pair] : Object.entries(pair)));
+}
+
 /** One sideband call with its answer: what was shown to the policy, and what it said. */
 export type Recording = (
   | { readonly phase: 'access'; readonly shown: RecordedRequest }
@@ -50,8 +57,6 @@ export interface Recordings {
 
 /** A whole document is kept up to here, a log is not: it is read line by line. */
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
-
-type Node = Readonly<Record<string, unknown>>;
 
 /**
  * Reads `{"request": …, "answer": …}`, `{"response": …, "answer": …}` (both as they go over the wire), or a log with lines
@@ -74,8 +79,9 @@ export async function readRecordings(source: AsyncIterable<Uint8Array>): Promise
   }
   const text = document.text();
   const whole = text === undefined ? undefined : parseJson(text);
-  if (isNode(whole) && whole.event === undefined) return { recordings: [ofDocument(whole)], problems: [] };
-  if (whole !== undefined && !isNode(whole))
+  if (isJsonObject(whole) && whole.event === undefined)
+    return { recordings: [ofDocument(whole)], problems: [] };
+  if (whole !== undefined && !isJsonObject(whole))
     throw new Error('expected a JSON object with the members request (or response) and answer');
   if (recordings.length === 0) {
     const [first] = problems;
@@ -92,7 +98,7 @@ export function toRecording(line: SidebandLine): Recording {
 }
 
 /** @throws Error that names the member */
-function ofDocument(node: Node): Recording {
+function ofDocument(node: JsonObject): Recording {
   if (!('answer' in node)) throw new Error('the member "answer" is missing');
   return 'response' in node
     ? recording('response', node.response, node.answer, undefined)
@@ -122,16 +128,16 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, member: string): T {
   throw new Error(`${[member, ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'not understood'}`);
 }
 
-/** The plugin logs an answer as it has understood it; here it is needed as it came. */
+/** 2.0.0 logged an answer as it had understood it; here it is needed as it came. */
 function toWire(answer: unknown): unknown {
-  if (!isNode(answer)) return answer;
-  if (answer.kind === 'deny' && isNode(answer.response)) return { response: toWire(answer.response) };
+  if (!isJsonObject(answer)) return answer;
+  if (answer.kind === 'deny' && isJsonObject(answer.response)) return { response: toWire(answer.response) };
   const { responseCode, kind, ...rest } = answer;
   return withoutNotes(responseCode === undefined ? rest : { response_code: responseCode, ...rest });
 }
 
 /** `… 12 more` in a list of headers is a note of who shortened the line. */
-function withoutNotes(answer: Node): Node {
+function withoutNotes(answer: JsonObject): JsonObject {
   if (!Array.isArray(answer.headers)) return answer;
   return { ...answer, headers: answer.headers.filter((item) => typeof item !== 'string') };
 }
@@ -157,16 +163,4 @@ class Kept {
   text(): string | undefined {
     return this.#chunks === undefined ? undefined : Buffer.concat(this.#chunks).toString('utf8');
   }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { peerCertificateOf } from './provider-connections.js';
+import { printable } from './status-errors.js';
 
 export interface NetworkProblem {
   readonly code: ErrorCode;
@@ -152,15 +153,14 @@ export function describeTlsFailure(code: string, certificate: X509Certificate | 
   const check = CHECKS[code] ?? 'the TLS handshake failed';
   if (certificate === undefined) return `${check} (${code})`;
   const names =
-    certificate.subjectAltName === undefined ? '' : `, names "${printable(certificate.subjectAltName)}"`;
+    certificate.subjectAltName === undefined ? '' : `, names "${oneLine(certificate.subjectAltName)}"`;
   return (
-    `${check} (${code}); subject "${printable(certificate.subject)}", issuer "${printable(certificate.issuer)}", ` +
+    `${check} (${code}); subject "${oneLine(certificate.subject)}", issuer "${oneLine(certificate.issuer)}", ` +
     `valid from ${certificate.validFrom} to ${certificate.validTo}${names}`
   );
 }
 
-/** Names in a certificate are the provider's text: one line, no control characters, not endless. */
-function printable(text: string | undefined): string {
-  const oneLine = (text ?? '').trim().replaceAll('\n', ', ');
-  return oneLine.replace(/[^\x20-\x7e]/g, '?').slice(0, 300);
+/** The names of a certificate stand on lines of their own; Node has undefined for one without any. */
+function oneLine(names: string | undefined): string {
+  return printable(names?.trim().replaceAll('\n', ', ')) ?? '';
 }

@@ -53,7 +53,6 @@ export class ReusedClient extends Client {
 
 /** The connections to one host with one set of TLS settings and limits, shared by all instances that want the same. */
 export class ProviderConnections {
-  readonly origin: string;
   readonly slots: CallSlots;
   readonly avoidance: Avoidance;
   readonly #clock: Clock;
@@ -66,7 +65,6 @@ export class ProviderConnections {
   #lastUsed: number;
 
   constructor(origin: string, settings: PoolSettings, clock: Clock, connectorFor = createConnector) {
-    this.origin = origin;
     this.slots = new CallSlots(settings.connections, settings.maxQueued);
     this.avoidance = new Avoidance(clock);
     this.#clock = clock;
@@ -140,7 +138,7 @@ export function peerCertificateOf(error: unknown): X509Certificate | undefined {
 }
 
 /** Opens connections for undici's pool: TLS 1.2 or newer, and the provider's certificate kept for the log when it is refused. */
-export function createConnector(settings: ConnectSettings): buildConnector.connector {
+function createConnector(settings: ConnectSettings): buildConnector.connector {
   const { caCertificate, clientCertificate, clientKey, serverName } = settings;
   const connector = buildConnector({
     timeout: settings.connectTimeoutMs,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { PluginConfig } from '../config/plugin-config.js';
+import type { PluginConfig } from '../config/schema.js';
 import type { PoolSettings } from './provider-connections.js';
 
 /** Kong gives a plugin up after 60 s; a call has to be over well before. */
-export const MAX_CALL_MS = 50_000;
+const MAX_CALL_MS = 50_000;
 
 /** One policy provider as one configuration sees it. */
 export interface Provider {

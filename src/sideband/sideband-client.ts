@@ -1,4 +1,4 @@
-import type { PluginConfig } from '../config/plugin-config.js';
+import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { RequestAnswer, ResponseAnswer } from '../exchange/sideband-message.js';
 import { VERSION } from '../version.js';
@@ -11,8 +11,7 @@ import { PROCESS_RUNTIME, type ProviderStatus, type SidebandRuntime } from './si
 import { readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
 export type { Caller } from './call-slots.js';
-export type { CircuitChanged, ProviderFailed, SidebandObserver, StaleConnection } from './observer.js';
-export type { CallFinished, ProviderStatus, SidebandPhase };
+export type { SidebandObserver } from './observer.js';
 
 /** What belongs to one call. */
 export interface CallContext {
@@ -128,10 +127,19 @@ export function knownProviders(runtime: SidebandRuntime = PROCESS_RUNTIME): read
   return runtime.status;
 }
 
-/** W3C Trace Context, version 00 and its successors; what a client sends that does not fit is not passed on. */
+/** W3C Trace Context, version 00 and its successors. */
 const TRACEPARENT =
   /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(-[\x21-\x7e]{0,200})?$/;
 const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
+
+export function isTraceparent(text: string): boolean {
+  return TRACEPARENT.test(text);
+}
+
+export function isTracestate(text: string): boolean {
+  return TRACESTATE.test(text);
+}
+
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 /** The headers that are the same for every call, names and values by turns. undici adds Host and Content-Length. */
@@ -147,9 +155,9 @@ function callHeaders(fixed: readonly string[], call: CallContext): readonly stri
   const { requestId, traceparent, tracestate } = call;
   const headers = fixed.slice();
   if (requestId !== undefined && REQUEST_ID.test(requestId)) headers.push('X-Request-Id', requestId);
-  if (traceparent !== undefined && TRACEPARENT.test(traceparent)) {
+  if (traceparent !== undefined && isTraceparent(traceparent)) {
     headers.push('traceparent', traceparent);
-    if (tracestate !== undefined && TRACESTATE.test(tracestate)) headers.push('tracestate', tracestate);
+    if (tracestate !== undefined && isTracestate(tracestate)) headers.push('tracestate', tracestate);
   }
   return headers;
 }

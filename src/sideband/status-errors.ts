@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
+import { asBuffer, type JsonObject } from '../exchange/text.js';
 import { jsonObjectOrUndefined } from './wire-answers.js';
 
 /** What an answer with a status other than 200 means. `wall`: milliseconds since 1970, for Retry-After. */
@@ -22,7 +23,7 @@ export function statusError(
     // Its own text: written anew, JSON that is nested deep enough would overflow the stack.
     ...(code === 'provider_payload_too_large' &&
       json !== undefined &&
-      body !== undefined && { clientJson: Buffer.from(body).toString('utf8') }),
+      body !== undefined && { clientJson: asBuffer(body).toString('utf8') }),
   });
 }
 
@@ -44,11 +45,7 @@ function codeOf(status: number): ErrorCode {
   }
 }
 
-function detailOf(
-  status: number,
-  headers: IncomingHttpHeaders,
-  json: Readonly<Record<string, unknown>> | undefined,
-) {
+function detailOf(status: number, headers: IncomingHttpHeaders, json: JsonObject | undefined) {
   const parts = [`status ${status}`];
   for (const member of ['code', 'id', 'message'] as const) {
     const text = printable(json?.[member]);
@@ -71,9 +68,9 @@ export function printable(value: unknown): string | undefined {
 }
 
 /** Without a usable Retry-After: long enough to matter, short enough not to be an outage. */
-export const DEFAULT_RETRY_SECONDS = 1;
+const DEFAULT_RETRY_SECONDS = 1;
 /** A provider that says "in a year" must not switch an API off for a year. */
-export const MAX_RETRY_SECONDS = 300;
+const MAX_RETRY_SECONDS = 300;
 
 /** IMF-fixdate, the RFC 850 form and asctime; `Date.parse` alone would take `12` for the year 2001. */
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? [\w :-]+$/;

@@ -1,15 +1,13 @@
-import { isUtf8 } from 'node:buffer';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderField } from '../exchange/header-list.js';
 import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from '../exchange/sideband-message.js';
+import { decodeUtf8, isJsonObject, type JsonObject } from '../exchange/text.js';
 import { memberText } from './json-member.js';
 
 /** Kong shows a plugin 1000 headers at most; with millions of them this process would do nothing else for a long time. */
 const MAX_HEADERS = 2000;
 /** JSON.parse takes any depth, JSON.stringify overflows the stack at a few thousand; nobody nests like that in earnest. */
 const MAX_DEPTH = 500;
-
-type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
  * Answer to /sideband/request. Any `response` member, whatever is in it, rules out a permit; JSON keys that occur twice
@@ -22,7 +20,7 @@ export function readRequestAnswer(body: Uint8Array): RequestAnswer {
   const answer = parseObject(text);
   if (Object.hasOwn(answer, 'response')) {
     const { response } = answer;
-    if (!isObject(response)) throw invalid(`response: expected an object, got ${kindOf(response)}`);
+    if (!isJsonObject(response)) throw invalid(`response: expected an object, got ${kindOf(response)}`);
     return { kind: 'deny', response: readResponse(response, 'response.') };
   }
   const method = requiredText(answer, 'method');
@@ -64,9 +62,10 @@ export function jsonObjectOrUndefined(body: Uint8Array | undefined): JsonObject 
 
 function decode(body: Uint8Array): string {
   if (body.length === 0) throw new PingAuthError('provider_not_json', { detail: 'the answer is empty' });
-  // Decoding would replace wrong bytes without a word, and something else than the policy said would be carried out.
-  if (!isUtf8(body)) throw new PingAuthError('provider_not_json', { detail: 'the answer is not UTF-8' });
-  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+  const text = decodeUtf8(body);
+  // Wrong bytes replaced without a word would have something else carried out than the policy said.
+  if (text === undefined) throw new PingAuthError('provider_not_json', { detail: 'the answer is not UTF-8' });
+  return text;
 }
 
 function parseObject(text: string): JsonObject {
@@ -82,7 +81,7 @@ function parseObject(text: string): JsonObject {
         : `${text.length} characters that are not a JSON text`,
     });
   }
-  if (!isObject(value)) throw invalid(`expected an object, got ${kindOf(value)}`);
+  if (!isJsonObject(value)) throw invalid(`expected an object, got ${kindOf(value)}`);
   return value;
 }
 
@@ -112,7 +111,7 @@ function readHeaders(value: unknown, prefix: string): readonly HeaderField[] {
   const fields: HeaderField[] = [];
   for (const item of items) {
     const where = () => `${prefix}headers: entry ${fields.length}`;
-    if (!isObject(item)) throw unexpected(where(), 'an object with one pair', item);
+    if (!isJsonObject(item)) throw unexpected(where(), 'an object with one pair', item);
     const names = Object.keys(item);
     const [name] = names;
     if (name === undefined || names.length > 1) {
@@ -151,10 +150,6 @@ function maybeCode(answer: JsonObject, member: string, prefix: string): string |
 
 function checkDepth(answer: JsonObject, member: string): void {
   if (isDeeper(answer[member], MAX_DEPTH)) throw invalid(`${member}: nested deeper than ${MAX_DEPTH}`);
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

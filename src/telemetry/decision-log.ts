@@ -102,8 +102,8 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     code: record.code,
     detail: text(record.detail),
     provider: record.provider,
-    provider_ms: rounded(record.providerMs),
-    ms: rounded(record.ms),
+    provider_ms: record.providerMs && tenths(record.providerMs),
+    ms: record.ms && tenths(record.ms),
     changed: changed?.length ? changed.map((name) => redactText(name, 100)) : undefined,
     ignored: notes?.length ? notes.map((note) => redactText(`${note.what}:${note.name}`, 100)) : undefined,
     body_not_shown: record.bodyNotShown,
@@ -117,6 +117,7 @@ function text(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : redactText(value, 600);
 }
 
-function rounded(ms: number | undefined): number | undefined {
-  return ms === undefined ? undefined : Math.round(ms * 10) / 10;
+/** Milliseconds to a tenth, as log lines have them. */
+export function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }

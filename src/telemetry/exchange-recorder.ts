@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import type { Phase } from './decision-log.js';
+import { asBuffer, parseJson } from '../exchange/text.js';
+import { type Phase, tenths } from './decision-log.js';
 import { openLogFile } from './log-file.js';
 import { BODY_CHARACTERS, redactMessage } from './redaction.js';
 
@@ -69,7 +70,7 @@ export function exchangeFields(
     route: exchange.route,
     service: exchange.service,
     provider: exchange.provider,
-    ms: exchange.ms === undefined ? undefined : Math.round(exchange.ms * 10) / 10,
+    ms: exchange.ms && tenths(exchange.ms),
     payload: redactMessage(parsed(exchange.payload), secret, bodyCharacters),
     answer: redactMessage(parsed(exchange.answer), secret, bodyCharacters),
   };
@@ -77,12 +78,9 @@ export function exchangeFields(
 
 /** The message, or its text when it is not JSON. */
 function parsed(message: Uint8Array | string): unknown {
-  const text = typeof message === 'string' ? message : Buffer.from(message).toString('utf8');
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  const text = typeof message === 'string' ? message : asBuffer(message).toString('utf8');
+  const value = parseJson(text);
+  return value === undefined ? text : value;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { isJsonObject, type JsonObject, parseJson } from '../exchange/text.js';
+
 /**
  * Kong logs a plugin server's output line by line and nginx cuts each at 2048 bytes, its own prefix and suffix (time,
  * pids, `[ping-auth:123]`, context) included. 1800 leaves room for those, so that a line stays whole and valid JSON.
@@ -24,8 +26,8 @@ const ROUNDS: readonly (readonly [characters: number, items: number])[] = [
 export function shortenLine(line: string, maxBytes: number = MAX_LINE_BYTES): string {
   // A UTF-16 code unit is three bytes of UTF-8 at most: most lines need no count.
   if (line.length * 3 <= maxBytes || Buffer.byteLength(line) <= maxBytes) return line;
-  const record = parseObject(line);
-  if (record === undefined) return `${JSON.stringify({ level: 'warn', msg: 'log line lost: not JSON' })}\n`;
+  const record = parseJson(line);
+  if (!isJsonObject(record)) return `${JSON.stringify({ level: 'warn', msg: 'log line lost: not JSON' })}\n`;
   for (const [characters, items] of ROUNDS) {
     const shorter = `${JSON.stringify({ ...cutMembers(record, characters, items), shortened: true })}\n`;
     if (Buffer.byteLength(shorter) <= maxBytes) return shorter;
@@ -35,16 +37,7 @@ export function shortenLine(line: string, maxBytes: number = MAX_LINE_BYTES): st
   return `${JSON.stringify({ ...core, shortened: true })}\n`;
 }
 
-function parseObject(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function cutMembers(record: Record<string, unknown>, characters: number, items: number) {
+function cutMembers(record: JsonObject, characters: number, items: number) {
   const entries = Object.entries(record);
   const kept = entries.slice(0, Math.max(items, KEPT.length)).map(([k, v]) => [k, cut(v, characters, items)]);
   if (entries.length > kept.length) kept.push(['…', `${entries.length - kept.length} more`]);
@@ -57,8 +50,11 @@ function cut(value: unknown, characters: number, items: number): unknown {
     const kept = value.slice(0, items).map((item) => cut(item, characters, items));
     return value.length > items ? [...kept, `… ${value.length - items} more`] : kept;
   }
-  return isRecord(value) ? cutMembers(value, characters, items) : value;
+  return isJsonObject(value) ? cutMembers(value, characters, items) : value;
 }
+
+/** How a text ends that {@link cutText} has cut. */
+export const CUT = /… \d+ more$/;
 
 /** At most `characters` code units of `text`, never half a surrogate pair, with a note of how much is missing. */
 export function cutText(text: string, characters: number): string {
@@ -66,8 +62,4 @@ export function cutText(text: string, characters: number): string {
   const last = text.charCodeAt(characters - 1);
   const end = last >= 0xd800 && last <= 0xdbff ? characters - 1 : characters;
   return `${text.slice(0, end)}… ${text.length - end} more`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,9 @@
 import pino from 'pino';
+import { hasLoneSurrogate } from '../exchange/text.js';
 import { MAX_LINE_BYTES, shortenLine } from './line-length.js';
 import { LineWriter } from './line-writer.js';
 import { type LogFile, openLogFile } from './log-file.js';
+import { REDACTED } from './redaction.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -86,7 +88,6 @@ function standardOutput(): { write(line: string): void; close(): void } {
   return writer;
 }
 
-const REDACTED = '[redacted]';
 /** A shorter one would blank parts of ordinary words all over the log. */
 const SHORTEST = 6;
 
@@ -108,7 +109,7 @@ class SecretFilter {
     const once = JSON.stringify(secret).slice(1, -1);
     this.#secrets.add(once);
     this.#secrets.add(JSON.stringify(once).slice(1, -1));
-    if (isWellFormed(secret)) this.#secrets.add(encodeURIComponent(secret));
+    if (!hasLoneSurrogate(secret)) this.#secrets.add(encodeURIComponent(secret));
   }
 
   apply(line: string): string {
@@ -118,8 +119,4 @@ class SecretFilter {
     }
     return clean;
   }
-}
-
-function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
 }

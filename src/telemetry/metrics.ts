@@ -16,7 +16,7 @@ const CIRCUIT_VALUES: Record<CircuitState, number> = { closed: 0, half_open: 1, 
 export const CONNECTION_STATES = ['active', 'idle', 'pending'] as const;
 export type ConnectionState = (typeof CONNECTION_STATES)[number];
 
-export const RETRY_REASONS = ['failover', 'stale_connection'] as const;
+const RETRY_REASONS = ['failover', 'stale_connection'] as const;
 export type RetryReason = (typeof RETRY_REASONS)[number];
 
 /** State that is read when somebody asks for the metrics rather than counted all the time. */
@@ -30,7 +30,7 @@ export interface Gauges {
 }
 
 /** What the plugin server counts; `ping_auth_rpc_…_total`. */
-export const RPC_COUNTERS = {
+const RPC_COUNTERS = {
   events: 'Events (one phase of one request) that Kong started',
   eventsFailed: 'Events that the plugin server had to end itself, with 500',
   eventsRefused: 'Events refused with 503 because too many were in flight',
@@ -123,18 +123,39 @@ function defineCounters(
   retries: Readonly<Record<RetryReason, number>>,
 ): void {
   const registers = [registry];
-  new client.Counter({
-    name: 'ping_auth_decisions_total',
-    help: 'Decisions by phase and outcome',
-    labelNames: ['phase', 'outcome'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { phase, outcomes } of phases) {
-        for (const [outcome, count] of Object.entries(outcomes)) this.inc({ phase, outcome }, count);
-      }
-    },
-  });
+  const byPhase = (
+    name: string,
+    help: string,
+    label: string,
+    countsOf: (phase: PhaseCounts) => Readonly<Record<string, number>>,
+  ) =>
+    new client.Counter({
+      name,
+      help,
+      labelNames: ['phase', label],
+      registers,
+      collect() {
+        this.reset();
+        for (const one of phases) {
+          const { phase } = one;
+          for (const [value, count] of Object.entries(countsOf(one)))
+            this.inc({ phase, [label]: value }, count);
+        }
+      },
+    });
+  byPhase('ping_auth_decisions_total', 'Decisions by phase and outcome', 'outcome', (one) => one.outcomes);
+  byPhase(
+    'ping_auth_errors_total',
+    'Errors by phase and code; docs/troubleshooting.md explains the codes',
+    'code',
+    (one) => one.codes,
+  );
+  byPhase(
+    'ping_auth_mcp_messages_total',
+    'MCP messages by phase and method; methods that are not in the specification count as other',
+    'method',
+    (one) => one.methods,
+  );
   new client.Counter({
     name: 'ping_auth_fail_open_total',
     help: 'Requests or responses that went on without the say of the policy',
@@ -143,30 +164,6 @@ function defineCounters(
     collect() {
       this.reset();
       for (const { phase, outcomes } of phases) this.inc({ phase }, outcomes.fail_open ?? 0);
-    },
-  });
-  new client.Counter({
-    name: 'ping_auth_errors_total',
-    help: 'Errors by phase and code; docs/troubleshooting.md explains the codes',
-    labelNames: ['phase', 'code'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { phase, codes } of phases) {
-        for (const [code, count] of Object.entries(codes)) this.inc({ phase, code }, count);
-      }
-    },
-  });
-  new client.Counter({
-    name: 'ping_auth_mcp_messages_total',
-    help: 'MCP messages by phase and method; methods that are not in the specification count as other',
-    labelNames: ['phase', 'method'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { phase, methods } of phases) {
-        for (const [method, count] of Object.entries(methods)) this.inc({ phase, method }, count);
-      }
     },
   });
   new client.Counter({

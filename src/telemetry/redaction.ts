@@ -1,4 +1,5 @@
-import { cutText } from './line-length.js';
+import { isJsonObject } from '../exchange/text.js';
+import { CUT, cutText } from './line-length.js';
 
 export const REDACTED = '[redacted]';
 /** Characters of a message body that a debug line shows. */
@@ -50,6 +51,11 @@ export function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, (c) => `\\u${c.codePointAt(0)?.toString(16).padStart(4, '0')}`);
 }
 
+/** The same for a text of several lines, which it keeps. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
 /** Text from outside, safe to log: tokens blanked, control characters escaped, cut. */
 export function redactText(text: string, characters = BODY_CHARACTERS): string {
   // Nearly all of it: nothing to blank, to escape or to cut.
@@ -60,7 +66,7 @@ export function redactText(text: string, characters = BODY_CHARACTERS): string {
   const clean = printable(head.replaceAll(JWT, REDACTED));
   const missing = text.length - head.length;
   if (missing === 0) return cutText(clean, characters);
-  const shown = cutText(clean, characters).replace(/… \d+ more$/, '');
+  const shown = cutText(clean, characters).replace(CUT, '');
   return `${shown}… ${missing + clean.length - shown.length} more`;
 }
 
@@ -118,7 +124,7 @@ export function redactMessage(
   bodyCharacters: number = BODY_CHARACTERS,
 ): unknown {
   if (typeof message === 'string') return redactBody(message, bodyCharacters);
-  if (!isRecord(message)) return shortValue(message);
+  if (!isJsonObject(message)) return shortValue(message);
   return Object.fromEntries(
     Object.entries(message).map(([name, value]) => [
       redactText(name, 100),
@@ -130,7 +136,7 @@ export function redactMessage(
 function redactMember(name: string, value: unknown, secretHeader: string, bodyCharacters: number): unknown {
   if (OPAQUE_MEMBERS.has(name)) return REDACTED;
   if (name === 'headers') return redactWireHeaders(value, secretHeader);
-  if (isRecord(value)) return redactMessage(value, secretHeader, bodyCharacters);
+  if (isJsonObject(value)) return redactMessage(value, secretHeader, bodyCharacters);
   if (typeof value !== 'string') return shortValue(value);
   if (name === 'url') return redactUrl(value);
   if (name === 'body') return redactBody(value, bodyCharacters);
@@ -143,7 +149,7 @@ function redactWireHeaders(headers: unknown, secretHeader: string): unknown {
   return headers.map((pair: unknown) => {
     // A parsed answer has [name, value] in the place of {name: value}.
     if (isField(pair)) return { [redactText(pair[0], 200)]: redactHeader(pair[0], pair[1], secretHeader) };
-    if (!isRecord(pair)) return shortValue(pair);
+    if (!isJsonObject(pair)) return shortValue(pair);
     return Object.fromEntries(
       Object.entries(pair).map(([name, value]) => [
         redactText(name, 200),
@@ -163,8 +169,4 @@ function shortValue(value: unknown): unknown {
     return value;
   if (typeof value === 'string') return redactText(value, 500);
   return Array.isArray(value) ? `[list of ${value.length}]` : '[object]';
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,9 +3,9 @@ import * as zlib from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { changedBody } from '../../src/directives/changed-body.js';
+import { isZstdFrame } from '../../src/exchange/content-coding.js';
 import { type HeaderField, HeaderList } from '../../src/exchange/header-list.js';
 import { readableBody } from '../../src/exchange/readable-body.js';
-import { isZstdFrame } from '../../src/exchange/zstd-frame.js';
 import { anyBytes, damaged, damages, fuzzed, oddText } from './fuzz.js';
 import { readDeflate, readGzip } from './reference-inflate.js';
 

@@ -1,4 +1,4 @@
-import type { PluginConfig } from '../../src/config/plugin-config.js';
+import type { PluginConfig } from '../../src/config/schema.js';
 import type { ShownRequest } from '../../src/directives/request-decision.js';
 import { certificateToJwk } from '../../src/exchange/client-certificate.js';
 import { type HeaderField, HeaderList } from '../../src/exchange/header-list.js';

@@ -1,4 +1,4 @@
-import type { PluginConfig } from '../../config/plugin-config.js';
+import type { PluginConfig } from '../../config/schema.js';
 import { asPingAuthError, type PingAuthError } from '../../errors/ping-auth-error.js';
 import type { RequestAnswer } from '../../exchange/sideband-message.js';
 import { createSidebandClient, type SidebandClient } from '../../sideband/sideband-client.js';

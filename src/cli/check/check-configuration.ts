@@ -1,7 +1,9 @@
 import { configWarnings } from '../../config/config-warnings.js';
+import { isLoopback } from '../../config/formats.js';
 import { parseConfig } from '../../config/parse-config.js';
-import type { PluginConfig } from '../../config/plugin-config.js';
+import type { PluginConfig } from '../../config/schema.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
+import { portOf } from '../../exchange/request-url.js';
 import { checkCalls } from './calls.js';
 import type { EnvVault, PluginEntry } from './declarative-file.js';
 import {
@@ -15,7 +17,7 @@ import {
 } from './finding.js';
 import { guardFinding } from './guard.js';
 import { checkConnection, checkName, type Target } from './network.js';
-import { isLoopback, productAt } from './product.js';
+import { productAt } from './product.js';
 import { type Environment, resolveReferences } from './references.js';
 import type { SampleRequest } from './sample.js';
 import { checkTls } from './tls.js';
@@ -80,7 +82,7 @@ async function checkProvider(
   const isTls = url.protocol === 'https:';
   const target: Target = {
     host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || (isTls ? 443 : 80)),
+    port: portOf(url),
   };
   const findings: Finding[] = [];
   const report = { url: config.service_url, findings };

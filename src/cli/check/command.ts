@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { headerField, httpUrl, wholeNumber } from '../option-values.js';
 import { type OverrideOptions, readOverrides, requireProvider } from '../policy/provider-options.js';
-import { EXIT, paintFor, type Terminal } from '../terminal.js';
+import { complain, EXIT, paintFor, type Terminal } from '../terminal.js';
 import { type CheckSetup, checkConfiguration } from './check-configuration.js';
 import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './declarative-file.js';
 import type { ConfigurationReport } from './finding.js';
 import type { AdminAccess } from './kong/admin-api.js';
 import { checkKong } from './kong/check-kong.js';
 import { hasFailed, reportAsJson, reportInWords } from './report.js';
-import { parseHeaderOption, parseUrlOption, SAMPLE_URL } from './sample.js';
+import { SAMPLE_URL } from './sample.js';
 
 interface Arguments extends OverrideOptions {
   readonly adminUrl?: URL;
@@ -34,22 +35,22 @@ export function checkCommand(terminal: Terminal): Command {
     .option('--secret-env <name>', 'environment variable that holds the shared secret')
     .option('--secret-header <name>', 'name of the header for the secret (without a FILE: CLIENT-TOKEN)')
     .option('--ca <file>', 'PEM file with what to trust, as ca_certificate')
-    .option('--admin-url <url>', 'Admin API of a running Kong, http://127.0.0.1:8001', parseUrlOption)
+    .option('--admin-url <url>', 'Admin API of a running Kong, http://127.0.0.1:8001', httpUrl)
     .option(
       '--admin-token-env <name>',
       'environment variable that holds a token for it (default: KONG_ADMIN_TOKEN, if that is set)',
     )
     .option('--admin-ca <file>', 'PEM file with what to trust there')
     .option('--name <plugin>', 'name under which the plugin is configured', 'ping-auth')
-    .option(
-      '--url <url>',
-      'URL of the API request to ask the policy about',
-      parseUrlOption,
-      new URL(SAMPLE_URL),
-    )
+    .option('--url <url>', 'URL of the API request to ask the policy about', httpUrl, new URL(SAMPLE_URL))
     .option('--method <method>', 'its method', 'GET')
-    .option('--header <name:value>', 'one of its headers; can be repeated', parseHeaderOption, [])
-    .option('--timeout <ms>', 'milliseconds for a connection, or a call to Kong', parseTimeout, 5000)
+    .option('--header <name:value>', 'one of its headers; can be repeated', headerField, [])
+    .option(
+      '--timeout <ms>',
+      'milliseconds for a connection, or a call to Kong',
+      wholeNumber(1, 60_000),
+      5000,
+    )
     .option('--json', 'print the result as JSON')
     .option('--color', 'colours even when the output is not a terminal')
     .option('--no-color', 'no colours')
@@ -71,8 +72,7 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
     found = await readEntries(file, options);
     admin = await readAdminAccess(options, terminal);
   } catch (thrown) {
-    terminal.stderr.write(`ping-auth check: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
-    return EXIT.usage;
+    return complain(terminal, 'check', thrown);
   }
   if (found.entries.length === 0 && (file !== undefined || admin === undefined)) {
     terminal.stderr.write(`ping-auth check: no configuration of the plugin ${options.name} in ${file}\n`);
@@ -131,12 +131,4 @@ async function readAdminAccess(options: Arguments, terminal: Terminal): Promise<
 
 function overridden(entry: PluginEntry, overrides: Record<string, unknown>): PluginEntry {
   return { ...entry, config: { ...entry.config, ...overrides } };
-}
-
-function parseTimeout(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 60_000) {
-    throw new InvalidArgumentError('expected milliseconds from 1 to 60000');
-  }
-  return value;
 }

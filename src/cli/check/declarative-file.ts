@@ -1,4 +1,5 @@
 import { type Document, parseAllDocuments } from 'yaml';
+import { isJsonObject, type JsonObject } from '../../exchange/text.js';
 
 /** One place in a declarative file where the plugin is configured. */
 export interface PluginEntry {
@@ -19,8 +20,6 @@ export interface DeclarativeFile {
   readonly entries: readonly PluginEntry[];
   readonly vaults: readonly EnvVault[];
 }
-
-type Node = Readonly<Record<string, unknown>>;
 
 /** Kong's kinds of entities that carry plugins, and how each is called in a sentence. */
 const CARRIERS = {
@@ -43,7 +42,7 @@ export function readDeclarativeFile(text: string, pluginName: string): Declarati
     const [error] = document.errors;
     if (error) throw new Error(error.message);
     const root: unknown = document.toJS({ maxAliasCount: 1000 });
-    if (!isNode(root)) continue;
+    if (!isJsonObject(root)) continue;
     if (root.kind === 'KongPlugin' || root.kind === 'KongClusterPlugin') {
       if (root.plugin === pluginName) entries.push(kubernetesEntry(root));
       continue;
@@ -52,21 +51,26 @@ export function readDeclarativeFile(text: string, pluginName: string): Declarati
     for (const vault of list(root.vaults)) {
       if (vault.name !== 'env' || typeof vault.prefix !== 'string') continue;
       const prefix =
-        isNode(vault.config) && typeof vault.config.prefix === 'string' ? vault.config.prefix : '';
+        isJsonObject(vault.config) && typeof vault.config.prefix === 'string' ? vault.config.prefix : '';
       vaults.push({ name: vault.prefix, prefix });
     }
   }
   return { entries, vaults };
 }
 
-function collect(node: Node, path: readonly string[], pluginName: string, entries: PluginEntry[]): void {
+function collect(
+  node: JsonObject,
+  path: readonly string[],
+  pluginName: string,
+  entries: PluginEntry[],
+): void {
   for (const plugin of list(node.plugins)) {
     if (plugin.name !== pluginName) continue;
     const scope = [...path, ...references(plugin)];
     entries.push({
       where: scope.length === 0 ? 'global' : scope.join(', '),
       enabled: plugin.enabled !== false,
-      config: isNode(plugin.config) ? plugin.config : {},
+      config: isJsonObject(plugin.config) ? plugin.config : {},
     });
   }
   for (const [key, kind] of Object.entries(CARRIERS)) {
@@ -77,25 +81,25 @@ function collect(node: Node, path: readonly string[], pluginName: string, entrie
 }
 
 /** A plugin at the top level may name what it belongs to: `service: orders`. */
-function references(plugin: Node): string[] {
+function references(plugin: JsonObject): string[] {
   return ['service', 'route', 'consumer', 'consumer_group'].flatMap((kind) => {
     const value = plugin[kind];
-    const name = isNode(value) ? nameOf(value) : value;
+    const name = isJsonObject(value) ? nameOf(value) : value;
     return typeof name === 'string' ? [`${kind.replace('_', ' ')} ${name}`] : [];
   });
 }
 
-function kubernetesEntry(root: Node): PluginEntry {
-  const metadata = isNode(root.metadata) ? root.metadata : {};
+function kubernetesEntry(root: JsonObject): PluginEntry {
+  const metadata = isJsonObject(root.metadata) ? root.metadata : {};
   const namespace = typeof metadata.namespace === 'string' ? `${metadata.namespace}/` : '';
   return {
     where: `${String(root.kind)} ${namespace}${String(metadata.name ?? '(no name)')}`,
     enabled: root.disabled !== true,
-    config: isNode(root.config) ? root.config : {},
+    config: isJsonObject(root.config) ? root.config : {},
   };
 }
 
-function nameOf(node: Node): string {
+function nameOf(node: JsonObject): string {
   for (const key of ['name', 'username', 'id']) {
     const value = node[key];
     if (typeof value === 'string') return value;
@@ -103,10 +107,6 @@ function nameOf(node: Node): string {
   return '(no name)';
 }
 
-function list(value: unknown): Node[] {
-  return Array.isArray(value) ? value.filter(isNode) : [];
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function list(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : [];
 }

@@ -1,5 +1,5 @@
 /** What is looked at, in this order; a step that fails ends the ones that build upon it. */
-export const STEPS = [
+const STEPS = [
   // At a running Kong (--admin-url).
   'kong',
   'plugin',

@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
+import { isLoopback } from '../../config/formats.js';
 import { type Finding, failed, ok } from './finding.js';
-import { isLoopback, type Product } from './product.js';
+import type { Product } from './product.js';
 
 export interface Target {
   readonly host: string;

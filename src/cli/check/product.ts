@@ -73,7 +73,3 @@ export function productAt(url: URL): Product {
   if (url.port === '3020' || /access|^pa[.-]/.test(url.hostname)) return PINGACCESS;
   return UNKNOWN;
 }
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
-}

@@ -1,3 +1,4 @@
+import { isJsonObject, parseJson } from '../../exchange/text.js';
 import type { EnvVault } from './declarative-file.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,12 +81,7 @@ function resolveVault(
 }
 
 function memberOf(json: string, key: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    if (typeof value !== 'object' || value === null) return undefined;
-    const member = (value as Record<string, unknown>)[key];
-    return typeof member === 'string' ? member : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(json);
+  const member = isJsonObject(value) ? value[key] : undefined;
+  return typeof member === 'string' ? member : undefined;
 }

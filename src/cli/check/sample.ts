@@ -1,7 +1,7 @@
-import { InvalidArgumentError } from 'commander';
 import { HeaderList } from '../../exchange/header-list.js';
-import { keptPart, type Memo } from '../../exchange/memo.js';
-import { composeResponsePayload } from '../../exchange/payloads.js';
+import { keptPart } from '../../exchange/memo.js';
+import { composeResponsePayload, describeTarget } from '../../exchange/payloads.js';
+import { portOf } from '../../exchange/request-url.js';
 import type { RequestPayload } from '../../exchange/sideband-message.js';
 
 /** The request about which the policy is asked, as the admin gives it. */
@@ -17,7 +17,6 @@ export const SAMPLE_URL = 'https://ping-auth-check.invalid/';
 const SOURCE = { source_ip: '192.0.2.1', source_port: 50_000 };
 
 export function samplePayload({ method, url, headers }: SampleRequest): RequestPayload {
-  const port = url.port || (url.protocol === 'http:' ? '80' : '443');
   const given = headers.map(([name, value]) => ({ [name.toLowerCase()]: value }));
   const defaults = [{ host: url.host }, { 'user-agent': 'ping-auth-check' }].filter(
     (pair) => !given.some((other) => Object.keys(other)[0] === Object.keys(pair)[0]),
@@ -25,7 +24,7 @@ export function samplePayload({ method, url, headers }: SampleRequest): RequestP
   return {
     ...SOURCE,
     method,
-    url: `${url.protocol}//${url.hostname}:${port}${url.pathname}${url.search}`,
+    url: `${url.protocol}//${url.hostname}:${portOf(url)}${url.pathname}${url.search}`,
     http_version: '1.1',
     headers: [...defaults, ...given],
     body: '',
@@ -34,43 +33,11 @@ export function samplePayload({ method, url, headers }: SampleRequest): RequestP
 
 /** What an upstream might have answered, in the answer to which the policy has its say, too. JSON text. */
 export function sampleResponse(request: RequestPayload, state: string | undefined): string {
-  const memo: Memo = {
-    outcome: 'permit',
-    method: request.method,
-    requestId: undefined,
-    traceparent: undefined,
-    tracestate: undefined,
-    target: JSON.stringify({
-      method: request.method,
-      url: request.url,
-      http_version: request.http_version,
-    }).slice(1, -1),
-    kept: keptPart(JSON.stringify(request), state),
-  };
+  const target = describeTarget({ method: request.method, httpVersion: request.http_version }, request.url);
+  const memo = { target, kept: keptPart(JSON.stringify(request), state) };
   const headers = HeaderList.from([['content-type', 'application/json']]);
   return composeResponsePayload({ status: 200, headers, body: Buffer.from('{}') }, memo, {
     kind: 'text',
     text: '{}',
   });
-}
-
-/** @throws InvalidArgumentError, which commander turns into a sentence. */
-export function parseHeaderOption(
-  text: string,
-  before: readonly (readonly [string, string])[] = [],
-): readonly (readonly [string, string])[] {
-  const at = text.indexOf(':');
-  const name = text.slice(0, at).trim();
-  if (at < 1 || !/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) {
-    throw new InvalidArgumentError('expected "Name: value"');
-  }
-  return [...before, [name, text.slice(at + 1).trim()]];
-}
-
-/** @throws InvalidArgumentError */
-export function parseUrlOption(text: string): URL {
-  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
-    throw new InvalidArgumentError('expected an absolute http or https URL');
-  }
-  return new URL(text);
 }

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect, createSecureContext, type TLSSocket } from 'node:tls';
-import type { PluginConfig } from '../../config/plugin-config.js';
+import type { PluginConfig } from '../../config/schema.js';
 import { describeTlsFailure } from '../../sideband/network-error.js';
 import { type Finding, failed, ok, warning } from './finding.js';
 import type { Target } from './network.js';

@@ -4,7 +4,7 @@ import { asLines } from '../../recordings/message-text.js';
 import { openLog } from '../../recordings/read-log.js';
 import { readRecordings } from '../../recordings/recording.js';
 import { differenceLines } from '../difference-lines.js';
-import { EXIT, type Paint, paintFor, type Terminal } from '../terminal.js';
+import { complain, EXIT, type Paint, paintFor, type Terminal } from '../terminal.js';
 
 interface Arguments {
   readonly requestId?: string;
@@ -48,10 +48,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
     for (const explanation of explanations) terminal.stdout.write(inWords(explanation, paint));
     return explanations.every(({ isUsable }) => isUsable) ? EXIT.allWell : EXIT.failed;
   } catch (thrown) {
-    terminal.stderr.write(
-      `ping-auth explain: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`,
-    );
-    return EXIT.usage;
+    return complain(terminal, 'explain', thrown);
   }
 }
 

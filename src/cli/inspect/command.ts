@@ -1,10 +1,10 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { followLog, type LogReader, readStream } from '../../inspector/follow-log.js';
-import { pageFiles } from '../../inspector/page-files.js';
-import { startInspector } from '../../inspector/server.js';
+import { pageFiles, startInspector } from '../../inspector/server.js';
 import { ExchangeStore } from '../../inspector/store.js';
 import { openLog } from '../../recordings/read-log.js';
-import { EXIT, type Terminal } from '../terminal.js';
+import { wholeNumber } from '../option-values.js';
+import { complain, EXIT, type Terminal } from '../terminal.js';
 
 interface Arguments {
   readonly port: number;
@@ -20,8 +20,13 @@ export function inspectCommand(terminal: Terminal): Command {
       "Serves a page on this machine that shows each request's way: what the client sent, what the policy made of it, what came back.\nFILE is the one of --log-file; it is read from its start and as it grows. With enable_debug_logging it has the messages, too.",
     )
     .argument('[file]', 'log, - for standard input (the default when that is no terminal)')
-    .option('--port <number>', '0 for any free one', whole(0, 65_535), 7878)
-    .option('--keep <number>', 'requests that are kept; older ones are dropped', whole(1, 1_000_000), 20_000)
+    .option('--port <number>', '0 for any free one', wholeNumber(0, 65_535), 7878)
+    .option(
+      '--keep <number>',
+      'requests that are kept; older ones are dropped',
+      wholeNumber(1, 1_000_000),
+      20_000,
+    )
     .addHelpText(
       'after',
       '\nThe link that is printed works once; the page is for the browser that opened it, and a new link is printed for another.\nNothing is written. Ctrl-C ends it.\nExit codes: 0 ended by Ctrl-C, 2 wrong usage, an unreadable file or a port that is taken.',
@@ -34,9 +39,7 @@ export function inspectCommand(terminal: Terminal): Command {
         await inspect(file, options, terminal, stop.signal);
         terminal.exitCode(EXIT.allWell);
       } catch (thrown) {
-        const why = thrown instanceof Error ? thrown.message : String(thrown);
-        terminal.stderr.write(`ping-auth inspect: ${why}\n`);
-        terminal.exitCode(EXIT.usage);
+        terminal.exitCode(complain(terminal, 'inspect', thrown));
       } finally {
         process.off('SIGINT', end).off('SIGTERM', end);
       }
@@ -44,7 +47,7 @@ export function inspectCommand(terminal: Terminal): Command {
 }
 
 /** Until `signal`. @throws Error that says what to do */
-export async function inspect(
+async function inspect(
   file: string | undefined,
   { port, keep }: Arguments,
   terminal: Terminal,
@@ -103,12 +106,4 @@ export async function inspect(
   } finally {
     await inspector.close();
   }
-}
-
-function whole(least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}.`);
-  };
 }

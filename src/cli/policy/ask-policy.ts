@@ -1,8 +1,8 @@
-// The one place where `test`, `replay` and `explain` meet the plugin's own rooms: a message that somebody has described goes the
+// The one place where `test` and `replay` meet the plugin's own rooms: a message that somebody has described goes the
 // way of a real one, from the model over the policy provider to what would be sent on.
-import type { PluginConfig } from '../../config/plugin-config.js';
+import type { PluginConfig } from '../../config/schema.js';
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
-import { describeChanges, type Note } from '../../directives/decision.js';
+import { describeChanges, noteInWords } from '../../directives/decision.js';
 import { decideRequest, type ShownRequest } from '../../directives/request-decision.js';
 import { decideResponse } from '../../directives/response-decision.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
@@ -83,7 +83,7 @@ export type RequestOutcome =
       /** What the policy was shown. */
       readonly payload: RequestPayload;
       /** What the response call is made with. */
-      readonly memo: Memo;
+      readonly memo: Pick<Memo, 'method' | 'target' | 'kept'>;
     }
   | { readonly kind: 'deny'; readonly response: ResponseMessage; readonly ignored: readonly string[] }
   | Refusal;
@@ -199,7 +199,7 @@ function toRefusal(thrown: unknown): Refusal {
 }
 
 async function showRequest(request: HttpRequest, config: PluginConfig): Promise<ShownRequest> {
-  const excluded = new Set(config.excluded_request_headers.map((name) => name.toLowerCase()));
+  const excluded = new Set(config.excluded_request_headers);
   const pem = request.clientCertificatePem;
   return {
     url: composeUrl(request.url),
@@ -221,7 +221,7 @@ function requestOutcome(
   payload: string,
 ): RequestOutcome {
   const decision = decideRequest(answer, request, shown);
-  const ignored = inWords(decision.notes);
+  const ignored = decision.notes.map(noteInWords);
   if (decision.kind === 'deny') return { kind: 'deny', response: toMessage(decision.response), ignored };
   return {
     kind: 'permit',
@@ -231,15 +231,7 @@ function requestOutcome(
     ignored,
     state: parsedState(decision.state),
     payload: JSON.parse(payload) as RequestPayload,
-    memo: {
-      outcome: 'permit',
-      method: request.method,
-      requestId: undefined,
-      traceparent: undefined,
-      tracestate: undefined,
-      target,
-      kept: keptPart(payload, decision.state),
-    },
+    memo: { method: request.method, target, kept: keptPart(payload, decision.state) },
   };
 }
 
@@ -255,7 +247,7 @@ function responseOutcome(
     before: toMessage(response),
     after: toMessage(applyResponseChanges(response, changes, method)),
     changed: describeChanges(changes),
-    ignored: inWords(notes),
+    ignored: notes.map(noteInWords),
   };
 }
 
@@ -291,8 +283,4 @@ function toRequestMessage(request: HttpRequest): RequestMessage {
 function toMessage(response: HttpResponse): ResponseMessage {
   const { status, headers, body } = response;
   return { status, headers: [...headers], body, lines: asLines(responseText(response)) };
-}
-
-function inWords(notes: readonly Note[]): string[] {
-  return notes.map(({ what, name }) => `${what.replaceAll('_', ' ')}: ${name}`);
 }

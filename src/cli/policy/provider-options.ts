@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { parseConfig } from '../../config/parse-config.js';
-import type { PluginConfig } from '../../config/plugin-config.js';
+import type { PluginConfig } from '../../config/schema.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { type PluginEntry, readDeclarativeFile } from '../check/declarative-file.js';
 import { resolveReferences } from '../check/references.js';

@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import type { PluginConfig } from '../../config/plugin-config.js';
+import type { PluginConfig } from '../../config/schema.js';
+import { portOf } from '../../exchange/request-url.js';
 import { openLog, readExchanges } from '../../recordings/read-log.js';
-import { parseHeaderOption } from '../check/sample.js';
+import { headerField, wholeNumber } from '../option-values.js';
 import { createPolicy } from '../policy/ask-policy.js';
 import { type ProviderOptions, readProvider, withProviderOptions } from '../policy/provider-options.js';
-import { EXIT, paintFor, type Terminal } from '../terminal.js';
+import { complain, EXIT, paintFor, type Terminal } from '../terminal.js';
 import { Pacer, replay } from './replay.js';
 import { replayAsJson, replayInWords } from './report.js';
 import { SavedCases } from './saved-cases.js';
@@ -31,12 +32,7 @@ export function replayCommand(terminal: Terminal): Command {
     .argument('<file>', 'recording, - for standard input');
   return withProviderOptions(command)
     .option('--rate <n>', 'questions a second', parseRate, 20)
-    .option(
-      '--header <name:value>',
-      'in the place of a redacted header; can be repeated',
-      parseHeaderOption,
-      [],
-    )
+    .option('--header <name:value>', 'in the place of a redacted header; can be repeated', headerField, [])
     .option(
       '--ignore-header <name>',
       'differences in this header do not count; can be repeated',
@@ -47,7 +43,7 @@ export function replayCommand(terminal: Terminal): Command {
     .option(
       '--samples <n>',
       'with --save-cases: and up to so many whose decision is the same',
-      parseSamples,
+      wholeNumber(0, 9999),
       0,
     )
     .option('--yes', "asks even the recording's own policy provider")
@@ -98,9 +94,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
       await writeFile(options.saveCases, saved.toYaml(file), { mode: 0o600, flag: 'wx' });
     }
   } catch (thrown) {
-    const text = thrown instanceof Error ? thrown.message : String(thrown);
-    terminal.stderr.write(`${text.replaceAll(/^/gm, 'ping-auth replay: ')}\n`);
-    return EXIT.usage;
+    return complain(terminal, 'replay', thrown);
   }
   const facts = { file, provider: config.service_url, broken, stopped };
   const paint = paintFor(terminal.stdout, terminal.environment, options.color);
@@ -125,8 +119,8 @@ function refuseOwn(provider: string | undefined, config: PluginConfig, file: str
 }
 
 function addressOf(url: string): string {
-  const { protocol, hostname, port } = new URL(url);
-  return `${hostname}:${port || (protocol === 'http:' ? 80 : 443)}`;
+  const parsed = new URL(url);
+  return `${parsed.hostname}:${portOf(parsed)}`;
 }
 
 function parseRate(text: string): number {
@@ -134,9 +128,4 @@ function parseRate(text: string): number {
   if (text.trim() === '' || !(value > 0 && value <= 1000))
     throw new InvalidArgumentError('expected a number above 0, up to 1000');
   return value;
-}
-
-function parseSamples(text: string): number {
-  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('expected a number up to 9999');
-  return Number(text);
 }

@@ -1,7 +1,7 @@
 // In what two decisions about the same message differ.
 import type { Explanation } from '../../recordings/explanation.js';
 import { compareMessages } from '../../recordings/message-difference.js';
-import type { MessageText } from '../../recordings/message-text.js';
+import { type MessageText, pathOf } from '../../recordings/message-text.js';
 
 export interface Decision {
   readonly phase: 'access' | 'response';
@@ -41,15 +41,10 @@ export function differencesOf(before: Decision, now: Decision, ignored: Readonly
 
 /** A path with the parts that look like ids replaced: `/orders/{id}/items`. */
 export function pathPattern(url: string): string {
-  const path = pathOf(url);
-  return path
+  return pathOf(url)
     .split('/')
     .map((segment) => (looksLikeId(segment) ? '{id}' : segment))
     .join('/');
-}
-
-export function pathOf(url: string): string {
-  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] || '/';
 }
 
 function messageOf({ explanation }: Decision): MessageText | undefined {

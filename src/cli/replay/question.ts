@@ -1,12 +1,12 @@
 // From a recorded call to the question that is asked anew, and from the new answer to something that can be compared with the recorded one.
 import { isDeepStrictEqual } from 'node:util';
+import { isJsonObject, type JsonObject } from '../../exchange/text.js';
 import type { Exchange, RecordedPhase } from '../../recordings/exchanges.js';
 import { explain } from '../../recordings/explanation.js';
-import { type Recording, toRecording } from '../../recordings/recording.js';
+import { fieldsOf, type Recording, toRecording } from '../../recordings/recording.js';
+import { CUT } from '../../telemetry/line-length.js';
 import { REDACTED, redactBody, redactMessage } from '../../telemetry/redaction.js';
 import type { Decision } from './comparison.js';
-
-type Node = Readonly<Record<string, unknown>>;
 
 /** One recorded call. */
 export interface Question {
@@ -18,9 +18,9 @@ export interface Question {
   /** What the recorded policy said. */
   readonly decision: Decision;
   /** Without `state` and `request`, which belong to the other provider or come from the first answer. */
-  readonly payload: Node;
+  readonly payload: JsonObject;
   /** The recorded payload of the request, in a call about a response. */
-  readonly request: Node | undefined;
+  readonly request: JsonObject | undefined;
   /** Parts of the message that are not as they were: `header:cookie`, `body`. Empty: it is complete. */
   readonly incomplete: readonly string[];
 }
@@ -48,7 +48,7 @@ export function toQuestion(
     return 'not readable';
   }
   const { headers, incomplete } = filled(recording, fillings);
-  const raw = isNode(call.payload) ? call.payload : {};
+  const raw = isJsonObject(call.payload) ? call.payload : {};
   const { state: _, request, client_certificate: certificate, ...rest } = raw;
   return {
     phase,
@@ -61,20 +61,20 @@ export function toQuestion(
       ...rest,
       headers,
       // Its x5c is always redacted, and a certificate without it is none.
-      ...(isNode(certificate) && Array.isArray(certificate.x5c) && { client_certificate: certificate }),
+      ...(isJsonObject(certificate) && Array.isArray(certificate.x5c) && { client_certificate: certificate }),
     },
-    request: isNode(request) ? request : undefined,
+    request: isJsonObject(request) ? request : undefined,
     incomplete,
   };
 }
 
 /** The new answer to a question in the place of the recorded one, redacted in the same way. */
-export function decisionOf(question: Question, answer: Node, secretHeader: string): Decision {
+export function decisionOf(question: Question, answer: JsonObject, secretHeader: string): Decision {
   const { recording, payload, phase } = question;
   const { shown } = recording;
-  const redacted = (message: Node): Node => {
+  const redacted = (message: JsonObject): JsonObject => {
     const { body } = message;
-    const clean = redactMessage(message, secretHeader, Number.POSITIVE_INFINITY) as Node;
+    const clean = redactMessage(message, secretHeader, Number.POSITIVE_INFINITY) as JsonObject;
     // Sent as it was recorded: redacting it twice would change it.
     const text =
       body === payload.body ? body : typeof body === 'string' ? cutAsRecorded(body, recording) : undefined;
@@ -90,7 +90,9 @@ export function decisionOf(question: Question, answer: Node, secretHeader: strin
       return name === undefined ? clean[index] : { [name]: value };
     });
   };
-  const comparable = isNode(answer.response) ? { response: redacted(answer.response) } : redacted(answer);
+  const comparable = isJsonObject(answer.response)
+    ? { response: redacted(answer.response) }
+    : redacted(answer);
   return { phase, explanation: explain({ ...recording, answer: comparable } as Recording) };
 }
 
@@ -109,16 +111,8 @@ function filled({ shown, gaps }: Recording, fillings: Fillings) {
 
 /** Cut where the recorded body was. */
 function cutAsRecorded(body: string, { answer }: Recording): string {
-  const inner = isNode(answer) && isNode(answer.response) ? answer.response : answer;
-  const recorded = isNode(inner) && typeof inner.body === 'string' ? inner.body : '';
-  const [cut] = /… \d+ more$/.exec(recorded) ?? [];
+  const inner = isJsonObject(answer) && isJsonObject(answer.response) ? answer.response : answer;
+  const recorded = isJsonObject(inner) && typeof inner.body === 'string' ? inner.body : '';
+  const [cut] = CUT.exec(recorded) ?? [];
   return redactBody(body, cut === undefined ? Number.POSITIVE_INFINITY : recorded.length - cut.length);
-}
-
-export function fieldsOf(headers: Recording['shown']['headers']): [string, string][] {
-  return headers.flatMap((pair) => (Array.isArray(pair) ? [pair] : Object.entries(pair)));
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,8 +1,10 @@
 // Recorded questions as a file for `ping-auth test`, with what the recorded policy decided as expectation.
 import { Document } from 'yaml';
+import { pathOf } from '../../recordings/message-text.js';
+import { fieldsOf } from '../../recordings/recording.js';
 import { REDACTED } from '../../telemetry/redaction.js';
-import { type Decision, decisionInWords, differencesOf, pathOf, pathPattern } from './comparison.js';
-import { fieldsOf, type Question } from './question.js';
+import { type Decision, decisionInWords, differencesOf, pathPattern } from './comparison.js';
+import type { Question } from './question.js';
 
 interface Saved {
   readonly question: Question;

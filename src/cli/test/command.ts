@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { wholeNumber } from '../option-values.js';
 import { createPolicy } from '../policy/ask-policy.js';
 import { type ProviderOptions, readProvider, withProviderOptions } from '../policy/provider-options.js';
-import { EXIT, type Paint, Progress, paintFor, type Terminal } from '../terminal.js';
+import { complain, EXIT, type Paint, Progress, paintFor, type Terminal } from '../terminal.js';
 import { type PolicyCase, readCaseFile } from './case-file.js';
 import { REPORTERS } from './machine-reports.js';
 import { allPassed, reportInWords } from './report.js';
@@ -30,7 +31,7 @@ export function testCommand(terminal: Terminal): Command {
       ...before,
       tag,
     ])
-    .option('--jobs <n>', 'cases that are asked about at the same time', parseJobs, 4)
+    .option('--jobs <n>', 'cases that are asked about at the same time', wholeNumber(1, 100), 4)
     .addOption(
       new Option('--reporter <name>', 'report for machines, instead of the one for people').choices(
         Object.keys(REPORTERS),
@@ -49,13 +50,6 @@ export function testCommand(terminal: Terminal): Command {
 }
 
 async function run(files: readonly string[], options: Arguments, terminal: Terminal): Promise<number> {
-  const complain = (thrown: unknown) => {
-    const text = thrown instanceof Error ? thrown.message : String(thrown);
-    terminal.stderr.write(`${text.replaceAll(/^/gm, 'ping-auth test: ')}\n`);
-    return EXIT.usage;
-  };
-  let results: CaseResult[];
-  let hide: (text: string) => string;
   try {
     if (options.output !== undefined && options.reporter === undefined)
       throw new Error('--output needs --reporter');
@@ -66,8 +60,8 @@ async function run(files: readonly string[], options: Arguments, terminal: Termi
       return EXIT.nothingToCheck;
     }
     const config = await readProvider(options, terminal);
-    hide = read.hide;
     const policy = createPolicy(config);
+    let results: CaseResult[];
     const progress = new Progress(terminal, chosen.length, 'cases');
     try {
       results = await runCases(chosen, policy, options.jobs, () => progress.step());
@@ -75,16 +69,12 @@ async function run(files: readonly string[], options: Arguments, terminal: Termi
       progress.end();
       await policy.close();
     }
+    const paint = paintFor(terminal.stdout, terminal.environment, options.color);
+    await report(results, options, terminal, read.hide, paint);
+    return allPassed(results) ? EXIT.allWell : EXIT.failed;
   } catch (thrown) {
-    return complain(thrown);
+    return complain(terminal, 'test', thrown);
   }
-  const paint = paintFor(terminal.stdout, terminal.environment, options.color);
-  try {
-    await report(results, options, terminal, hide, paint);
-  } catch (thrown) {
-    return complain(thrown);
-  }
-  return allPassed(results) ? EXIT.allWell : EXIT.failed;
 }
 
 /** @throws Error when the file of --output cannot be written */
@@ -123,11 +113,4 @@ function parsePattern(text: string): RegExp {
   } catch {
     throw new InvalidArgumentError('expected a regular expression');
   }
-}
-
-function parseJobs(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > 100)
-    throw new InvalidArgumentError('expected a number from 1 to 100');
-  return value;
 }

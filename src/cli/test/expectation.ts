@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { compile } from 'json-p3';
+import { parseJson } from '../../exchange/text.js';
 import type { RequestOutcome, ResponseOutcome } from '../policy/ask-policy.js';
 import type {
   BodyExpectation,
@@ -121,7 +122,7 @@ class Mismatches {
     if (expected.unchanged && !Buffer.from(before ?? []).equals(after))
       this.#add('body', Buffer.from(before ?? []).toString('utf8'), text);
     if (!('json' in expected) && !expected.paths && !expected.absent) return;
-    const value = parseJson(text);
+    const value = parseJson(text) as Json | undefined;
     if (value === undefined) this.#add('body', 'JSON', text);
     else this.#json('body', expected, value);
   }
@@ -191,12 +192,4 @@ function lower(name: string): string {
 
 function numberOf(value: number | string | undefined): number | undefined {
   return value === undefined ? undefined : Number(value);
-}
-
-function parseJson(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 // Reports of `ping-auth test` for machines: JSON, JUnit's XML, annotations of GitHub.
+import { tenths } from '../../telemetry/decision-log.js';
 import { allPassed, countsOf, mismatchText } from './report.js';
 import type { CaseResult } from './run-cases.js';
 
@@ -15,7 +16,7 @@ function reportAsJson(results: readonly CaseResult[]): string {
     tags: result.case.tags,
     ...result.case.place,
     status: result.status,
-    duration_ms: Math.round(result.durationMs * 10) / 10,
+    duration_ms: tenths(result.durationMs),
     ...(result.problem !== undefined && { problem: result.problem }),
     ...(result.mismatches.length > 0 && {
       // Without its member something is "nothing".

@@ -12,7 +12,7 @@ export interface Place {
 export type Path = readonly PropertyKey[];
 
 /** Everything that is wrong with a file: one line each, `file:line:column: path: what is wrong`. */
-export class SourceError extends Error {
+class SourceError extends Error {
   override readonly name = 'SourceError';
 }
 

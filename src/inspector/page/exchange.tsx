@@ -36,8 +36,7 @@ export function ExchangeView() {
 }
 
 function Total({ found }: { found: ExchangeDetail }) {
-  const { kind, isMonitored } = verdictOf(found);
-  const isKnown = found.access?.outcome !== undefined || found.response?.outcome !== undefined;
+  const { kind, isMonitored, isKnown } = verdictOf(found);
   return isKnown ? <Badge kind={kind} isMonitored={isMonitored} /> : null;
 }
 

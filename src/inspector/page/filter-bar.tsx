@@ -82,24 +82,8 @@ export function FilterBar() {
           onInput={({ currentTarget }) => setFilters({ slower: Number(currentTarget.value) || undefined })}
         />
       </label>
-      <label class="time">
-        <span>From</span>
-        <input
-          type="datetime-local"
-          step="1"
-          value={inputTime(from)}
-          onChange={({ currentTarget }) => setFilters({ from: readInput(currentTarget.value) })}
-        />
-      </label>
-      <label class="time">
-        <span>To</span>
-        <input
-          type="datetime-local"
-          step="1"
-          value={inputTime(to)}
-          onChange={({ currentTarget }) => setFilters({ to: readInput(currentTarget.value) })}
-        />
-      </label>
+      <TimeInput label="From" time={from} onChange={(from) => setFilters({ from })} />
+      <TimeInput label="To" time={to} onChange={(to) => setFilters({ to })} />
       <button
         type="button"
         class="more-button"
@@ -138,6 +122,26 @@ function Choice({ label, value, options, onChange }: ChoiceProps) {
           </option>
         ))}
       </select>
+    </label>
+  );
+}
+
+interface TimeInputProps {
+  label: string;
+  time: number | undefined;
+  onChange(time: number | undefined): void;
+}
+
+function TimeInput({ label, time, onChange }: TimeInputProps) {
+  return (
+    <label class="time">
+      <span>{label}</span>
+      <input
+        type="datetime-local"
+        step="1"
+        value={inputTime(time)}
+        onChange={({ currentTarget }) => onChange(readInput(currentTarget.value))}
+      />
     </label>
   );
 }

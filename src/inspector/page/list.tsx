@@ -6,7 +6,7 @@ import { rows as allRows, listed, open, openKey, source } from './state.js';
 import { clockTime, milliseconds } from './time.js';
 import { providerMs, verdictOf } from './verdict.js';
 
-/** Pixels, as in page.css: every row has the same height, so that only those in sight have to be there. */
+/** Pixels, as in styles/list.css: every row has the same height, so that only those in sight have to be there. */
 const HEIGHT = { wide: 34, narrow: 62 };
 const NARROW_BELOW = 640;
 const MEDIUM_BELOW = 860;
@@ -141,8 +141,7 @@ interface RowProps {
 }
 
 function RequestRow({ row, index, top, isActive, isOpen, onClick }: RowProps) {
-  const { kind, isMonitored, status, code } = verdictOf(row);
-  const isKnown = row.access?.outcome !== undefined || row.response?.outcome !== undefined;
+  const { kind, isMonitored, isKnown, status, code } = verdictOf(row);
   const changes = [...(row.access?.changed ?? []), ...(row.response?.changed ?? [])];
   return (
     <div

@@ -1,4 +1,5 @@
 import 'uplot/dist/uPlot.min.css';
+import './styles/colours.css';
 import './styles/frame.css';
 import './styles/overview.css';
 import './styles/list.css';

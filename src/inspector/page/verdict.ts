@@ -14,9 +14,9 @@ export const KIND_WORDS: Readonly<Record<Kind, string>> = {
 
 export interface Verdict {
   readonly kind: Kind;
-  /** `deny`; with `mode: monitor` it is `would deny`. */
-  readonly word: string;
   readonly isMonitored: boolean;
+  /** False while no decision line has come: then nothing else is. */
+  readonly isKnown: boolean;
   readonly status: number | undefined;
   readonly code: string | undefined;
 }
@@ -26,12 +26,10 @@ export function verdictOf({ access, response }: Row): Verdict {
   const [first, second] = [phaseVerdict(access), phaseVerdict(response)];
   const decisive =
     second !== undefined && (first === undefined || rank(second) >= rank(first)) ? second : first;
-  const kind = decisive?.kind ?? 'permit';
-  const isMonitored = decisive?.isMonitored ?? false;
   return {
-    kind,
-    isMonitored,
-    word: decisive === undefined ? 'no decision' : wordOf(kind, isMonitored),
+    kind: decisive?.kind ?? 'permit',
+    isMonitored: decisive?.isMonitored ?? false,
+    isKnown: decisive !== undefined,
     status: response?.status ?? access?.status,
     code: response?.code ?? access?.code,
   };
@@ -46,6 +44,7 @@ export function phaseVerdict(phase: RowPhase | undefined): { kind: Kind; isMonit
   };
 }
 
+/** `deny`; with `mode: monitor` it is `would deny`. */
 export function wordOf(kind: Kind, isMonitored: boolean): string {
   return isMonitored ? `would ${KIND_WORDS[kind]}` : KIND_WORDS[kind];
 }

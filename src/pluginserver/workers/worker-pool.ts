@@ -213,10 +213,6 @@ export class WorkerProcess {
     return this.ready && this.#child.connected;
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   tell(message: ToWorker): void {
     // A worker that cannot be told is about to be reported as ended.
     if (this.#child.connected) this.#child.send(message, () => {});

@@ -68,7 +68,7 @@ class WorkerInstances implements InstanceDirectory {
   }
 
   async start(name: string, config: string): Promise<InstanceRecord> {
-    if (!this.#table.has(name)) throw new Error(`there is no plugin ${JSON.stringify(name)} here`);
+    this.#table.module(name);
     const { record } = await this.#link.ask({ type: 'start', name, config });
     if (record === undefined) throw new Error('the parent process started no instance');
     this.#table.add(record);

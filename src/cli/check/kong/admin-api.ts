@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
+import { parseJson } from '../../../exchange/text.js';
 import { describeTlsFailure, isTlsFailure } from '../../../sideband/network-error.js';
 
 /** How Kong's Admin API is reached. */
@@ -18,12 +19,11 @@ export interface AdminAccess {
 /** The Admin API cannot be read, in words; `remedy` says what to do. Never holds the token. */
 export class AdminApiError extends Error {
   override readonly name = 'AdminApiError';
+  readonly remedy: string;
 
-  constructor(
-    message: string,
-    readonly remedy: string,
-  ) {
+  constructor(message: string, remedy: string) {
     super(message);
+    this.remedy = remedy;
   }
 }
 
@@ -37,7 +37,11 @@ const PageSchema = z.looseObject({ data: z.unknown(), offset: z.string().nullish
 
 /** Reads, and nothing else. */
 export class AdminApi {
-  constructor(private readonly access: AdminAccess) {}
+  readonly #access: AdminAccess;
+
+  constructor(access: AdminAccess) {
+    this.#access = access;
+  }
 
   /**
    * @param path `/schemas/plugins/ping-auth`
@@ -70,7 +74,7 @@ export class AdminApi {
   }
 
   #call(path: string): Promise<{ readonly status: number; readonly body: string }> {
-    const { url, token, ca, timeoutMs } = this.access;
+    const { url, token, ca, timeoutMs } = this.#access;
     const target = new URL(`${url.pathname.replace(/\/$/, '')}${path}`, url);
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
     const headers = { accept: 'application/json', ...(token !== undefined && { 'kong-admin-token': token }) };
@@ -101,7 +105,7 @@ export class AdminApi {
   }
 
   #unreachable(code: string): AdminApiError {
-    const { host } = this.access.url;
+    const { host } = this.#access.url;
     if (isTlsFailure(code)) return tlsError(host, code);
     if (code === 'ECONNREFUSED') {
       return new AdminApiError(
@@ -128,7 +132,7 @@ export class AdminApi {
   }
 
   #refused(status: number): AdminApiError {
-    return this.access.token === undefined
+    return this.#access.token === undefined
       ? new AdminApiError(
           `the Admin API wants a token (status ${status})`,
           'Put a token into the environment variable KONG_ADMIN_TOKEN, or name another with --admin-token-env.',
@@ -140,7 +144,7 @@ export class AdminApi {
   }
 
   #notAdmin(status: number, body: string): AdminApiError {
-    const { host } = this.access.url;
+    const { host } = this.#access.url;
     if (body.includes('plain HTTP request was sent to HTTPS port')) {
       return new AdminApiError(`${host} speaks TLS`, 'Write https:// in --admin-url.');
     }
@@ -170,14 +174,6 @@ function tlsError(host: string, code: string): AdminApiError {
 function isProxy(json: unknown): boolean {
   const { success, data } = z.looseObject({ message: z.string() }).safeParse(json);
   return success && /^no Route matched/i.test(data.message);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function codeOf(error: Error): string {

@@ -17,21 +17,22 @@ export interface Scope {
  * route; it is left out here, because who the consumer is depends on the request.)
  */
 export class Scopes {
+  readonly #facts: KongFacts;
+  readonly #plugins: readonly ConfiguredPlugin[];
   readonly #enabled: readonly ConfiguredPlugin[];
 
   /** @param plugins of one name */
-  constructor(
-    private readonly facts: KongFacts,
-    private readonly plugins: readonly ConfiguredPlugin[],
-  ) {
+  constructor(facts: KongFacts, plugins: readonly ConfiguredPlugin[]) {
+    this.#facts = facts;
+    this.#plugins = plugins;
     this.#enabled = plugins.filter(({ enabled }) => enabled);
   }
 
   all(): Scope[] {
-    return this.plugins.map((plugin) => ({
+    return this.#plugins.map((plugin) => ({
       plugin,
-      where: this.where(plugin),
-      behind: this.#behind(plugin).map((other) => this.where(other)),
+      where: this.#where(plugin),
+      behind: this.#behind(plugin).map((other) => this.#where(other)),
     }));
   }
 
@@ -42,18 +43,18 @@ export class Scopes {
       .sort(bySpecificity)[0];
   }
 
-  where({ service, route, consumer }: ConfiguredPlugin): string {
+  #where({ service, route, consumer }: ConfiguredPlugin): string {
     const name = (list: KongFacts['services'], id: string) => list.find((one) => one.id === id)?.name ?? id;
     const parts = [
-      ...(service === undefined ? [] : [`service ${name(this.facts.services, service)}`]),
-      ...(route === undefined ? [] : [`route ${name(this.facts.routes, route)}`]),
+      ...(service === undefined ? [] : [`service ${name(this.#facts.services, service)}`]),
+      ...(route === undefined ? [] : [`route ${name(this.#facts.routes, route)}`]),
       ...(consumer === undefined ? [] : [`consumer ${consumer}`]),
     ];
     return parts.length === 0 ? 'global' : parts.join(', ');
   }
 
   #behind(plugin: ConfiguredPlugin): ConfiguredPlugin[] {
-    const service = plugin.service ?? this.facts.routes.find(({ id }) => id === plugin.route)?.service;
+    const service = plugin.service ?? this.#facts.routes.find(({ id }) => id === plugin.route)?.service;
     return this.#enabled
       .filter(
         (other) =>
