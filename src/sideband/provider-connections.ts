@@ -138,7 +138,7 @@ export function peerCertificateOf(error: unknown): X509Certificate | undefined {
 }
 
 /** Opens connections for undici's pool: TLS 1.2 or newer, and the provider's certificate kept for the log when it is refused. */
-function createConnector(settings: ConnectSettings): buildConnector.connector {
+export function createConnector(settings: ConnectSettings): buildConnector.connector {
   const { caCertificate, clientCertificate, clientKey, serverName } = settings;
   const connector = buildConnector({
     timeout: settings.connectTimeoutMs,

@@ -15,6 +15,8 @@ export interface FakeKong {
   readonly plugin?: 'ours' | 'lua' | 'none';
   readonly pluginVersion?: string;
   readonly servers?: readonly Json[];
+  /** Whether it started one of them itself: a running Kong 3.9.3 cannot answer at `/` then. */
+  readonly runsServer?: boolean;
   readonly services?: readonly Json[];
   readonly routes?: readonly Json[];
   readonly plugins?: readonly Json[];
@@ -59,6 +61,7 @@ function answer(kong: FakeKong, request: IncomingMessage): readonly [status: num
   const url = new URL(request.url ?? '/', 'http://kong');
   switch (url.pathname) {
     case '/':
+      if (kong.runsServer === true) return [500, { message: 'An unexpected error occurred' }];
       return [200, information(kong)];
     case '/schemas/plugins/ping-auth':
       return kong.plugin === 'none'

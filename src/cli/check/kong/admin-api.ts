@@ -35,6 +35,13 @@ const BYTES_AT_MOST = 64 * 1024 * 1024;
 
 const PageSchema = z.looseObject({ data: z.unknown(), offset: z.string().nullish() });
 
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  /** The header of that name. */
+  readonly server: string;
+}
+
 /** Reads, and nothing else. */
 export class AdminApi {
   readonly #access: AdminAccess;
@@ -50,11 +57,20 @@ export class AdminApi {
    */
   async get(path: string): Promise<unknown> {
     const { status, body } = await this.#call(path);
-    if (status === 401 || status === 403) throw this.#refused(status);
-    const json = parseJson(body);
-    if (status === 404 && json !== undefined && !isProxy(json)) return undefined;
-    if (status !== 200 || json === undefined) throw this.#notAdmin(status, body);
-    return json;
+    return this.#answered(status, body);
+  }
+
+  /**
+   * What Kong says of itself at `/`, or the version alone: a Kong 3.9 that runs a plugin server itself cannot write its
+   * settings down (its own fault: a process is among them), and answers 500 in its own form.
+   *
+   * @throws AdminApiError
+   */
+  async information(): Promise<{ readonly json: unknown } | { readonly version: string }> {
+    const { status, body, server } = await this.#call('/');
+    const [, version] = /^kong\/(\d[\d.]*)/.exec(server) ?? [];
+    if (status === 500 && version !== undefined) return { version };
+    return { json: this.#answered(status, body) };
   }
 
   /** All of a collection, page by page. @throws AdminApiError */
@@ -73,7 +89,15 @@ export class AdminApi {
     throw new AdminApiError(`${path} does not come to an end`, 'Kong: look into its error log.');
   }
 
-  #call(path: string): Promise<{ readonly status: number; readonly body: string }> {
+  #answered(status: number, body: string): unknown {
+    if (status === 401 || status === 403) throw this.#refused(status);
+    const json = parseJson(body);
+    if (status === 404 && json !== undefined && !isProxy(json)) return undefined;
+    if (status !== 200 || json === undefined) throw this.#notAdmin(status, body);
+    return json;
+  }
+
+  #call(path: string): Promise<Answer> {
     const { url, token, ca, timeoutMs } = this.#access;
     const target = new URL(`${url.pathname.replace(/\/$/, '')}${path}`, url);
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -97,7 +121,11 @@ export class AdminApi {
         });
         response.on('error', (error) => fail(codeOf(error)));
         response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+          resolve({
+            status: response.statusCode ?? 0,
+            body: Buffer.concat(chunks).toString(),
+            server: String(response.headers.server ?? ''),
+          }),
         );
       });
       call.end();

@@ -71,6 +71,25 @@ const kong = (...plugins: object[]): FakeKong => ({
 const GUARD = { ...guard, enabled: true };
 
 describe('ping-auth check --admin-url', () => {
+  it('looks at a Kong 3.9 that cannot write down its own settings', async () => {
+    expect(await found({ ...kong(plugin(), GUARD), runsServer: true })).toMatchObject({
+      lines: [
+        'kong ok: Kong 3.9.3',
+        'plugin ok: Kong runs this plugin, ping-auth of an unknown version',
+        'server skipped: Kong cannot tell: it answers 500 at / while it runs a plugin server itself (Kong 3.9)',
+        'scope ok: global: enabled',
+        'scope ok: the policy is asked on 3 of 3 routes',
+        'guard ok: the guard is on every route that has the plugin, that of kong/guard/own-server.yml',
+      ],
+      exitCode: 0,
+    });
+    const { lines, exitCode } = await found({ ...kong(plugin()), runsServer: true, plugin: 'lua' });
+    expect([lines[1], exitCode]).toEqual([
+      'plugin failed: Kong runs the Lua plugin ping-auth of an unknown version, not this one',
+      1,
+    ]);
+  });
+
   it('finds this plugin, its server, its places and the guard', async () => {
     expect(await found(kong(plugin(), GUARD))).toEqual({
       lines: [

@@ -1,6 +1,13 @@
 import { VERSION } from '../../../version.js';
 import { type ConfigurationReport, type Finding, failed, ok, skipped, warning } from '../finding.js';
-import { guardsIn, OWN_GUARD_REMEDY, SHADOWED_GUARD_REMEDY, WITHOUT_OWN_GUARD } from '../guard.js';
+import {
+  GUARD_FILES,
+  GUARDS,
+  guardsIn,
+  OWN_GUARD_REMEDY,
+  SHADOWED_GUARD_REMEDY,
+  WITHOUT_OWN_GUARD,
+} from '../guard.js';
 import { type AdminAccess, AdminApi, AdminApiError } from './admin-api.js';
 import { type ConfiguredPlugin, type KongFacts, readKong } from './kong-facts.js';
 import { Scopes } from './scopes.js';
@@ -66,7 +73,7 @@ function pluginCode({ fields, pluginVersion, servers }: KongFacts, name: string)
     return failed(
       'plugin',
       `Kong runs the Lua plugin ${name} ${version}, not this one`,
-      `Kong: remove the Lua plugin from this node (luarocks remove kong-plugin-ping-auth, or out of lua_package_path)${servers.length === 0 ? ', add the lines of the plugin server to kong.conf' : '; while it is there Kong does not ask the plugin server'}, and restart Kong. docs/migrating-from-lua.md goes step by step.`,
+      `Kong: remove the Lua plugin from this node (luarocks remove kong-plugin-ping-auth, or out of lua_package_path)${servers?.length === 0 ? ', add the lines of the plugin server to kong.conf' : '; while it is there Kong does not ask the plugin server'}, and restart Kong. docs/migrating-from-lua.md goes step by step.`,
     );
   }
   if (pluginVersion === undefined || pluginVersion === VERSION) {
@@ -81,6 +88,14 @@ function pluginCode({ fields, pluginVersion, servers }: KongFacts, name: string)
 
 /** Kong starts /usr/local/bin/NAME for a plugin server NAME without a start_cmd. */
 function pluginServers({ servers }: KongFacts): Finding[] {
+  if (servers === undefined) {
+    return [
+      skipped(
+        'server',
+        'Kong cannot tell: it answers 500 at / while it runs a plugin server itself (Kong 3.9)',
+      ),
+    ];
+  }
   return servers.map(({ name, socket, startCommand }) => {
     if (startCommand !== undefined && /(^|\/)ping-auth(\.mjs)?( |$)/.test(startCommand)) {
       return warning(
@@ -138,13 +153,15 @@ function scopeFindings(facts: KongFacts, scopes: Scopes): Finding[] {
 
 /** The guard has to be what Kong runs as post-function on every route that has the plugin. */
 function guardFindings(facts: KongFacts, scopes: Scopes): Finding[] {
-  const isStock = facts.servers.some(({ startCommand }) => startCommand?.includes('kong-js-pluginserver'));
-  const guard = isStock ? 'stock' : 'own';
+  const isStock = facts.servers?.some(({ startCommand }) => startCommand?.includes('kong-js-pluginserver'));
+  // Where Kong does not tell which server it runs, either will do, and the finding names it.
+  const wanted = facts.servers === undefined ? GUARDS : ([isStock === true ? 'stock' : 'own'] as const);
   const functions = new Scopes(
     facts,
     facts.plugins.filter(({ name }) => name === 'post-function'),
   );
-  const isGuard = ({ config, enabled }: ConfiguredPlugin) => enabled && guardsIn(config).has(guard);
+  const isGuard = ({ config, enabled }: ConfiguredPlugin) =>
+    enabled && wanted.some((guard) => guardsIn(config).has(guard));
   const all = functions.all();
   const bare: string[] = [];
   // One of a consumer goes before one of a route.
@@ -159,7 +176,7 @@ function guardFindings(facts: KongFacts, scopes: Scopes): Finding[] {
     (hides ? shadowed : bare).push(route.name);
   }
   const missing = (text: string, remedy: string): Finding =>
-    isStock
+    isStock === true
       ? failed('guard', `${text}: the stock plugin server lets requests pass when it is gone`, remedy)
       : warning('guard', `${text}: ${WITHOUT_OWN_GUARD}`, remedy);
   const findings: Finding[] = [];
@@ -170,7 +187,10 @@ function guardFindings(facts: KongFacts, scopes: Scopes): Finding[] {
     );
   }
   if (findings.length > 0 || guarded.length === 0) return findings;
-  return [ok('guard', 'the guard is on every route that has the plugin')];
+  if (facts.servers !== undefined) return [ok('guard', 'the guard is on every route that has the plugin')];
+  const found = GUARDS.filter((guard) => all.some(({ plugin }) => guardsIn(plugin.config).has(guard)));
+  const which = found.map((guard) => GUARD_FILES[guard]).join(' or ');
+  return [ok('guard', `the guard is on every route that has the plugin, that of ${which}`)];
 }
 
 function names(list: readonly string[]): string {

@@ -6,12 +6,13 @@ export interface KongFacts {
   /** `3.9.3`, `3.9.0.1`. */
   readonly version: string;
   /** `traditional`, `control_plane`, `data_plane`. */
-  readonly role: string;
+  readonly role: string | undefined;
   /** Version of the plugin as Kong loaded it. */
   readonly pluginVersion: string | undefined;
   /** Names of the plugin's fields; undefined when Kong does not know the plugin. */
   readonly fields: readonly string[] | undefined;
-  readonly servers: readonly PluginServer[];
+  /** undefined when Kong cannot tell. */
+  readonly servers: readonly PluginServer[] | undefined;
   readonly services: readonly Named[];
   readonly routes: readonly (Named & { readonly service: string | undefined })[];
   /** Of the plugin and of `post-function`. */
@@ -65,10 +66,7 @@ const Available = z.record(z.string(), z.unknown());
 
 /** Some seven calls, more for long lists. @throws AdminApiError */
 export async function readKong(api: AdminApi, pluginName: string): Promise<KongFacts> {
-  const information = Information.safeParse(await api.get('/'));
-  if (!information.success) throw notKong();
-  const { version, plugins, configuration } = information.data;
-  const available = Available.safeParse(plugins.available_on_server).data?.[pluginName];
+  const itself = readInformation(await api.information(), pluginName);
   const schema = Fields.safeParse(await api.get(`/schemas/plugins/${encodeURIComponent(pluginName)}`));
   const list = async <T>(path: string, shape: z.ZodType<T>): Promise<T[]> => {
     const { success, data } = z.array(shape).safeParse(await api.list(path));
@@ -76,11 +74,8 @@ export async function readKong(api: AdminApi, pluginName: string): Promise<KongF
     return data;
   };
   return {
-    version,
-    role: configuration.role ?? 'traditional',
-    pluginVersion: z.looseObject({ version: z.string() }).safeParse(available).data?.version,
+    ...itself,
     fields: schema.data === undefined ? undefined : fieldNames(schema.data),
-    servers: pluginServers(configuration),
     services: (await list('/services', Entity)).map(named),
     routes: (await list('/routes', Entity)).map((route) => ({ ...named(route), service: route.service?.id })),
     plugins: (await list('/plugins', Plugin))
@@ -93,6 +88,25 @@ export async function readKong(api: AdminApi, pluginName: string): Promise<KongF
         consumer: plugin.consumer?.id ?? plugin.consumer_group?.id,
         config: plugin.config ?? {},
       })),
+  };
+}
+
+function readInformation(
+  information: Awaited<ReturnType<AdminApi['information']>>,
+  pluginName: string,
+): Pick<KongFacts, 'version' | 'role' | 'pluginVersion' | 'servers'> {
+  if ('version' in information) {
+    return { version: information.version, role: undefined, pluginVersion: undefined, servers: undefined };
+  }
+  const read = Information.safeParse(information.json);
+  if (!read.success) throw notKong();
+  const { version, plugins, configuration } = read.data;
+  const available = Available.safeParse(plugins.available_on_server).data?.[pluginName];
+  return {
+    version,
+    role: configuration.role ?? 'traditional',
+    pluginVersion: z.looseObject({ version: z.string() }).safeParse(available).data?.version,
+    servers: pluginServers(configuration),
   };
 }
 
