@@ -38,6 +38,30 @@ describe('before the policy is asked', () => {
     );
   });
 
+  it.each(['user-agent', 'referer', 'range', 'content-type', 'authorization', 'if-match'])(
+    'two different lines of %s are refused: Kong would send on the last one alone',
+    (name) => {
+      const lines = (...values: string[]) => verdict({ headers: values.map((value) => [name, value]) });
+      expect(lines('a', 'b')).toBe('400 request_unreadable');
+      expect(lines('a', 'a')).toBe('admitted');
+    },
+  );
+
+  it.each(['x-a', 'cookie', 'accept', 'accept-encoding', 'via', 'x-real-ip'])(
+    'several lines of %s are a list, or not for the policy',
+    (name) => {
+      expect(
+        verdict({
+          headers: [
+            [name, 'a'],
+            ['x-between', '1'],
+            [name, 'b'],
+          ],
+        }),
+      ).toBe('admitted');
+    },
+  );
+
   it('HTTP/2 is refused unless it is allowed', () => {
     expect(verdict({ httpVersion: '2' })).toBe('400 http2_not_allowed');
     expect(verdict({ httpVersion: '2.0' })).toBe('400 http2_not_allowed');

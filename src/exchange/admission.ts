@@ -1,7 +1,7 @@
 import type { PluginConfig } from '../config/schema.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from './header-list.js';
-import { connectionTokens, isReservedInRequest, MARK_HEADER } from './header-rules.js';
+import { connectionTokens, isOneLineInRequest, isReservedInRequest, MARK_HEADER } from './header-rules.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { checkRequestUrl } from './request-url.js';
 
@@ -42,7 +42,7 @@ export function admitRequest(
   checkHttpVersion(httpVersion, settings.allow_http2);
   if (!settings.allow_upgrade && asksForUpgrade(headers)) throw new PingAuthError('upgrade_not_allowed');
   checkRequestUrl(request.url);
-  if (headers.getAll('host').length > 1) throw unreadable('several Host headers');
+  checkOneLineHeaders(headers);
   checkConnection(headers);
 }
 
@@ -68,6 +68,19 @@ function asksForUpgrade(headers: HeaderList): boolean {
     .getAll('upgrade')
     .flatMap((value) => value.split(','))
     .some((protocol) => !['', 'h2c'].includes(protocol.trim().toLowerCase()));
+}
+
+/**
+ * Where Kong holds responses back, it asks the upstream with a copy of the request's headers, and nginx has one slot for each of
+ * these: the last line goes out, whatever the policy decided by the others (seen on a running Kong). All of them are headers
+ * that may stand once.
+ */
+function checkOneLineHeaders(headers: HeaderList): void {
+  if (headers.getAll('host').length > 1) throw unreadable('several Host headers');
+  for (const [name, value] of headers.fields) {
+    if (isOneLineInRequest(name) && headers.get(name) !== value && !isReservedInRequest(name))
+      throw unreadable(`several lines of ${name}, of which Kong would send on the last one alone`);
+  }
 }
 
 /**

@@ -126,7 +126,7 @@ describe('reading the request', () => {
     for (const [call, reply] of [
       ['kong.request.get_method', undefined],
       ['kong.request.get_forwarded_port', '8000'],
-      ['kong.request.get_http_version', 0.9],
+      ['kong.request.get_http_version', '1.1'],
       ['kong.request.get_headers', { 'x-a': { nested: 'table' } }],
     ] as const) {
       const fake = fakeKong({ ...GET_REQUEST, [call]: reply });
@@ -135,6 +135,14 @@ describe('reading the request', () => {
         detail: expect.stringContaining(call),
       });
     }
+  });
+
+  it.each([0.9, 1.15, 1.2])('refuses a client that speaks HTTP %d, which nginx takes', async (version) => {
+    const fake = fakeKong({ ...GET_REQUEST, 'kong.request.get_http_version': version });
+    await expect(new KongGateway(fake.kong, false).readRequest(LIMITS)).rejects.toMatchObject({
+      code: 'request_unreadable',
+      detail: `HTTP version ${version} is none of 1.0, 1.1, 2`,
+    });
   });
 });
 

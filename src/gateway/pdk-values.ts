@@ -6,7 +6,7 @@ import { HeaderList } from '../exchange/header-list.js';
  * null or ''; header values are strings or lists; an empty Lua table may arrive as a list), and a value of an unexpected
  * kind means that the request cannot be described to the policy: it is refused, never guessed.
  *
- * All of them throw PingAuthError `internal_error`, which names the call.
+ * All of them throw PingAuthError `internal_error`, which names the call, unless they say otherwise.
  */
 export function optionalString(value: unknown, call: string): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;
@@ -25,12 +25,17 @@ export function requiredInteger(value: unknown, call: string): number {
   throw unexpected(call, value);
 }
 
-/** Kong gives the version as a number: 1, 1.1 or 2. */
+/**
+ * Kong gives the version as a number: 1, 1.1 or 2. nginx also takes `HTTP/1.15` from a client, and a request line without any
+ * for 0.9 (seen on a running Kong); these are the client's doing.
+ * @throws PingAuthError `request_unreadable` for another number
+ */
 export function httpVersion(value: unknown, call: string): string {
   if (value === 1) return '1.0';
   if (value === 1.1) return '1.1';
   if (value === 2 || value === 3) return String(value);
-  throw unexpected(call, value);
+  if (typeof value !== 'number') throw unexpected(call, value);
+  throw new PingAuthError('request_unreadable', { detail: `HTTP version ${value} is none of 1.0, 1.1, 2` });
 }
 
 /** Names in lower case, as Kong gives them; every value of a repeated header is a field of its own. */

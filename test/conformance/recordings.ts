@@ -232,6 +232,13 @@ export interface RunningKong {
   readonly repeated: {
     readonly cases: readonly (Seen & { readonly header: string; readonly status: number })[];
   };
+  readonly repeatedHeldBack: {
+    readonly cases: readonly (Seen & {
+      readonly header: string;
+      readonly client: readonly string[];
+      readonly upstream: readonly string[];
+    })[];
+  };
   readonly own500: {
     /** What the upstream answers. */
     readonly upstream: string;

@@ -20,8 +20,9 @@ function add(
   script: Script,
   sent: readonly string[],
   judge: (client: RecordedClient, upstream: readonly string[]) => Difference,
+  variant: 'pb' | 'br' = 'pb',
 ): void {
-  const one: PlayedCase = { key: `k${probed.length}.pb`, variant: 'pb', script };
+  const one: PlayedCase = { key: `k${probed.length}.${variant}`, variant, script };
   probed.push(one);
   const lines = sent.map((line) => `${line}\r\n`).join('');
   const host = sent.some((line) => line.startsWith('Host:')) ? '' : 'Host: HOST.test\r\n';
@@ -75,6 +76,17 @@ for (const { header, status } of recorded.repeated.cases) {
   const line = `${header}: ${value}`;
   add(`${header} twice from a client`, {}, [line, line], ({ responses }) =>
     same('status', [String(status)], [responses?.[0]?.status.split(' ')[1] ?? 'none']),
+  );
+}
+
+for (const { header, client, upstream } of recorded.repeatedHeldBack.cases) {
+  const sent = client.map((value) => `${header}: ${value}`);
+  add(
+    `${header}: ${client} from a client, with a response phase`,
+    {},
+    sent,
+    (_, seen) => same('upstream', upstream, valuesOf(seen, header)),
+    'br',
   );
 }
 

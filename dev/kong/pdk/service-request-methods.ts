@@ -35,7 +35,7 @@ function target(ctx: RequestContext): UpstreamTarget {
  * Request headers for which nginx keeps one slot (lua-nginx-module 0.10.26: `ngx_http_set_builtin_header`). Of several values
  * that are set the last stays; a header that the client sent more than once keeps its further lines.
  */
-const ONE_SLOT = new Set(
+export const ONE_SLOT: ReadonlySet<string> = new Set(
   `host connection user-agent referer content-length content-type range transfer-encoding expect upgrade accept-encoding via
    authorization keep-alive x-real-ip if-modified-since if-unmodified-since if-match if-none-match if-range`.split(
     /\s+/,

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { Service } from '../config/declarative-config.js';
 import type { HeaderLine } from '../http/message-head.js';
 import type { KongLog } from '../kong-log.js';
+import { ONE_SLOT } from '../pdk/service-request-methods.js';
 import type { RequestContext, UpstreamTarget } from '../request-context.js';
 import { type UpstreamClient, UpstreamError, type UpstreamExchange } from './upstream-client.js';
 
@@ -77,7 +78,8 @@ export function upstreamHead(
       : target.args !== '' || ctx.received.requestUri.endsWith('?')
         ? `?${target.args}`
         : '';
-  const lines = [...kongHeaders(ctx, target, options.prefix), ...clientHeaders(ctx)];
+  const own = clientHeaders(ctx);
+  const lines = [...kongHeaders(ctx, target, options.prefix), ...(options.buffered ? lastLines(own) : own)];
   const text = lines.map(({ name, value }) => `${name}: ${value}\r\n`).join('');
   return Buffer.from(`${method} ${target.path}${query} HTTP/1.1\r\n${text}\r\n`, 'latin1');
 }
@@ -139,5 +141,14 @@ function clientHeaders(ctx: RequestContext): HeaderLine[] {
   return ctx.headers.lines.filter(({ name }) => {
     const lower = name.toLowerCase();
     return !REPLACED.has(lower) && !named.has(lower);
+  });
+}
+
+/** The subrequest of buffered proxying gets a copy of the headers, set one after the other: one slot keeps the last line. */
+function lastLines(lines: readonly HeaderLine[]): HeaderLine[] {
+  const last = new Map(lines.map((line) => [line.name.toLowerCase(), line]));
+  return lines.filter((line) => {
+    const name = line.name.toLowerCase();
+    return !ONE_SLOT.has(name) || last.get(name) === line;
   });
 }
