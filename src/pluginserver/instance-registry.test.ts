@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { InstanceRegistry } from './instance-registry.js';
+import { InstanceRegistry, UnknownInstances } from './instance-registry.js';
 
 let now: number;
 let registry: InstanceRegistry;
@@ -77,4 +77,18 @@ test('without __key__ the plugin id counts, and an unreadable configuration coun
   registry.claimRestart(registry.create('p', '{broken').id);
   expect(registry.claimRestart(registry.create('p', '{broken').id)).toBe(false);
   expect(registry.claimRestart(registry.create('p', '{broken, too').id)).toBe(true);
+});
+
+test('an unknown id earns closes for ten seconds; no id at all earns them again and again, but not without end', () => {
+  let time = 0;
+  const unknown = new UnknownInstances(() => time);
+  const ask = (id: number, times = 1) =>
+    Array.from({ length: times }, () => unknown.mayClose(id)).filter(Boolean);
+  expect(unknown.mayClose(7)).toBe(true);
+  time = 9_999;
+  expect(unknown.mayClose(7)).toBe(true);
+  expect(ask(0, 10_000)).toHaveLength(500);
+  time = 20_000;
+  expect(unknown.mayClose(7)).toBe(false);
+  expect(ask(0, 10_000)).toHaveLength(500);
 });

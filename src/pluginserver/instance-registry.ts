@@ -139,15 +139,24 @@ function configurationKey(name: string, config: string): string {
 /** Kong drops the id of a closed connection at once; what is still on its way with that id arrives within this time. */
 const WINDOW_MS = 10_000;
 const MAX_IDS = 10_000;
+/** What Kong sends for "none": an integer that is absent. */
+const NO_ID = 0;
+const MAX_WITHOUT_ID = 500;
 
 /**
  * Whether a connection may be closed because Kong named an instance that is unknown here. Kong answers a close by starting
  * the instance anew and repeating the event, at once and without limit; so an id earns closes only for a short while after
  * it was first seen. After that it is refused like any other failure.
+ *
+ * Kong also names none at all: while two of its requests start instances for an old and a new configuration, one takes the
+ * other's id away (seen on a running Kong whose configuration changed under load). That comes and goes, so it is counted anew
+ * in each window.
  */
 export class UnknownInstances {
   readonly #firstSeen = new Map<number, number>();
   readonly #now: () => number;
+  #windowStart = Number.NEGATIVE_INFINITY;
+  #withoutId = 0;
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
@@ -155,6 +164,7 @@ export class UnknownInstances {
 
   mayClose(id: number): boolean {
     const now = this.#now();
+    if (id === NO_ID) return this.#mayCloseWithoutId(now);
     const first = this.#firstSeen.get(id);
     if (first !== undefined) return now - first < WINDOW_MS;
     if (this.#firstSeen.size >= MAX_IDS) {
@@ -163,5 +173,13 @@ export class UnknownInstances {
     }
     this.#firstSeen.set(id, now);
     return true;
+  }
+
+  #mayCloseWithoutId(now: number): boolean {
+    if (now - this.#windowStart >= WINDOW_MS) {
+      this.#windowStart = now;
+      this.#withoutId = 0;
+    }
+    return this.#withoutId++ < MAX_WITHOUT_ID;
   }
 }
