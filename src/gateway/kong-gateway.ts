@@ -1,8 +1,7 @@
 import { isUnchanged, type RequestChanges, type ResponseChanges } from '../directives/decision.js';
-import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
-import type { HeaderList } from '../exchange/header-list.js';
 import type { HttpResponse, OmissionReason, ResponseToSend } from '../exchange/http-message.js';
+import { inOurTerms } from './call-errors.js';
 import type {
   Gateway,
   HoldBytes,
@@ -13,6 +12,7 @@ import type {
 } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { bytes, headerList, optionalString, requiredInteger } from './pdk-values.js';
+import { readRequestBody } from './request-body.js';
 import { type RequestHead, RequestHeadReader } from './request-head.js';
 
 /** Key in `kong.ctx.shared`: what the access phase keeps, and the guard's proof that it ran. */
@@ -44,11 +44,15 @@ export class KongGateway implements Gateway {
   }
 
   async readRequest(limits: ReadLimits, hold: HoldBytes = () => {}): Promise<RequestReading> {
-    const head = await this.#heads.read(this.#kong);
-    if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
-    if (!limits.readBody) return reading(head, NO_BYTES, 'disabled');
-    const body = await this.#readBody(head.headers, limits, hold);
-    return body === undefined ? reading(head, NO_BYTES, 'too_large') : reading(head, body, undefined);
+    try {
+      const head = await this.#heads.read(this.#kong);
+      if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
+      if (!limits.readBody) return reading(head, NO_BYTES, 'disabled');
+      const body = await readRequestBody(this.#kong, head.headers, limits, hold);
+      return body === undefined ? reading(head, NO_BYTES, 'too_large') : reading(head, body, undefined);
+    } catch (thrown) {
+      throw inOurTerms(thrown);
+    }
   }
 
   async permit(changes: RequestChanges, memo: string, log?: LogValues): Promise<void> {
@@ -89,7 +93,9 @@ export class KongGateway implements Gateway {
       kong.response.getHeaders(HEADERS_SEEN_AT_MOST),
       kong.service.response.getRawBody(),
       kong.ctx.shared.get(MEMO_KEY),
-    ]);
+    ]).catch((thrown: unknown) => {
+      throw inOurTerms(thrown);
+    });
     return {
       response: {
         status: requiredInteger(status, 'kong.response.get_status'),
@@ -158,29 +164,6 @@ export class KongGateway implements Gateway {
     throw new Error('the upstream headers could not be cleared');
   }
 
-  /** undefined: over the limit, and the admin wants such a body omitted. */
-  async #readBody(headers: HeaderList, limits: ReadLimits, hold: HoldBytes): Promise<Uint8Array | undefined> {
-    const announced = headers.get('content-length');
-    if (Number(announced ?? 0) > limits.maxBodyBytes) return overLimit(limits);
-    hold(Number(announced ?? 0));
-    try {
-      // The stock host answers a body over the limit with an error that its plugin never sees, so it gets no limit (0).
-      const raw = await this.#kong.request.getRawBody(limits.hostLimitsBody ? limits.maxBodyBytes : 0);
-      const read = bytes(raw, 'kong.request.get_raw_body');
-      checkLength(read, announced);
-      if (announced === undefined) hold(read.byteLength);
-      return read.byteLength > limits.maxBodyBytes ? overLimit(limits) : read;
-    } catch (thrown) {
-      const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
-      if (code === 'ERR_BODY_TOO_LARGE') return overLimit(limits);
-      if (code === 'ERR_BODY_PATH' || code === 'ERR_BODY_FILE') {
-        const detail = thrown instanceof Error ? thrown.message : String(code);
-        throw new PingAuthError('request_body_unavailable', { detail, cause: thrown });
-      }
-      throw thrown;
-    }
-  }
-
   /** An explicit body, since over MsgPack an exit without one loses its headers. */
   #exit({ status, headers, body }: ResponseToSend): Promise<unknown> {
     const sent = isBodiless(status) ? NO_BYTES : body;
@@ -216,18 +199,6 @@ function mayHaveBody({ headers, httpVersion }: RequestHead): boolean {
   if (headers.has('transfer-encoding')) return true;
   const length = headers.get('content-length');
   return length === undefined ? Number(httpVersion) >= 2 : length !== '0';
-}
-
-/** Should Kong ever hand over less of a body than it sends on, the policy must not take that for the whole. */
-function checkLength(read: Uint8Array, announced: string | undefined): void {
-  if (announced === undefined || read.byteLength === Number(announced)) return;
-  const detail = `Kong gave ${read.byteLength} bytes of a body of ${Number(announced)}`;
-  throw new PingAuthError('internal_error', { detail });
-}
-
-function overLimit(limits: ReadLimits): undefined {
-  if (limits.overLimit === 'omit') return undefined;
-  throw new PingAuthError('request_body_too_large', { detail: `more than ${limits.maxBodyBytes} bytes` });
 }
 
 function isBodiless(status: number): boolean {

@@ -104,11 +104,11 @@ export class PdkPipe implements PdkCalls {
     }
   }
 
-  /** Kong's reply to the oldest call is too large to be taken in. */
-  onOversizeReply(announced: number): void {
+  /** Kong's reply to the oldest call is too large to be taken in, or too large for the memory of this moment. */
+  onOversizeReply(announced: number, noMemory: boolean): void {
     const call = this.#shift();
     const message = `Kong's reply to ${call?.method.name} has ${announced} bytes`;
-    call?.reject(new PdkCallError('ERR_REPLY_TOO_LARGE', message));
+    call?.reject(new PdkCallError(noMemory ? 'ERR_NO_MEMORY' : 'ERR_REPLY_TOO_LARGE', message));
   }
 
   /** No call goes out any more and no reply comes to the plugin; replies that Kong owes are still taken in and dropped. */

@@ -3,7 +3,14 @@ import { Connection, type ConnectionHost } from './connection.js';
 import { kongSchemaOf } from './dump.js';
 import { UnknownInstances } from './instance-registry.js';
 import type { InstanceDirectory } from './instances.js';
-import { type BodyLimits, type HostLimits, rarely, ServerCounts, type ServerLogger } from './options.js';
+import {
+  type BodyLimits,
+  type HostLimits,
+  rarely,
+  ServerCounts,
+  type ServerLogger,
+  type SharedMemory,
+} from './options.js';
 import { type PluginModule, phasesOf } from './plugin-module.js';
 import type { PluginInfo } from './rpc-messages.js';
 
@@ -55,6 +62,10 @@ export class PluginHost implements ConnectionHost {
 
   get maxFrameBytes(): number {
     return this.#options.maxFrameBytes;
+  }
+
+  get memory(): SharedMemory | undefined {
+    return this.#options.memory;
   }
 
   get instances(): InstanceDirectory {

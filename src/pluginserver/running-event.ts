@@ -124,8 +124,9 @@ export class RunningEvent implements PhaseEvent {
     this.#pipe.onReply(reply);
   }
 
-  onOversizeReply(announced: number): void {
-    this.#pipe.onOversizeReply(announced);
+  /** @param noMemory it is not too large by itself */
+  onOversizeReply(announced: number, noMemory: boolean): void {
+    this.#pipe.onOversizeReply(announced, noMemory);
   }
 
   /** Looks whether the time is up; false when the event has no deadline any more. */
