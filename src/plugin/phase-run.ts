@@ -114,7 +114,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
       this.#note(error);
       this.outcome = 'refuse';
       this.#close();
-      await this.answerWith(this.#refusal(error));
+      await this.answerWith(this.#refusal(error), this.#logValues());
     }
   }
 

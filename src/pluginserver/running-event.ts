@@ -18,6 +18,8 @@ export interface EventHost {
   startClock(): number;
   mayRestart(instanceId: number): boolean;
   claimRestart(instanceId: number): Promise<boolean>;
+  /** A line about a refusal for Kong's own log; undefined when there were some just now. */
+  alarm(status: RefusalStatus): { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
 }
 
 export interface EventConnection {
@@ -219,6 +221,8 @@ export class RunningEvent implements PhaseEvent {
 
   #exit(status: RefusalStatus): void {
     this.#deadline = NEVER;
+    const line = this.#host.alarm(status);
+    if (line !== undefined) void this.#pipe.ownCall(line.level === 'warn' ? LOG_WARN : LOG_ERR, [line.text]);
     const body = JSON.stringify({ message: MESSAGES[status] });
     void this.#pipe.ownCall(EXIT, [status, body, { 'Content-Type': 'application/json; charset=utf-8' }]);
     this.#connection.eventDecided();
@@ -262,6 +266,8 @@ const MAX_ROUNDS = 20;
 const FRAMING_HEADERS = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding']);
 
 const EXIT = known('kong.response.exit');
+const LOG_WARN = known('kong.log.warn');
+const LOG_ERR = known('kong.log.err');
 const GET_HEADERS = known('kong.response.get_headers');
 const CLEAR_HEADER = known('kong.response.clear_header');
 
