@@ -126,6 +126,10 @@ export class KongGateway implements Gateway {
     // Kong waits for ever when a bodiless upstream answer gets a status with a body (recorded: 204 → 200), so that is an exit.
     const statusNeedsExit = status !== undefined && (isBodiless(status) || isBodiless(original.status));
     if (body !== undefined || statusNeedsExit) {
+      // Should this process end between the mark and the exit, the guard takes Kong's 500 for ours: then it must not have the
+      // upstream's values of what the policy sets.
+      if (newStatus === 500)
+        for (const name of headers.set.keys()) calls.push(kong.response.clearHeader(name));
       this.#markExit(newStatus, calls);
       const sent = isBodiless(newStatus) ? NO_BYTES : (body ?? original.body);
       calls.push(kong.response.exit(newStatus, sent, headerRecord(headers.set)));

@@ -7,11 +7,12 @@ const MARKS = { own: '-- ping-auth guard: own 500', stock: '-- ping-auth guard: 
 /** `own` is for our plugin server, `stock` for kong-js-pluginserver (kong/guard/README.md). */
 export type Guard = keyof typeof MARKS;
 
-/** Which guards are in a configuration of post-function. */
+/** Which guard is in a configuration of post-function. That of the stock server holds the text of the other one, too. */
 export function guardsIn(config: Readonly<Record<string, unknown>>): ReadonlySet<Guard> {
   const { header_filter: texts } = config;
   const code = Array.isArray(texts) ? texts.filter((text) => typeof text === 'string').join('\n') : '';
-  return new Set((['own', 'stock'] as const).filter((guard) => code.includes(MARKS[guard])));
+  const found = (['stock', 'own'] as const).find((guard) => code.includes(MARKS[guard]));
+  return new Set(found === undefined ? [] : [found]);
 }
 
 export const WITHOUT_OWN_GUARD =
