@@ -35,6 +35,7 @@ describe('the budget for bytes in work', () => {
     budget.take(187, 'access');
     expect(() => budget.take(1, 'access')).toThrow(overloaded);
     budget.take(63, 'response');
+    expect(() => budget.take(0, 'access')).not.toThrow();
   });
 
   it('takes no length that would end its counting', () => {

@@ -36,7 +36,9 @@ export class ByteBudget {
    */
   take(bodyBytes: number, phase: Phase): number {
     const bytes = bodyBytes * COPIES;
-    const limit = phase === 'access' ? this.#limit * SHARE_OF_REQUESTS : this.#limit;
+    // Over HTTP/2 a request may have no body at all.
+    const isShared = phase === 'access' && bytes > 0;
+    const limit = isShared ? this.#limit * SHARE_OF_REQUESTS : this.#limit;
     if (!this.reserve(bytes, limit)) {
       throw overloaded(`${this.#held} bytes are in work and ${bodyBytes} more would be too much`);
     }
