@@ -141,10 +141,10 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
     return false;
   }
 
-  /** Only replies can be done without; Kong's own calls are few, and small. */
+  /** Only replies of bodies and kept values can be done without; Kong's own calls are few, and small. */
   takeMemory(bytes: number): number | undefined {
     const { memory } = this.#host;
-    if (memory === undefined || this.#event === undefined || this.#event.owed === 0) return 0;
+    if (memory === undefined || this.#event?.isReplyDispensable !== true) return 0;
     return memory.reserve(bytes) ? bytes : undefined;
   }
 

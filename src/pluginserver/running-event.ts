@@ -90,6 +90,11 @@ export class RunningEvent implements PhaseEvent {
     return this.#pipe.owed;
   }
 
+  /** Whether the reply that is due next may pass by unread. */
+  get isReplyDispensable(): boolean {
+    return this.#pipe.isReplyDispensable;
+  }
+
   /** Runs the phase. */
   run(instance: Instance): void {
     this.#instance = instance;

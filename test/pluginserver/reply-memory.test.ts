@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { SharedMemory } from '../../src/pluginserver/options.js';
-import { eventCall, frame, type KongSide, readExit, textMessage } from './kong-side.js';
+import { eventCall, frame, type KongSide, readExit, structMessage, textMessage } from './kong-side.js';
 import { probe, probeModule } from './probe-server.js';
 
 /** Memory for large replies of Kong while they arrive: many connections at once must not take as much as they like. */
@@ -76,6 +76,30 @@ describe('large replies while they arrive', () => {
     await vi.waitFor(() => expect(memory.held).toBeGreaterThan(0));
     kong.destroy();
     await vi.waitFor(() => expect(memory.held).toBe(0));
+  });
+
+  test('headers are taken in however little memory there is: a refusal has to clear them', async () => {
+    const failing = probeModule({
+      response() {
+        throw new Error('boom');
+      },
+    });
+    const { connect } = await probe(failing, { memory: memoryOf(0) });
+    const kong = await connect();
+    const upstream = frame(structMessage({ 'set-cookie': 'x'.repeat(LARGE), etag: '1' }));
+    kong.send(eventCall(7, await kong.start('probe'), 'response'));
+    await kong.next();
+    await kong.next();
+    for (const part of [upstream.subarray(0, 1000), upstream.subarray(1000)])
+      await new Promise<void>((resolve) => kong.socket.write(part, () => setImmediate(resolve)));
+    const cleared: string[] = [];
+    for (let method = ''; method !== 'kong.response.exit'; ) {
+      method = (await kong.next())?.toString() ?? '';
+      const payload = (await kong.next()) ?? Buffer.alloc(0);
+      if (method === 'kong.response.clear_header') cleared.push(payload.subarray(2).toString());
+      kong.send('');
+    }
+    expect(cleared).toEqual(['set-cookie', 'etag']);
   });
 
   test('a configuration is taken in however little memory there is', async () => {
