@@ -88,22 +88,24 @@ export class KongGateway implements Gateway {
   async readResponse(): Promise<ResponseReading> {
     const kong = this.#kong;
     // `kong.service.response.get_headers` is empty in Kong's buffered mode, hence `kong.response`.
-    const [status, headers, body, memo] = await Promise.all([
-      kong.response.getStatus(),
-      kong.response.getHeaders(HEADERS_SEEN_AT_MOST),
-      kong.service.response.getRawBody(),
-      kong.ctx.shared.get(MEMO_KEY),
-    ]).catch((thrown: unknown) => {
+    try {
+      const [status, headers, body, memo] = await Promise.all([
+        kong.response.getStatus(),
+        kong.response.getHeaders(HEADERS_SEEN_AT_MOST),
+        kong.service.response.getRawBody(),
+        kong.ctx.shared.get(MEMO_KEY),
+      ]);
+      return {
+        response: {
+          status: requiredInteger(status, 'kong.response.get_status'),
+          headers: headerList(headers, 'kong.response.get_headers'),
+          body: bytes(body, 'kong.service.response.get_raw_body'),
+        },
+        memo: optionalString(memo, 'kong.ctx.shared.get'),
+      };
+    } catch (thrown) {
       throw inOurTerms(thrown);
-    });
-    return {
-      response: {
-        status: requiredInteger(status, 'kong.response.get_status'),
-        headers: headerList(headers, 'kong.response.get_headers'),
-        body: bytes(body, 'kong.service.response.get_raw_body'),
-      },
-      memo: optionalString(memo, 'kong.ctx.shared.get'),
-    };
+    }
   }
 
   /**
