@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
   eventCall,
   frame,
@@ -42,6 +44,32 @@ test('sixty large responses that arrive at once take no more memory than there i
   expect(statuses.filter((status) => status === 503).length).toBeGreaterThan(RESPONSES / 2);
   expect(peakBytes(server.child.pid ?? 0)).toBeLessThan(BUDGET + BESIDES);
 });
+
+test('the gauge shows what is in work', async () => {
+  const socket = join(temporaryFolder(), 's');
+  const port = await freePort();
+  const server = new ServerProcess(await builtPluginServer(), socket, ...['--admin', `127.0.0.1:${port}`]);
+  await server.logged('started');
+  const gauge = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return Number(/^ping_auth_inflight_bytes (\d+)$/m.exec(text)?.[1]);
+  };
+  await vi.waitFor(async () => expect(await gauge()).toBe(0), 5000);
+  const id = await (await server.connect()).start('ping-auth', CONFIG);
+  const kong = await responseUntilLastByte(server, id);
+  await vi.waitFor(async () => expect(await gauge()).toBe(BODY.length - 4), 5000);
+  await finish(kong);
+  await vi.waitFor(async () => expect(await gauge()).toBe(0), 5000);
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
 
 /** An event of the response phase, with all of the upstream's body but its last byte on the wire. */
 async function responseUntilLastByte(server: ServerProcess, id: number): Promise<KongSide> {
