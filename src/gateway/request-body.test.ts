@@ -92,3 +92,25 @@ describe('a host without memory for a reply of Kong', () => {
     },
   );
 });
+
+describe('a file with the body that the host does not read', () => {
+  it.each(['ERR_BODY_PATH', 'ERR_BODY_FILE'] as const)(
+    'is a refusal with a code and a remedy of its own: %s',
+    async (code) => {
+      const fake = fakeKong({
+        ...GET_REQUEST,
+        'kong.request.get_headers': { 'content-length': '9000' },
+        'kong.request.get_raw_body': new PdkCallError(code, 'body file "/etc/shadow" is not one of nginx'),
+      });
+      const error: unknown = await new KongGateway(fake.kong, false)
+        .readRequest(LIMITS)
+        .catch((thrown) => thrown);
+      expect(error).toMatchObject({
+        code: 'request_body_unavailable',
+        status: 500,
+        detail: 'body file "/etc/shadow" is not one of nginx',
+        entry: { level: 'error', failOpen: false, remedy: expect.stringContaining('--body-dir') },
+      });
+    },
+  );
+});
