@@ -130,10 +130,10 @@ function writeKongFiles(
     `proxy_listen = 127.0.0.1:${port}`,
     `prefix = ${folder}`,
     'plugins = bundled,ping-auth',
-    'pluginserver_names = ping-auth',
-    `pluginserver_ping_auth_socket = ${socket}`,
-    `pluginserver_ping_auth_start_cmd = ${command} --socket ${socket} --body-dir ${folder} --log-file ${join(folder, LOG_NAME)}`,
-    `pluginserver_ping_auth_query_cmd = ${command} --dump`,
+    'pluginserver_names = ping-auth-server',
+    `pluginserver_ping_auth_server_socket = ${socket}`,
+    `pluginserver_ping_auth_server_start_cmd = ${command} --socket ${socket} --body-dir ${folder} --log-file ${join(folder, LOG_NAME)}`,
+    `pluginserver_ping_auth_server_query_cmd = ${command} --dump`,
   ];
   const config = {
     service_url: providerUrl,

@@ -55,6 +55,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
   const plugin = manifestVariant(await setup.loadPlugin(), options);
   const { runServer } = await import('../pluginserver/run-server.js');
   const { Observability } = await import('./observability.js');
+  const { byteBudget } = await import('../plugin/runtime.js');
   const observability = await Observability.start(options);
   const { log } = observability;
   try {
@@ -68,6 +69,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
       bodyDirs: options.bodyDir,
       maxBodyBytes: options.maxBodyBytes,
       maxFrameBytes: options.maxFrameBytes,
+      memory: byteBudget(),
       maxEvents: options.maxEvents,
       maxConnections: options.maxConnections,
       eventTimeoutMs: options.eventTimeout * 1000,
@@ -120,7 +122,7 @@ function defineCommand(): Command {
     .addOption(
       new Option(
         '--max-inflight-bytes <n>',
-        'memory for messages in work, per process; over it a request with a body gets 503 before it is read',
+        'memory for messages in work, per process; over it requests and responses with a body get 503 before it is read',
       )
         .default(256 * 1024 * 1024)
         .argParser(integer(1, 2 ** 40)),

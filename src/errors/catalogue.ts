@@ -42,7 +42,7 @@ export const ERRORS = {
   server_overloaded: entry(
     503,
     'The service is overloaded',
-    'The plugin server has more events in flight than it accepts',
+    'The plugin server has more events in flight than it accepts, or no memory for one more large message',
     'raise --workers, --max-events or --max-inflight-bytes, or make the policy provider answer faster',
     'warn',
   ),

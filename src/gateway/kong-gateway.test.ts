@@ -289,6 +289,15 @@ describe('the mark by which the guard tells an exit that was asked for from a 50
     await new KongGateway(filtered.kong, false).filter(OK, changes);
     expect(names(filtered.calls).slice(-2)).toEqual([MARK, 'kong.response.exit 500']);
 
+    const cookies = { set: new Map([['set-cookie', ['policy=1']]]), remove: ['x-up'] };
+    const replaced = fakeKong();
+    await new KongGateway(replaced.kong, false).filter(OK, { ...changes, headers: cookies });
+    expect(names(replaced.calls)).toEqual([
+      'kong.response.clear_header x-up',
+      'kong.response.clear_header set-cookie',
+      MARK,
+      'kong.response.exit 500',
+    ]);
     const other = fakeKong({ 'kong.response.get_headers': {} });
     await new KongGateway(other.kong, false).withhold({
       status: 502,

@@ -1,9 +1,8 @@
 import { isUnchanged, type RequestChanges, type ResponseChanges } from '../directives/decision.js';
-import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HEADERS_SEEN_AT_MOST } from '../exchange/admission.js';
-import type { HeaderList } from '../exchange/header-list.js';
 import { isLeftToKong } from '../exchange/header-rules.js';
 import type { HttpResponse, OmissionReason, ResponseToSend } from '../exchange/http-message.js';
+import { inOurTerms } from './call-errors.js';
 import type {
   Gateway,
   HoldBytes,
@@ -14,6 +13,7 @@ import type {
 } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { bytes, headerList, optionalString, requiredInteger } from './pdk-values.js';
+import { readRequestBody } from './request-body.js';
 import { type RequestHead, RequestHeadReader } from './request-head.js';
 
 /** Key in `kong.ctx.shared`: what the access phase keeps, and the guard's proof that it ran. */
@@ -42,11 +42,15 @@ export class KongGateway implements Gateway {
   }
 
   async readRequest(limits: ReadLimits, hold: HoldBytes = () => {}): Promise<RequestReading> {
-    const head = await this.#heads.read(this.#kong);
-    if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
-    if (!limits.readBody) return reading(head, NO_BYTES, 'disabled');
-    const body = await this.#readBody(head.headers, limits, hold);
-    return body === undefined ? reading(head, NO_BYTES, 'too_large') : reading(head, body, undefined);
+    try {
+      const head = await this.#heads.read(this.#kong);
+      if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
+      if (!limits.readBody) return reading(head, NO_BYTES, 'disabled');
+      const body = await readRequestBody(this.#kong, head.headers, limits, hold);
+      return body === undefined ? reading(head, NO_BYTES, 'too_large') : reading(head, body, undefined);
+    } catch (thrown) {
+      throw inOurTerms(thrown);
+    }
   }
 
   async permit(changes: RequestChanges, memo: string, log?: LogValues): Promise<void> {
@@ -82,20 +86,24 @@ export class KongGateway implements Gateway {
   async readResponse(): Promise<ResponseReading> {
     const kong = this.#kong;
     // `kong.service.response.get_headers` is empty in Kong's buffered mode, hence `kong.response`.
-    const [status, headers, body, memo] = await Promise.all([
-      kong.response.getStatus(),
-      kong.response.getHeaders(HEADERS_SEEN_AT_MOST),
-      kong.service.response.getRawBody(),
-      kong.ctx.shared.get(MEMO_KEY),
-    ]);
-    return {
-      response: {
-        status: requiredInteger(status, 'kong.response.get_status'),
-        headers: headerList(headers, 'kong.response.get_headers'),
-        body: bytes(body, 'kong.service.response.get_raw_body'),
-      },
-      memo: optionalString(memo, 'kong.ctx.shared.get'),
-    };
+    try {
+      const [status, headers, body, memo] = await Promise.all([
+        kong.response.getStatus(),
+        kong.response.getHeaders(HEADERS_SEEN_AT_MOST),
+        kong.service.response.getRawBody(),
+        kong.ctx.shared.get(MEMO_KEY),
+      ]);
+      return {
+        response: {
+          status: requiredInteger(status, 'kong.response.get_status'),
+          headers: headerList(headers, 'kong.response.get_headers'),
+          body: bytes(body, 'kong.service.response.get_raw_body'),
+        },
+        memo: optionalString(memo, 'kong.ctx.shared.get'),
+      };
+    } catch (thrown) {
+      throw inOurTerms(thrown);
+    }
   }
 
   /**
@@ -118,6 +126,10 @@ export class KongGateway implements Gateway {
     // Kong waits for ever when a bodiless upstream answer gets a status with a body (recorded: 204 → 200), so that is an exit.
     const statusNeedsExit = status !== undefined && (isBodiless(status) || isBodiless(original.status));
     if (body !== undefined || statusNeedsExit) {
+      // Should this process end between the mark and the exit, the guard takes Kong's 500 for ours: then it must not have the
+      // upstream's values of what the policy sets.
+      if (newStatus === 500)
+        for (const name of headers.set.keys()) calls.push(kong.response.clearHeader(name));
       this.#markExit(newStatus, calls);
       const sent = isBodiless(newStatus) ? NO_BYTES : (body ?? original.body);
       calls.push(kong.response.exit(newStatus, sent, headerRecord(headers.set)));
@@ -156,29 +168,6 @@ export class KongGateway implements Gateway {
     throw new Error('the upstream headers could not be cleared');
   }
 
-  /** undefined: over the limit, and the admin wants such a body omitted. */
-  async #readBody(headers: HeaderList, limits: ReadLimits, hold: HoldBytes): Promise<Uint8Array | undefined> {
-    const announced = headers.get('content-length');
-    if (Number(announced ?? 0) > limits.maxBodyBytes) return overLimit(limits);
-    hold(Number(announced ?? 0));
-    try {
-      // The stock host answers a body over the limit with an error that its plugin never sees, so it gets no limit (0).
-      const raw = await this.#kong.request.getRawBody(limits.hostLimitsBody ? limits.maxBodyBytes : 0);
-      const read = bytes(raw, 'kong.request.get_raw_body');
-      checkLength(read, announced);
-      if (announced === undefined) hold(read.byteLength);
-      return read.byteLength > limits.maxBodyBytes ? overLimit(limits) : read;
-    } catch (thrown) {
-      const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
-      if (code === 'ERR_BODY_TOO_LARGE') return overLimit(limits);
-      if (code === 'ERR_BODY_PATH' || code === 'ERR_BODY_FILE') {
-        const detail = thrown instanceof Error ? thrown.message : String(code);
-        throw new PingAuthError('request_body_unavailable', { detail, cause: thrown });
-      }
-      throw thrown;
-    }
-  }
-
   /** An explicit body, since over MsgPack an exit without one loses its headers. */
   #exit({ status, headers, body }: ResponseToSend): Promise<unknown> {
     const sent = isBodiless(status) ? NO_BYTES : body;
@@ -214,18 +203,6 @@ function mayHaveBody({ headers, httpVersion }: RequestHead): boolean {
   if (headers.has('transfer-encoding')) return true;
   const length = headers.get('content-length');
   return length === undefined ? Number(httpVersion) >= 2 : length !== '0';
-}
-
-/** Should Kong ever hand over less of a body than it sends on, the policy must not take that for the whole. */
-function checkLength(read: Uint8Array, announced: string | undefined): void {
-  if (announced === undefined || read.byteLength === Number(announced)) return;
-  const detail = `Kong gave ${read.byteLength} bytes of a body of ${Number(announced)}`;
-  throw new PingAuthError('internal_error', { detail });
-}
-
-function overLimit(limits: ReadLimits): undefined {
-  if (limits.overLimit === 'omit') return undefined;
-  throw new PingAuthError('request_body_too_large', { detail: `more than ${limits.maxBodyBytes} bytes` });
 }
 
 function isBodiless(status: number): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { accessPhase, fakeGateway, fakeInstance } from '../../test/support/fake-instance.js';
+import { permit } from '../../test/model/messages.js';
+import { accessPhase, fakeGateway, fakeInstance, REQUEST } from '../../test/support/fake-instance.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { Alarms } from './alarms.js';
 
@@ -40,6 +41,9 @@ describe('lines for the log of Kong', () => {
     const gateway = fakeGateway();
     await accessPhase(failing, gateway, {});
     expect(gateway.deeds).toMatchObject([{ did: 'refuse', log: { line: { level: 'err' } } }]);
+    const halfDone = fakeGateway({ fails: ['permit'] });
+    await accessPhase(fakeInstance({ request: () => permit(REQUEST) }), halfDone, {});
+    expect(halfDone.deeds).toMatchObject([{ did: 'refuse', log: { line: { level: 'err' } } }]);
     const denied = fakeGateway();
     const denying = fakeInstance({
       request: () => ({ kind: 'deny', response: { responseCode: 403, headers: [], body: 'no' } }),

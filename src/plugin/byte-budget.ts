@@ -1,10 +1,13 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
+import type { Phase } from '../telemetry/decision-log.js';
 
 /** Of a body there are, at the worst moment, its bytes, its text, the payload with it, and the answer. */
 const COPIES = 4;
 /** When a refused client may try again; bodies are in work for milliseconds to seconds. */
 const RETRY_SECONDS = 1;
 const DEFAULT_BYTES = 256 * 1024 * 1024;
+/** Requests get no more than this share of it: what has been at the upstream already is to come to its end first. */
+const SHARE_OF_REQUESTS = 0.75;
 
 /**
  * Bounds the memory for messages in work over all requests of the process: limits for one message and for the number of
@@ -31,19 +34,39 @@ export class ByteBudget {
    * @returns what has to be given back
    * @throws PingAuthError `server_overloaded`
    */
-  take(bodyBytes: number): number {
+  take(bodyBytes: number, phase: Phase): number {
     const bytes = bodyBytes * COPIES;
-    if (this.#held > 0 && this.#held + bytes > this.#limit) {
-      throw new PingAuthError('server_overloaded', {
-        detail: `${this.#held} bytes are in work and a body of ${bodyBytes} would be too much for --max-inflight-bytes`,
-        retryAfterSeconds: RETRY_SECONDS,
-      });
+    // Over HTTP/2 a request may have no body at all.
+    const isShared = phase === 'access' && bytes > 0;
+    const limit = isShared ? this.#limit * SHARE_OF_REQUESTS : this.#limit;
+    if (!this.reserve(bytes, limit)) {
+      throw overloaded(`${this.#held} bytes are in work and ${bodyBytes} more would be too much`);
     }
-    this.#held += bytes;
     return bytes;
+  }
+
+  /** The same for bytes that are held once, without an error. */
+  reserve(bytes: number, limit = this.#limit): boolean {
+    // NaN would end all counting, and a negative number make room for others; no length of Kong's is either.
+    if (!(bytes >= 0) || (this.#held > 0 && this.#held + bytes > limit)) return false;
+    this.#held += bytes;
+    return true;
   }
 
   giveBack(bytes: number): void {
     this.#held -= bytes;
   }
+
+  /** How much of an answer is beyond what was taken for its message. @param taken what `take` gave back so far */
+  static beyond(answerBytes: number, taken: number): number {
+    return Math.max(0, answerBytes - Math.floor(taken / COPIES));
+  }
+}
+
+/** @param detail for the log */
+export function overloaded(detail: string): PingAuthError {
+  return new PingAuthError('server_overloaded', {
+    detail: `${detail} for --max-inflight-bytes`,
+    retryAfterSeconds: RETRY_SECONDS,
+  });
 }

@@ -9,6 +9,7 @@ import type { Asked, CallContext } from '../sideband/sideband-client.js';
 import { type DecisionRecord, type Outcome, type Phase, tenths } from '../telemetry/decision-log.js';
 import { redactText } from '../telemetry/redaction.js';
 import { isTracing, startSidebandSpan } from '../telemetry/tracing.js';
+import { ByteBudget } from './byte-budget.js';
 import { type PhaseEvent, RestartInstance } from './host.js';
 import { type Instance, ready, type Setup } from './instance.js';
 import { refusal } from './refusal.js';
@@ -88,7 +89,13 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
 
   /** Sets memory aside for a body of this message. @throws PingAuthError `server_overloaded` */
   protected hold(bytes: number): void {
-    this.#held += this.#instance.budget.take(bytes);
+    this.#held += this.#instance.budget.take(bytes, this.phase);
+  }
+
+  /** An answer as large as the message was counted with it; what it has beyond that is more. */
+  holdAnswer(bytes: number): void {
+    const more = ByteBudget.beyond(bytes, this.#held);
+    if (more > 0) this.hold(more);
   }
 
   async #run(): Promise<void> {
@@ -107,7 +114,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
       this.#note(error);
       this.outcome = 'refuse';
       this.#close();
-      await this.answerWith(this.#refusal(error));
+      await this.answerWith(this.#refusal(error), this.#logValues());
     }
   }
 

@@ -17,6 +17,9 @@ import type { Phase } from '../telemetry/decision-log.js';
 import type { McpSetup, Setup } from './instance.js';
 import { PhaseRun } from './phase-run.js';
 
+/** Of those without a body of the request in them there are thousands, and they are no danger. */
+const SMALL_MEMO = 16_384;
+
 /** The response phase of one request: the upstream's response goes out filtered, or an answer of ours in its place. */
 export class ResponseRun extends PhaseRun {
   override readonly phase: Phase = 'response';
@@ -27,7 +30,9 @@ export class ResponseRun extends PhaseRun {
     const { config } = setup;
     const { response, memo: text } = await this.gateway.readResponse();
     this.#response = response;
-    if (response.body.length > 0) this.hold(response.body.length);
+    // Without a state of the policy's the memo has the whole request in it, and goes into the payload.
+    const kept = text !== undefined && text.length > SMALL_MEMO ? text.length : 0;
+    if (response.body.length + kept > 0) this.hold(response.body.length + kept);
     const monitor = config.mode === 'monitor';
     if (monitor && text === UNASKED) {
       this.outcome = 'monitor_pass';

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -95,6 +95,13 @@ describe("only paths of nginx's own form are read", () => {
 test('a link is refused, even one to a body', async () => {
   const link = join(prefix, 'client_body_temp', '0000000002');
   symlinkSync(body('x'), link);
+  for (const folders of [undefined, [prefix]])
+    await expect(readBodyFile(link, 10, folders)).rejects.toMatchObject(refusal);
+});
+
+test('a file with a second name is refused: nginx makes none, and it could be any file', async () => {
+  const link = join(prefix, 'client_body_temp', '0000000002');
+  linkSync(file('private-key.pem'), link);
   for (const folders of [undefined, [prefix]])
     await expect(readBodyFile(link, 10, folders)).rejects.toMatchObject(refusal);
 });

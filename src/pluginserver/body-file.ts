@@ -8,8 +8,8 @@ const FILE_NAME = /^\d{10}$/;
 
 /**
  * Reads a request body that nginx put into a file. Kong names the path, and it is read only when it has nginx's own form:
- * a folder `client_body_temp`, nginx's level folders if there are any, ten digits. It has to be a regular file (no link) that
- * belongs to the user of this process, and lie below one of `folders` if some are given.
+ * a folder `client_body_temp`, nginx's level folders if there are any, ten digits. It has to be a regular file (no link of
+ * either kind) that belongs to the user of this process, and lie below one of `folders` if some are given.
  *
  * @throws PdkCallError ERR_BODY_PATH for any other file; ERR_BODY_FILE when it can't be read; ERR_BODY_TOO_LARGE when it has
  *   more than `maxBytes`.
@@ -72,6 +72,8 @@ async function pathBelow(path: string, folders: readonly string[]): Promise<stri
 async function readWhole(file: FileHandle, path: string, maxBytes: number): Promise<Uint8Array> {
   const stat = await file.stat();
   if (!stat.isFile()) throw refused('ERR_BODY_PATH', path, 'is no regular file');
+  // nginx makes no second name for a body; a hard link could be to any file of this user's.
+  if (stat.nlink > 1) throw refused('ERR_BODY_PATH', path, 'has more than one name');
   const user = process.geteuid?.();
   if (stat.uid !== user)
     throw refused('ERR_BODY_PATH', path, `belongs to user ${stat.uid}, and this server runs as user ${user}`);
@@ -87,7 +89,8 @@ async function readWhole(file: FileHandle, path: string, maxBytes: number): Prom
 }
 
 export function tooLarge(bytes: number, maxBytes: number): PdkCallError {
-  return new PdkCallError('ERR_BODY_TOO_LARGE', `the body has ${bytes} bytes, ${maxBytes} are allowed`);
+  const message = `the body has ${bytes} bytes, ${maxBytes} are allowed`;
+  return new PdkCallError('ERR_BODY_TOO_LARGE', message, { bytes });
 }
 
 function refused(code: BodyErrorCode, path: string, reason: string, cause?: unknown): PdkCallError {

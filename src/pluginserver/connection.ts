@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
-import { FrameReader, type FrameSink, type FrameWriter, Outbox } from './frames.js';
+import { type FrameMemory, FrameReader, type FrameSink, type FrameWriter, Outbox } from './frames.js';
 import type { InstanceDirectory } from './instances.js';
+import type { SharedMemory } from './options.js';
 import {
   instanceStatusFrame,
   type PluginInfo,
@@ -17,6 +18,7 @@ export interface ConnectionHost extends EventHost {
   readonly instances: InstanceDirectory;
   /** A frame that announces more is not read, bytes. */
   readonly maxFrameBytes: number;
+  readonly memory: SharedMemory | undefined;
   /** Connections are to be closed as soon as they are idle. */
   readonly draining: boolean;
   pluginNames(): readonly string[];
@@ -37,7 +39,7 @@ const LINGER_MS = 5_000;
  * One connection from Kong. Kong sends one call after the other; an event occupies the connection until it has ended.
  * Frames are replies to PDK calls as long as replies are owed, and calls otherwise.
  */
-export class Connection implements EventConnection, FrameSink {
+export class Connection implements EventConnection, FrameSink, FrameMemory {
   readonly out: FrameWriter;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
@@ -57,7 +59,7 @@ export class Connection implements EventConnection, FrameSink {
     this.#socket = socket;
     this.#host = host;
     this.out = new Outbox(socket);
-    this.#frames = new FrameReader(host.maxFrameBytes, this);
+    this.#frames = new FrameReader(host.maxFrameBytes, this, this);
     socket.on('data', (chunk: Buffer) => this.#frames.push(chunk));
     socket.on('end', () => this.#onEnd());
     socket.on('error', (err) =>
@@ -132,11 +134,22 @@ export class Connection implements EventConnection, FrameSink {
   onOversize(announced: number): boolean {
     // Kong cannot be told; but closing would make it repeat the event for ever. So the reply passes by unread.
     if (this.#event !== undefined && this.#event.owed > 0) {
-      this.#event.onOversizeReply(announced);
+      this.#event.onOversizeReply(announced, announced <= this.#host.maxFrameBytes);
       return true;
     }
     this.#garbage(`a frame of ${announced} bytes was announced, ${this.#host.maxFrameBytes} are allowed`);
     return false;
+  }
+
+  /** Only replies of bodies and kept values can be done without; Kong's own calls are few, and small. */
+  takeMemory(bytes: number): number | undefined {
+    const { memory } = this.#host;
+    if (memory === undefined || this.#event?.isReplyDispensable !== true) return 0;
+    return memory.reserve(bytes) ? bytes : undefined;
+  }
+
+  giveBackMemory(bytes: number): void {
+    this.#host.memory?.giveBack(bytes);
   }
 
   #handleEvent(call: RpcCall): void {

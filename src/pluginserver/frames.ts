@@ -15,6 +15,17 @@ export interface FrameSink {
   onOversize(announced: number): boolean;
 }
 
+/** Where the memory for large frames comes from while they are gathered. */
+export interface FrameMemory {
+  /** How many bytes were set aside for a frame; undefined when there are none, and it is treated like one of too many. */
+  takeMemory(bytes: number): number | undefined;
+  /** The frame is whole, or given up. */
+  giveBackMemory(bytes: number): void;
+}
+
+/** Of smaller frames there are thousands, and they are whole in a moment. */
+const SMALL_FRAME_BYTES = 65_536;
+
 /**
  * Cuts a byte stream into frames. Linear in the number of bytes: a payload is read where it lies when it lies in one chunk,
  * and is copied once into a buffer of its announced size when it spans several.
@@ -22,15 +33,20 @@ export interface FrameSink {
 export class FrameReader {
   readonly #sink: FrameSink;
   readonly #maxFrameBytes: number;
+  readonly #memory: FrameMemory | undefined;
   readonly #frame = new WireReader();
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
   #payload: Buffer | undefined;
   #payloadBytes = 0;
   #bytesToSkip = 0;
+  /** Set aside for the payload that is being gathered. */
+  #held = 0;
   #stopped = false;
 
-  constructor(maxFrameBytes: number, sink: FrameSink) {
+  /** @param memory undefined: there is no limit for all frames together */
+  constructor(maxFrameBytes: number, sink: FrameSink, memory?: FrameMemory) {
+    this.#memory = memory;
     this.#maxFrameBytes = maxFrameBytes;
     this.#sink = sink;
   }
@@ -44,6 +60,7 @@ export class FrameReader {
   stop(): void {
     this.#stopped = true;
     this.#payload = undefined;
+    this.#release();
   }
 
   push(chunk: Buffer): void {
@@ -67,6 +84,7 @@ export class FrameReader {
     if (this.#payloadBytes === payload.length) {
       this.#payload = undefined;
       this.#sink.onFrame(this.#frame.open(payload, 0, payload.length));
+      this.#release();
     }
     return count;
   }
@@ -84,19 +102,32 @@ export class FrameReader {
       this.#headerBytes = 0;
       length = this.#header.readUInt32LE(0);
     }
-    if (length > this.#maxFrameBytes) {
-      if (this.#sink.onOversize(length)) this.#bytesToSkip = length;
-      else this.stop();
-      return start;
-    }
+    if (length > this.#maxFrameBytes) return this.#passBy(length, start);
     const end = start + length;
     if (chunk.length >= end) {
       this.#sink.onFrame(this.#frame.open(chunk, start, end));
       return end;
     }
+    if (this.#memory !== undefined && length > SMALL_FRAME_BYTES) {
+      const held = this.#memory.takeMemory(length);
+      if (held === undefined) return this.#passBy(length, start);
+      this.#held = held;
+    }
     this.#payload = Buffer.allocUnsafeSlow(length);
     this.#payloadBytes = 0;
     return start;
+  }
+
+  #passBy(length: number, start: number): number {
+    if (this.#sink.onOversize(length)) this.#bytesToSkip = length;
+    else this.stop();
+    return start;
+  }
+
+  #release(): void {
+    if (this.#held === 0) return;
+    this.#memory?.giveBackMemory(this.#held);
+    this.#held = 0;
   }
 }
 

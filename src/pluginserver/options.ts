@@ -7,9 +7,18 @@ export interface BodyLimits {
   readonly bodyDirs: readonly string[] | undefined;
 }
 
+/** Memory that the process shares among all messages in work. */
+export interface SharedMemory {
+  /** False when there is not so much left, bytes. */
+  reserve(bytes: number): boolean;
+  giveBack(bytes: number): void;
+}
+
 export interface HostLimits extends BodyLimits {
   /** A frame that announces more is not read, bytes. */
   readonly maxFrameBytes: number;
+  /** Where the memory for large replies of Kong comes from while they arrive; undefined: there is no limit. */
+  readonly memory?: SharedMemory | undefined;
   /** Events beyond are refused with 503. */
   readonly maxEvents: number;
   /** Events on connections beyond are refused with 503. */

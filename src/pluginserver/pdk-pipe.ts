@@ -51,6 +51,15 @@ export class PdkPipe implements PdkCalls {
   }
 
   /**
+   * Whether the reply that is due next may pass by unread for want of memory. Not the headers: without their names nobody
+   * could take the upstream's off a refusal. Kong bounds them.
+   */
+  get isReplyDispensable(): boolean {
+    const call = this.#pending[this.#firstPending];
+    return call !== NOBODY && !call.method.name.endsWith('.get_headers');
+  }
+
+  /**
    * A call of the plugin's. One that brings nothing back is done as soon as it is sent: Kong carries calls out in their
    * order, and has no way to say that one failed but to end the whole request with a 500. So an event can end without
    * waiting for the replies to its last writes.
@@ -104,11 +113,11 @@ export class PdkPipe implements PdkCalls {
     }
   }
 
-  /** Kong's reply to the oldest call is too large to be taken in. */
-  onOversizeReply(announced: number): void {
+  /** Kong's reply to the oldest call is too large to be taken in, or too large for the memory of this moment. */
+  onOversizeReply(announced: number, noMemory: boolean): void {
     const call = this.#shift();
     const message = `Kong's reply to ${call?.method.name} has ${announced} bytes`;
-    call?.reject(new PdkCallError('ERR_REPLY_TOO_LARGE', message));
+    call?.reject(new PdkCallError(noMemory ? 'ERR_NO_MEMORY' : 'ERR_REPLY_TOO_LARGE', message));
   }
 
   /** No call goes out any more and no reply comes to the plugin; replies that Kong owes are still taken in and dropped. */

@@ -3,7 +3,14 @@ import { Connection, type ConnectionHost } from './connection.js';
 import { kongSchemaOf } from './dump.js';
 import { UnknownInstances } from './instance-registry.js';
 import type { InstanceDirectory } from './instances.js';
-import { type BodyLimits, type HostLimits, rarely, ServerCounts, type ServerLogger } from './options.js';
+import {
+  type BodyLimits,
+  type HostLimits,
+  rarely,
+  ServerCounts,
+  type ServerLogger,
+  type SharedMemory,
+} from './options.js';
 import { type PluginModule, phasesOf } from './plugin-module.js';
 import type { PluginInfo } from './rpc-messages.js';
 
@@ -12,6 +19,19 @@ export interface HostOptions extends HostLimits {
   readonly instances: InstanceDirectory;
   readonly logger: ServerLogger;
 }
+
+/** Refusals of the server itself that are said through Kong, whose default level hides the server's own lines: so many a second. */
+const ALARMS_A_SECOND = 2;
+const ALARMS = {
+  500: {
+    level: 'err',
+    text: 'plugin server: refused with 500, since a phase failed or did not end; its own log (level info) says why',
+  },
+  503: {
+    level: 'warn',
+    text: 'plugin server: refused with 503, since too much is in work or no worker process is there; raise --workers, --max-events or --max-connections',
+  },
+} as const;
 
 /** How often the log says that events are refused because there are too many. */
 const OVERLOAD_LOG_MS = 10_000;
@@ -30,6 +50,7 @@ export class PluginHost implements ConnectionHost {
   /** Runs while an event has a deadline: one timer for all of them. */
   #clock: NodeJS.Timeout | undefined;
   readonly #now: () => number;
+  #alarms = { second: 0, 500: 0, 503: 0 };
 
   readonly #logOverload = rarely(OVERLOAD_LOG_MS, (times) => {
     const fields = { event: 'overload', times, events: this.#events, connections: this.#connections.size };
@@ -55,6 +76,10 @@ export class PluginHost implements ConnectionHost {
 
   get maxFrameBytes(): number {
     return this.#options.maxFrameBytes;
+  }
+
+  get memory(): SharedMemory | undefined {
+    return this.#options.memory;
   }
 
   get instances(): InstanceDirectory {
@@ -120,6 +145,12 @@ export class PluginHost implements ConnectionHost {
     this.#events++;
     this.counts.events++;
     return true;
+  }
+
+  alarm(status: 500 | 503): (typeof ALARMS)[typeof status] | undefined {
+    const second = Math.trunc(this.#now() / 1000);
+    if (this.#alarms.second !== second) this.#alarms = { second, 500: 0, 503: 0 };
+    return this.#alarms[status]++ < ALARMS_A_SECOND ? ALARMS[status] : undefined;
   }
 
   eventEnds(): void {

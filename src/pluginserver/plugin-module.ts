@@ -83,6 +83,8 @@ export type PdkCallErrorCode =
   | 'ERR_PDK_REPLY'
   /** Kong's reply is larger than a frame may be; its bytes were dropped. */
   | 'ERR_REPLY_TOO_LARGE'
+  /** Too many messages are in work for a reply of that size; its bytes were dropped. */
+  | 'ERR_NO_MEMORY'
   /** The body is larger than the caller or the server allows. */
   | 'ERR_BODY_TOO_LARGE';
 
@@ -90,9 +92,12 @@ export type PdkCallErrorCode =
 export class PdkCallError extends Error {
   override readonly name = 'PdkCallError';
   readonly code: PdkCallErrorCode;
+  /** With ERR_BODY_TOO_LARGE: how many bytes the body has. */
+  readonly bytes: number | undefined;
 
-  constructor(code: PdkCallErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: PdkCallErrorCode, message: string, options?: ErrorOptions & { readonly bytes?: number }) {
     super(message, options);
     this.code = code;
+    this.bytes = options?.bytes;
   }
 }

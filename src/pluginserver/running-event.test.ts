@@ -30,6 +30,7 @@ test('a restart that was promised and then not granted: the plugin ends the even
       startClock: () => 0,
       mayRestart: () => true,
       claimRestart: async () => false,
+      alarm: () => undefined,
     },
     {
       out: { add: silent, flush: silent },

@@ -18,6 +18,8 @@ export interface EventHost {
   startClock(): number;
   mayRestart(instanceId: number): boolean;
   claimRestart(instanceId: number): Promise<boolean>;
+  /** A line about a refusal for Kong's own log; undefined when there were some just now. */
+  alarm(status: RefusalStatus): { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
 }
 
 export interface EventConnection {
@@ -88,6 +90,11 @@ export class RunningEvent implements PhaseEvent {
     return this.#pipe.owed;
   }
 
+  /** Whether the reply that is due next may pass by unread. */
+  get isReplyDispensable(): boolean {
+    return this.#pipe.isReplyDispensable;
+  }
+
   /** Runs the phase. */
   run(instance: Instance): void {
     this.#instance = instance;
@@ -124,8 +131,9 @@ export class RunningEvent implements PhaseEvent {
     this.#pipe.onReply(reply);
   }
 
-  onOversizeReply(announced: number): void {
-    this.#pipe.onOversizeReply(announced);
+  /** @param noMemory it is not too large by itself */
+  onOversizeReply(announced: number, noMemory: boolean): void {
+    this.#pipe.onOversizeReply(announced, noMemory);
   }
 
   /** Looks whether the time is up; false when the event has no deadline any more. */
@@ -218,6 +226,8 @@ export class RunningEvent implements PhaseEvent {
 
   #exit(status: RefusalStatus): void {
     this.#deadline = NEVER;
+    const line = this.#host.alarm(status);
+    if (line !== undefined) void this.#pipe.ownCall(line.level === 'warn' ? LOG_WARN : LOG_ERR, [line.text]);
     const body = JSON.stringify({ message: MESSAGES[status] });
     void this.#pipe.ownCall(EXIT, [status, body, { 'Content-Type': 'application/json; charset=utf-8' }]);
     this.#connection.eventDecided();
@@ -261,6 +271,8 @@ const MAX_ROUNDS = 20;
 const FRAMING_HEADERS = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding']);
 
 const EXIT = known('kong.response.exit');
+const LOG_WARN = known('kong.log.warn');
+const LOG_ERR = known('kong.log.err');
 const GET_HEADERS = known('kong.response.get_headers');
 const CLEAR_HEADER = known('kong.response.clear_header');
 

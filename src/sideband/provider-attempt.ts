@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher, Pool } from 'undici';
-import { PingAuthError } from '../errors/ping-auth-error.js';
+import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { Interruption, Patience } from './call-slots.js';
 import { networkProblem } from './network-error.js';
 import type { CarriedOptions, ProviderConnections, ReusedClient } from './provider-connections.js';
@@ -15,6 +15,9 @@ const MAX_ERROR_BODY_BYTES = 65_536;
  */
 const LARGE_MESSAGE_BYTES = 65_536;
 
+/** Of smaller answers there are thousands, and there is memory for all of them. */
+const SMALL_ANSWER_BYTES = 65_536;
+
 /** One call as it goes to whichever provider is asked. */
 export interface ProviderRequest {
   /** Names and values by turns. */
@@ -23,6 +26,8 @@ export interface ProviderRequest {
   /** The largest answer that is taken, bytes. */
   readonly maxAnswerBytes: number;
   readonly patience: Patience;
+  /** Told how large an answer has become that is no small one. @throws PingAuthError when that is too much memory */
+  holdAnswer(bytes: number): void;
 }
 
 /** What one provider made of one call. */
@@ -86,6 +91,7 @@ export async function attempt(
 type ExchangeOutcome =
   | (AttemptResult & { readonly kind: 'answered' })
   | { readonly kind: 'too_large' }
+  | { readonly kind: 'no_memory'; readonly error: unknown }
   | { readonly kind: 'interrupted'; readonly bytesArrived: boolean }
   | {
       readonly kind: 'broken';
@@ -116,6 +122,8 @@ function judged(
       return outcome;
     case 'too_large':
       return notSent(new PingAuthError('provider_answer_too_large'));
+    case 'no_memory':
+      return notSent(asPingAuthError(outcome.error));
     case 'interrupted': {
       if (ended === 'client_gone') return notSent(new PingAuthError('client_gone'));
       if (!hadItsTime) return waitedTooLong();
@@ -219,6 +227,8 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     this.#size += chunk.length;
     if (this.#size > this.#limit) this.#tooLarge();
+    else if (this.#size > SMALL_ANSWER_BYTES && !this.#isHeld())
+      this.#controller?.abort(new Error('no memory'));
     else if (this.#first === undefined) this.#first = chunk;
     else if (this.#rest === undefined) this.#rest = [this.#first, chunk];
     else this.#rest.push(chunk);
@@ -261,6 +271,16 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (this.#isErrorStatus) this.#answered(undefined);
     else this.#end({ kind: 'too_large' });
     this.#controller?.abort(new Error('answer too large'));
+  }
+
+  #isHeld(): boolean {
+    try {
+      this.#request.holdAnswer(this.#size);
+      return true;
+    } catch (error) {
+      this.#end({ kind: 'no_memory', error });
+      return false;
+    }
   }
 
   #answered(body: Buffer | undefined): void {

@@ -19,6 +19,11 @@ export interface CallSettings {
   readonly wall: () => number;
 }
 
+/** Who asks, as far as memory goes: see `CallContext`. */
+interface AnswerHolder {
+  holdAnswer?(bytes: number): void;
+}
+
 /** The way of one call through the providers: which are asked, in which order, and what their circuits learn from it. */
 export class SidebandCall implements ProviderRequest {
   readonly #settings: CallSettings;
@@ -26,6 +31,7 @@ export class SidebandCall implements ProviderRequest {
   readonly headers: readonly string[];
   readonly body: Buffer;
   readonly patience: Patience;
+  readonly #asker: AnswerHolder;
   /** Not reached lately, and asked by this call to see whether that is over. */
   #probed: LinkedProvider | undefined;
   /** Who answered, or whose failure is the call's; for the log. */
@@ -38,12 +44,18 @@ export class SidebandCall implements ProviderRequest {
     headers: readonly string[],
     body: Buffer,
     patience: Patience,
+    asker: AnswerHolder,
   ) {
     this.#settings = settings;
     this.#phase = phase;
     this.headers = headers;
     this.body = body;
     this.patience = patience;
+    this.#asker = asker;
+  }
+
+  holdAnswer(bytes: number): void {
+    this.#asker.holdAnswer?.(bytes);
   }
 
   get maxAnswerBytes(): number {

@@ -20,6 +20,11 @@ export interface CallContext {
   /** W3C Trace Context of the client. What is malformed is not passed on. */
   readonly traceparent?: string | undefined;
   readonly tracestate?: string | undefined;
+  /**
+   * Told, again and again, how large an answer has become that is no small one. @throws PingAuthError when that is too much
+   * memory; the call ends with that
+   */
+  holdAnswer?(bytes: number): void;
   /** When it is over, the call ends with `client_gone`. */
   readonly caller?: Caller | undefined;
 }
@@ -89,7 +94,14 @@ export function createSidebandClient(
     let call: SidebandCall | undefined;
     try {
       if (patience.ended !== undefined) throw new PingAuthError('client_gone');
-      call = new SidebandCall(settings, phase, callHeaders(headers, context), Buffer.from(payload), patience);
+      call = new SidebandCall(
+        settings,
+        phase,
+        callHeaders(headers, context),
+        Buffer.from(payload),
+        patience,
+        context,
+      );
       const body = await call.answer();
       const answer = read(body);
       const durationMs = runtime.clock.now() - start;

@@ -32,12 +32,17 @@ const SECRET_NAMES = new Set(
    authorization xamzsignature xamzsecuritytoken xamzcredential requesturi logintoken otp pin`.split(/\s+/),
 );
 
+/** Secret as texts only: an error's `code`, a row's `key`. */
+const PLAIN_NUMBERS = new Set(['code', 'key', 'state']);
+
 /** Members of a sideband message that are never shown, whatever they hold. */
 const OPAQUE_MEMBERS = new Set(['state', 'x5c', 'access_token']);
 
 const JWT = /\beyJ[\w-]{6,}\.[\w-]{6,}(\.[\w-]*){0,3}/g;
 const AUTH_SCHEME = /^(basic|bearer|dpop|digest|negotiate|ntlm|hoba|mutual)\s/i;
-const JSON_MEMBER = /"([\w.-]{1,64})"(\s*:\s*)"((?:[^"\\]|\\.)*)("?)/g;
+/** With a text, a number (an OTP) or a list of texts as its value; cut off at its end counts, too. */
+const JSON_MEMBER =
+  /"([\w.-]{1,64})"(\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|-?\d[\d.eE+-]*|\[(?:[^"\]]|"(?:[^"\\]|\\.)*(?:"|$))*\]?)/g;
 const PLAIN = /^[\x20-\x7e]*$/;
 // Controls, format characters (bidirectional overrides, zero width), lone surrogates, line and paragraph separators.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -108,9 +113,11 @@ export function redactBody(body: string, characters = BODY_CHARACTERS): string {
   // Cut first, generously, so that a body of megabytes is not searched through; the cut may split a token, whose
   // rest is caught because an unterminated JSON string counts as one too.
   const head = body.slice(0, characters * 2);
-  const members = head.replaceAll(JSON_MEMBER, (whole, name: string, colon: string) =>
-    isSecretName(name) ? `"${name}"${colon}"${REDACTED}"` : whole,
-  );
+  const members = head.replaceAll(JSON_MEMBER, (whole, name: string, colon: string) => {
+    if (!isSecretName(name)) return whole;
+    const isNumber = /^[-\d]/.test(whole.slice(name.length + colon.length + 2));
+    return isNumber && PLAIN_NUMBERS.has(name.toLowerCase()) ? whole : `"${name}"${colon}"${REDACTED}"`;
+  });
   const clean = printable(redactQueryIn(members).replaceAll(JWT, REDACTED));
   const shown = clean.slice(0, characters);
   const missing = body.length - head.length + clean.length - shown.length;

@@ -53,7 +53,13 @@ export function startSidebandSpan(
   );
   if (span.isRecording()) propagation.inject(trace.setSpan(parent, span), headers);
   return {
-    call: { requestId, caller, traceparent: headers.traceparent, tracestate: headers.tracestate },
+    call: {
+      requestId,
+      caller,
+      traceparent: headers.traceparent,
+      tracestate: headers.tracestate,
+      holdAnswer: (bytes) => incoming.holdAnswer?.(bytes),
+    },
     end({ outcome, status, errorCode }) {
       if (outcome !== undefined) span.setAttribute('ping_auth.decision', outcome);
       if (status !== undefined) span.setAttribute('http.response.status_code', status);

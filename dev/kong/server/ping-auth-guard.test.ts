@@ -160,6 +160,14 @@ test('the guard lets an exit in the response phase pass', async () => {
   expect(await filtered.text()).toBe('filtered');
 });
 
+test("with the guard, Kong's own 500 in the response phase has none of the upstream's headers", async () => {
+  const { get, upstream } = await landscape(true, { ...MARKS, response: [['kong.response.set_status', 99]] });
+  const response = await get();
+  expect([response.status, response.headers.get('set-cookie')]).toEqual([500, null]);
+  expect(await response.text()).not.toContain('secret');
+  expect(upstream).toHaveLength(1);
+});
+
 /** A ProtoBuf:1 server that runs the script, and an upstream whose headers nobody may see unfiltered. */
 async function ownServer(guarded: boolean, script: Script, upstreamStatus = 200): Promise<Response> {
   const folder = mkdtempSync(join(tmpdir(), 'guard-'));

@@ -75,3 +75,7 @@ it('the guards are told apart', () => {
   expect([...guardsIn(config('guard/kong.yml'))]).toEqual(['stock']);
   expect([...guardsIn({})]).toEqual([]);
 });
+
+it('of the stock server is not taken for that of our own server, whose text it holds', () => {
+  expect([...guardsIn(parse(read('guard/kong.yml')).plugins[0].config)]).toEqual(['stock']);
+});

@@ -6,17 +6,18 @@ const MARKS = { own: '-- ping-auth guard: own 500', stock: '-- ping-auth guard: 
 
 /** `own` is for our plugin server, `stock` for kong-js-pluginserver (kong/guard/README.md). */
 export type Guard = keyof typeof MARKS;
-export const GUARDS = ['own', 'stock'] as const;
+export const GUARDS = ['stock', 'own'] as const;
 export const GUARD_FILES: Readonly<Record<Guard, string>> = {
   own: 'kong/guard/own-server.yml',
   stock: 'kong/guard/kong.yml (stock plugin server)',
 };
 
-/** Which guards are in a configuration of post-function. */
+/** Which guard is in a configuration of post-function. That of the stock server holds the text of the other one, too. */
 export function guardsIn(config: Readonly<Record<string, unknown>>): ReadonlySet<Guard> {
   const { header_filter: texts } = config;
   const code = Array.isArray(texts) ? texts.filter((text) => typeof text === 'string').join('\n') : '';
-  return new Set(GUARDS.filter((guard) => code.includes(MARKS[guard])));
+  const found = GUARDS.find((guard) => code.includes(MARKS[guard]));
+  return new Set(found === undefined ? [] : [found]);
 }
 
 export const WITHOUT_OWN_GUARD =

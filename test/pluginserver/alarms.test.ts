@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { textMessage } from './kong-side.js';
+import { probe, probeModule } from './probe-server.js';
+
+/** Refusals of the server itself stand in Kong's log: its default level hides the lines of a plugin server. */
+
+const failing = probeModule({
+  access() {
+    throw new Error('boom');
+  },
+});
+
+test('a refusal of the server is said through Kong before the answer, twice a second', async () => {
+  let now = 10_000;
+  const { connect } = await probe(failing, { now: () => now });
+  const refusal = async () => {
+    const kong = await connect();
+    const { calls } = await kong.event(await kong.start('probe'), 'access');
+    return calls.map(({ method }) => method);
+  };
+  const said = ['kong.log.err', 'kong.response.exit'];
+  expect([await refusal(), await refusal(), await refusal()]).toEqual([said, said, ['kong.response.exit']]);
+  now = 11_000;
+  expect(await refusal()).toEqual(said);
+});
+
+test('too many events are a warning, with what to do', async () => {
+  const { connect } = await probe(failing, { maxEvents: 0 });
+  const kong = await connect();
+  const { calls } = await kong.event(await kong.start('probe'), 'access', () => textMessage(''));
+  expect(calls.map(({ method }) => method)).toEqual(['kong.log.warn', 'kong.response.exit']);
+  expect(String(calls[0]?.payload)).toContain('--max-events');
+});
