@@ -4,7 +4,7 @@ import type { HttpRequest, HttpResponse, OmissionReason, ResponseToSend } from '
 /** Everything the plugin needs from Kong, and nothing more. One object for one phase of one request. */
 export interface Gateway {
   /** Reads the client's request. @throws PingAuthError when it must be refused before any policy call. */
-  readRequest(limits: ReadLimits, hold: HoldBytes): Promise<RequestReading>;
+  readRequest(limits: ReadLimits, owner: RequestOwner): Promise<RequestReading>;
   /** Lets the request go on to the upstream, changed as told; keeps `memo` for the response phase. One round trip. */
   permit(changes: RequestChanges, memo: string, log?: LogValues): Promise<void>;
   /** Ends the request in the access phase: the client gets this answer, nothing follows. */
@@ -26,8 +26,13 @@ export interface LogValues {
   readonly line?: { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
 }
 
-/** Sets memory aside for a body. @throws PingAuthError when there is none; the body is not read then */
-export type HoldBytes = (bytes: number) => void;
+/** For whom a request is read. */
+export interface RequestOwner {
+  /** Told Kong's request id as soon as it is known: whatever else of the request is refused, the log shall name it. */
+  identified(requestId: string | undefined): void;
+  /** Sets memory aside for a body. @throws PingAuthError when there is none; the body is not read then */
+  hold(bytes: number): void;
+}
 
 export interface ReadLimits {
   /** Whether the body is wanted at all (`send_request_body`). */
@@ -43,8 +48,6 @@ export interface RequestReading {
   readonly request: HttpRequest;
   /** Why the body was not read although there is one; it travels on untouched. */
   readonly unreadBody: OmissionReason | undefined;
-  /** Kong's request id; undefined before Kong 3.5. */
-  readonly requestId: string | undefined;
 }
 
 export interface ResponseReading {

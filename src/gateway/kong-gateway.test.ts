@@ -27,7 +27,7 @@ describe('reading the request', () => {
     const heads = new RequestHeadReader();
     await heads.read(fakeKong(GET_REQUEST).kong);
     const fake = fakeKong(GET_REQUEST);
-    const { request, requestId } = await new KongGateway(fake.kong, false, heads).readRequest(LIMITS);
+    const { request } = await new KongGateway(fake.kong, false, heads).readRequest(LIMITS);
     expect(fake.roundTrips).toHaveLength(1);
     expect(fake.calls.length).toBeLessThanOrEqual(12);
     expect(request.url).toEqual({
@@ -38,7 +38,23 @@ describe('reading the request', () => {
       query: 'x=1',
     });
     expect(request.headers.getAll('X-Two')).toEqual(['a', 'b']);
-    expect(requestId).toBe('f386ef04c49c864b7cbe977b439cdb0e');
+  });
+
+  it.each([
+    ['a body for which there is no memory', { 'kong.request.get_headers': { 'content-length': '9' } }],
+    ['an HTTP version that nobody knows', { 'kong.request.get_http_version': 1.15 }],
+    ['a body that cannot be read', { 'kong.request.get_headers': { 'transfer-encoding': 'chunked' } }],
+  ])('tells the request id before it fails: %s', async (_case, replies) => {
+    const ids: unknown[] = [];
+    const owner = {
+      identified: (id: unknown) => ids.push(id),
+      hold() {
+        throw new Error('no memory');
+      },
+    };
+    const fake = fakeKong({ ...GET_REQUEST, ...replies });
+    await expect(new KongGateway(fake.kong, false).readRequest(LIMITS, owner)).rejects.toThrow();
+    expect(ids).toEqual(['f386ef04c49c864b7cbe977b439cdb0e']);
   });
 
   describe('a request target that names another host than the Host header, by which Kong routes', () => {

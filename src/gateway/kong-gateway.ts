@@ -5,16 +5,16 @@ import type { HttpResponse, OmissionReason, ResponseToSend } from '../exchange/h
 import { inOurTerms } from './call-errors.js';
 import type {
   Gateway,
-  HoldBytes,
   LogValues,
   ReadLimits,
+  RequestOwner,
   RequestReading,
   ResponseReading,
 } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { bytes, headerList, optionalString, requiredInteger } from './pdk-values.js';
 import { readRequestBody } from './request-body.js';
-import { type RequestHead, RequestHeadReader } from './request-head.js';
+import { NOBODY, type RequestHead, RequestHeadReader } from './request-head.js';
 
 /** Key in `kong.ctx.shared`: what the access phase keeps, and the guard's proof that it ran. */
 const MEMO_KEY = 'ping_auth';
@@ -41,12 +41,12 @@ export class KongGateway implements Gateway {
     this.#heads = heads;
   }
 
-  async readRequest(limits: ReadLimits, hold: HoldBytes = () => {}): Promise<RequestReading> {
+  async readRequest(limits: ReadLimits, owner: RequestOwner = NOBODY): Promise<RequestReading> {
     try {
-      const head = await this.#heads.read(this.#kong);
+      const head = await this.#heads.read(this.#kong, owner);
       if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
       if (!limits.readBody) return reading(head, NO_BYTES, 'disabled');
-      const body = await readRequestBody(this.#kong, head.headers, limits, hold);
+      const body = await readRequestBody(this.#kong, head.headers, limits, owner);
       return body === undefined ? reading(head, NO_BYTES, 'too_large') : reading(head, body, undefined);
     } catch (thrown) {
       throw inOurTerms(thrown);
@@ -190,11 +190,10 @@ function reading(
   body: Uint8Array,
   unreadBody: OmissionReason | undefined,
 ): RequestReading {
-  const { requestId, method, url, httpVersion, headers, sourceIp, sourcePort, clientCertificatePem } = head;
+  const { method, url, httpVersion, headers, sourceIp, sourcePort, clientCertificatePem } = head;
   return {
     request: { method, url, httpVersion, headers, body, sourceIp, sourcePort, clientCertificatePem },
     unreadBody,
-    requestId,
   };
 }
 

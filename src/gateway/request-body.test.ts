@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { fakeKong, GET_REQUEST } from '../../test/support/fake-kong.js';
 import { PdkCallError } from '../pluginserver/plugin-module.js';
-import type { ReadLimits } from './gateway.js';
+import type { ReadLimits, RequestOwner } from './gateway.js';
 import { KongGateway } from './kong-gateway.js';
+import { NOBODY } from './request-head.js';
 
 /** Memory for a body is set aside before it is read, also where nobody has told its length. */
 
 const LIMITS: ReadLimits = { readBody: true, maxBodyBytes: 1e6, overLimit: 'reject', hostLimitsBody: true };
 const LITTLE = 65_536;
+
+const owner = (hold: (bytes: number) => void): RequestOwner => ({ ...NOBODY, hold });
 
 /** A Kong with a chunked body; asked with a maximum below its length, the host says how long it is. */
 function kongWith(length: number, second = length) {
@@ -29,16 +32,22 @@ describe('a body whose length nobody has told', () => {
   it('is read in one call when it is small, and counted then', async () => {
     const held: number[] = [];
     const { gateway, bodyCalls } = kongWith(100);
-    const { request } = await gateway.readRequest(LIMITS, (bytes) => held.push(bytes));
+    const { request } = await gateway.readRequest(
+      LIMITS,
+      owner((bytes) => held.push(bytes)),
+    );
     expect([request.body.length, held, bodyCalls().length]).toEqual([100, [0, 100], 1]);
   });
 
   it('is counted before it is read when it is large', async () => {
     const events: string[] = [];
     const { gateway, bodyCalls } = kongWith(500_000);
-    const { request } = await gateway.readRequest(LIMITS, (bytes) => {
-      events.push(`${bytes} after ${bodyCalls().length}`);
-    });
+    const { request } = await gateway.readRequest(
+      LIMITS,
+      owner((bytes) => {
+        events.push(`${bytes} after ${bodyCalls().length}`);
+      }),
+    );
     expect(request.body).toHaveLength(500_000);
     expect(events).toEqual(['0 after 0', '500000 after 1']);
     expect(bodyCalls().map(([, max]) => max)).toEqual([LITTLE, 500_000]);
@@ -49,13 +58,13 @@ describe('a body whose length nobody has told', () => {
     const hold = (bytes: number) => {
       if (bytes > 0) throw new Error('no memory');
     };
-    await expect(gateway.readRequest(LIMITS, hold)).rejects.toThrow('no memory');
+    await expect(gateway.readRequest(LIMITS, owner(hold))).rejects.toThrow('no memory');
     expect(bodyCalls()).toHaveLength(1);
   });
 
   it('is refused over the limit without a second call', async () => {
     const { gateway, bodyCalls } = kongWith(1_000_001);
-    await expect(gateway.readRequest(LIMITS, () => {})).rejects.toMatchObject({
+    await expect(gateway.readRequest(LIMITS)).rejects.toMatchObject({
       code: 'request_body_too_large',
     });
     expect(bodyCalls()).toHaveLength(1);
@@ -63,7 +72,7 @@ describe('a body whose length nobody has told', () => {
 
   it('is refused when it has another length the second time', async () => {
     const { gateway } = kongWith(500_000, 400_000);
-    await expect(gateway.readRequest(LIMITS, () => {})).rejects.toMatchObject({ code: 'internal_error' });
+    await expect(gateway.readRequest(LIMITS)).rejects.toMatchObject({ code: 'internal_error' });
   });
 });
 

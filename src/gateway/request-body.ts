@@ -1,7 +1,7 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from '../exchange/header-list.js';
 import { codeOf } from './call-errors.js';
-import type { HoldBytes, ReadLimits } from './gateway.js';
+import type { ReadLimits, RequestOwner } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { bytes } from './pdk-values.js';
 
@@ -20,14 +20,14 @@ export async function readRequestBody(
   kong: KongPdk,
   headers: HeaderList,
   limits: ReadLimits,
-  hold: HoldBytes,
+  owner: RequestOwner,
 ): Promise<Uint8Array | undefined> {
   const announced = headers.get('content-length');
   try {
     const read =
       announced === undefined
-        ? await readUnannounced(kong, limits, hold)
-        : await readAnnounced(kong, announced, limits, hold);
+        ? await readUnannounced(kong, limits, owner)
+        : await readAnnounced(kong, announced, limits, owner);
     return read === undefined || read.byteLength > limits.maxBodyBytes ? overLimit(limits) : read;
   } catch (thrown) {
     if (codeOf(thrown) === 'ERR_BODY_TOO_LARGE') return overLimit(limits);
@@ -40,11 +40,11 @@ async function readAnnounced(
   kong: KongPdk,
   announced: string,
   { hostLimitsBody, maxBodyBytes }: ReadLimits,
-  hold: HoldBytes,
+  owner: RequestOwner,
 ): Promise<Uint8Array | undefined> {
   const length = Number(announced);
   if (length > maxBodyBytes) return undefined;
-  hold(length);
+  owner.hold(length);
   const read = await rawBody(kong, hostLimitsBody ? maxBodyBytes : NO_LIMIT);
   checkLength(read, length);
   return read;
@@ -54,19 +54,19 @@ async function readAnnounced(
 async function readUnannounced(
   kong: KongPdk,
   { hostLimitsBody, maxBodyBytes }: ReadLimits,
-  hold: HoldBytes,
+  owner: RequestOwner,
 ): Promise<Uint8Array> {
-  hold(0);
+  owner.hold(0);
   let size: number;
   try {
     const read = await rawBody(kong, hostLimitsBody ? Math.min(LITTLE_BYTES, maxBodyBytes) : NO_LIMIT);
-    hold(read.byteLength);
+    owner.hold(read.byteLength);
     return read;
   } catch (thrown) {
     size = thrown instanceof Error && 'bytes' in thrown ? Number(thrown.bytes) : Number.NaN;
     if (codeOf(thrown) !== 'ERR_BODY_TOO_LARGE' || !(size <= maxBodyBytes)) throw thrown;
   }
-  hold(size);
+  owner.hold(size);
   const read = await rawBody(kong, size);
   checkLength(read, size);
   return read;

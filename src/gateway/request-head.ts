@@ -9,15 +9,17 @@ import {
   normalisePath,
   requestUrlFromKong,
 } from '../exchange/request-url.js';
+import type { RequestOwner } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { headerList, httpVersion, optionalString, requiredInteger, requiredString } from './pdk-values.js';
 import { REQUEST_VARIABLE, type RequestVariable, readRequestVariable } from './request-variable.js';
 
 /** The client's request without its body. */
-export interface RequestHead extends Omit<HttpRequest, 'body'> {
-  /** Kong's request id; undefined before Kong 3.5. */
-  readonly requestId: string | undefined;
-}
+export type RequestHead = Omit<HttpRequest, 'body'>;
+
+type Identified = Pick<RequestOwner, 'identified'>;
+
+export const NOBODY: RequestOwner = { identified() {}, hold() {} };
 
 /** A Kong has a handful of listeners. */
 const MOST_PORTS = 16;
@@ -35,8 +37,8 @@ export class RequestHeadReader {
   #expected: readonly ForwardedPart[] = NO_PARTS;
 
   /** @throws PingAuthError `internal_error`, `request_unreadable` */
-  async read(kong: KongPdk): Promise<RequestHead> {
-    if (this.#variableIsAbsent) return readHeadByCalls(kong);
+  async read(kong: KongPdk, owner: Identified = NOBODY): Promise<RequestHead> {
+    if (this.#variableIsAbsent) return readHeadByCalls(kong, owner);
     // Calls that are made together go out together, and their number is what a request costs Kong.
     const [text, headerMap, early] = await Promise.all([
       kong.nginx.getVar(REQUEST_VARIABLE),
@@ -45,8 +47,9 @@ export class RequestHeadReader {
     ]);
     const reading = readRequestVariable(optionalString(text, `kong.nginx.get_var(${REQUEST_VARIABLE})`));
     if (reading.kind === 'absent') this.#variableIsAbsent = true;
-    if (reading.kind !== 'read') return readHeadByCalls(kong);
+    if (reading.kind !== 'read') return readHeadByCalls(kong, owner);
     const { variable } = reading;
+    owner.identified(variable.requestId);
     const headers = headerList(headerMap, 'kong.request.get_headers');
     checkTargetHost(variable.host, headers);
     const parts = forwardedParts(headers);
@@ -64,7 +67,6 @@ export class RequestHeadReader {
       sourceIp: variable.sourceIp,
       sourcePort: variable.sourcePort,
       clientCertificatePem: variable.clientCertificatePem,
-      requestId: variable.requestId,
     };
   }
 
@@ -113,7 +115,7 @@ function checkedUrl(scheme: string, host: string, port: number, path: string, qu
  * behind a proxy that names another host.
  * @throws PingAuthError `internal_error`, `request_unreadable`
  */
-export async function readHeadByCalls(kong: KongPdk): Promise<RequestHead> {
+export async function readHeadByCalls(kong: KongPdk, owner: Identified = NOBODY): Promise<RequestHead> {
   const [
     ip,
     port,
@@ -141,6 +143,7 @@ export async function readHeadByCalls(kong: KongPdk): Promise<RequestHead> {
     kong.nginx.getVar('ssl_client_raw_cert'),
     kong.nginx.getVar('kong_request_id'),
   ]);
+  owner.identified(optionalString(requestId, 'kong.nginx.get_var(kong_request_id)'));
   const headerFields = headerList(headers, 'kong.request.get_headers');
   const forwardedHost = requiredString(host, 'kong.request.get_forwarded_host');
   await checkHost(kong, forwardedHost, headerFields);
@@ -158,7 +161,6 @@ export async function readHeadByCalls(kong: KongPdk): Promise<RequestHead> {
     sourceIp: requiredString(ip, 'kong.client.get_forwarded_ip'),
     sourcePort: requiredInteger(port, 'kong.client.get_port'),
     clientCertificatePem: optionalString(certificate, 'kong.nginx.get_var(ssl_client_raw_cert)'),
-    requestId: optionalString(requestId, 'kong.nginx.get_var(kong_request_id)'),
   };
 }
 

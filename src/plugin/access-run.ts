@@ -35,12 +35,9 @@ export class AccessRun extends PhaseRun {
 
   protected override async judge(setup: Setup): Promise<void> {
     const { config } = setup;
-    const { request, unreadBody, requestId } = await this.gateway.readRequest(setup.readLimits, (bytes) =>
-      this.hold(bytes),
-    );
+    const { request, unreadBody } = await this.gateway.readRequest(setup.readLimits, this);
     const { headers, clientCertificatePem: pem } = request;
     this.#request = request;
-    this.requestId = requestId;
     this.method = request.method;
     this.path = request.url.path;
     this.#readTraceContext(headers);

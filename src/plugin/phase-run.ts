@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { OmissionReason, ResponseToSend } from '../exchange/http-message.js';
 import type { MemoMessage } from '../exchange/memo.js';
-import type { Gateway, LogValues } from '../gateway/gateway.js';
+import type { Gateway, LogValues, RequestOwner } from '../gateway/gateway.js';
 import { refusalForAgent } from '../mcp/denial.js';
 import type { Asked, CallContext } from '../sideband/sideband-client.js';
 import { type DecisionRecord, type Outcome, type Phase, tenths } from '../telemetry/decision-log.js';
@@ -25,7 +25,7 @@ const UNDECIDED = new PingAuthError('internal_error', { detail: 'the phase ended
  * One phase of one request: the skeleton that both phases have in common, and the one record of it, filled as it goes.
  * What is known when an error comes is what the error finds; what stands here in the end is what the decision line says.
  */
-export abstract class PhaseRun implements DecisionRecord, CallContext {
+export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOwner {
   abstract readonly phase: Phase;
   readonly #startedAt = performance.now();
   readonly #instance: Instance;
@@ -87,8 +87,13 @@ export abstract class PhaseRun implements DecisionRecord, CallContext {
     }
   }
 
+  /** @param requestId Kong's; undefined before Kong 3.5 */
+  identified(requestId: string | undefined): void {
+    this.requestId = requestId;
+  }
+
   /** Sets memory aside for a body of this message. @throws PingAuthError `server_overloaded` */
-  protected hold(bytes: number): void {
+  hold(bytes: number): void {
     this.#held += this.#instance.budget.take(bytes, this.phase);
   }
 

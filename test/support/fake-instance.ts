@@ -130,12 +130,10 @@ export function fakeGateway(
   };
   return {
     deeds,
-    readRequest: async () => ({
-      request: REQUEST,
-      unreadBody: undefined,
-      requestId: 'rid-1',
-      ...given.reading?.(),
-    }),
+    readRequest: async (_limits, owner) => {
+      owner.identified('rid-1');
+      return { request: REQUEST, unreadBody: undefined, ...given.reading?.() };
+    },
     permit: (changes, memo, log) => attempt({ did: 'permit', changes, memo, log }),
     refuse: (response, log) => attempt({ did: 'refuse', response, log }),
     readResponse: async () => ({ response: given.response ?? RESPONSE, memo: given.memo }),
