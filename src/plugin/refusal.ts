@@ -26,7 +26,7 @@ export function refusal(
   errorStatus: number | undefined,
   requestId: string | undefined,
 ): ResponseToSend {
-  const status = error.status === 502 ? (errorStatus ?? 502) : error.status;
+  const status = refusalStatus(error, errorStatus);
   const headers: HeaderField[] = [
     ['content-type', 'application/json; charset=utf-8'],
     ['cache-control', 'no-store'],
@@ -40,4 +40,9 @@ export function refusal(
       ...(requestId === undefined ? {} : { request_id: requestId }),
     });
   return { status, headers: HeaderList.from(headers), body: new TextEncoder().encode(json) };
+}
+
+/** The status of the answer; `errorStatus` as for {@link refusal}. */
+export function refusalStatus(error: PingAuthError, errorStatus: number | undefined): number {
+  return error.status === 502 ? (errorStatus ?? 502) : error.status;
 }

@@ -42,7 +42,7 @@ export function explain(recording: Recording): Explanation {
   } catch (thrown) {
     const error = asPingAuthError(thrown);
     return {
-      title: `${recording.phase}: refused with ${error.entry.status}, code ${error.code}: ${error.message}${id}`,
+      title: `${recording.phase}: refused with ${error.status}, code ${error.code}: ${error.message}${id}`,
       isUsable: false,
       verdict: { refused: error.code },
       changed: [],

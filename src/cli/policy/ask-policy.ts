@@ -15,6 +15,7 @@ import { composeRequestPayload, composeResponsePayload, describeTarget } from '.
 import { composeUrl, defaultPort, normalisePath, parseAnsweredUrl } from '../../exchange/request-url.js';
 import { requestBodyRules, responseBodyRules, showBody } from '../../exchange/shown-body.js';
 import type { Json, RequestAnswer, RequestPayload, ResponseAnswer } from '../../exchange/sideband-message.js';
+import { refusalStatus } from '../../plugin/refusal.js';
 import { asLines, requestText, responseText } from '../../recordings/message-text.js';
 import { createSidebandClient } from '../../sideband/sideband-client.js';
 import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
@@ -132,6 +133,15 @@ export function createPolicy(config: PluginConfig): Policy {
   const runtime = new SidebandRuntime();
   // A circuit would answer for the provider; here every call has to reach it.
   const client = createSidebandClient({ ...config, circuit_failures: 0 }, {}, runtime);
+  const orRefusal = async <O>(ask: () => Promise<O>): Promise<O | Refusal> => {
+    try {
+      return await ask();
+    } catch (thrown) {
+      const error = asPingAuthError(thrown);
+      const status = refusalStatus(error, config.error_status);
+      return { kind: 'refuse', code: error.code, status, message: error.message };
+    }
+  };
   return {
     askAboutRequest: (described, requestId) =>
       orRefusal(async () => {
@@ -183,19 +193,6 @@ export function shownUrl(text: string): { readonly url: string } | { readonly pr
   } catch (thrown) {
     return { problem: asPingAuthError(thrown).detail ?? 'cannot be understood' };
   }
-}
-
-async function orRefusal<O>(ask: () => Promise<O>): Promise<O | Refusal> {
-  try {
-    return await ask();
-  } catch (thrown) {
-    return toRefusal(thrown);
-  }
-}
-
-function toRefusal(thrown: unknown): Refusal {
-  const error = asPingAuthError(thrown);
-  return { kind: 'refuse', code: error.code, status: error.entry.status, message: error.message };
 }
 
 async function showRequest(request: HttpRequest, config: PluginConfig): Promise<ShownRequest> {
