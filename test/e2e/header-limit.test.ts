@@ -13,7 +13,7 @@ describe.each(HOSTS)('1,200 headers under %s', (host) => {
     onTestFinished(() => rig.close());
     const got = await rig.send({ headers: MANY });
     expect(got.status).toBe(status);
-    expect(await rig.providerCalls()).toEqual([]);
+    expect(rig.providerCalls()).toEqual([]);
     expect(rig.upstreamRequests()).toEqual([]);
     expect((await rig.send({ headers: MANY.slice(0, 900) })).status).toBe(200);
   });
