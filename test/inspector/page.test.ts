@@ -183,12 +183,8 @@ describe.skipIf(CHROMIUM === undefined)('the page', () => {
         .first()
         .waitFor();
       await page.evaluate(readAxe());
-      // biome-ignore lint/suspicious/noExplicitAny: what axe-core puts into the page
-      const { violations } = await page.evaluate(() => (globalThis as any).axe.run());
-      const found = violations.map(({ id, nodes }: { id: string; nodes: { html: string }[] }) => [
-        id,
-        ...nodes.map(({ html }) => html),
-      ]);
+      const { violations } = await page.evaluate<AxeResults>("axe.run({ resultTypes: ['violations'] })");
+      const found = violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]);
       expect(found, `${colorScheme} ${width}`).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
     }
@@ -227,12 +223,12 @@ describe.skipIf(CHROMIUM === undefined)('the page', () => {
     await stranger.close();
   });
 
-  it('stands a hostile log of 100,000 lines', async () => {
+  it('stands a hostile log of 30,000 lines', async () => {
     const hostile = join(folder, 'hostile.log');
     const evil = '<script>alert(1)</script><img src=x onerror=alert(2)>';
     const line = (id: number) =>
       `{"level":"info","time":"2026-11-25T10:00:00.${String(id % 1000).padStart(3, '0')}Z","event":"decision","phase":"access","decision":"deny","request_id":"h-${id}","status":403,"provider_ms":${id % 50}}`;
-    writeFileSync(hostile, `${Array.from({ length: 100_000 }, (_, id) => line(id)).join('\n')}\n`);
+    writeFileSync(hostile, `${Array.from({ length: 30_000 }, (_, id) => line(id)).join('\n')}\n`);
     const big = 'x'.repeat(1024 * 1024);
     appendFileSync(
       hostile,
@@ -279,7 +275,7 @@ describe.skipIf(CHROMIUM === undefined)('the page', () => {
       await grid.focus();
       await page.keyboard.press('Escape');
       await page.keyboard.press('End');
-      await until('the oldest is in sight', async () => (await ids(page)).at(-1) === 'h-90002');
+      await until('the oldest is in sight', async () => (await ids(page)).at(-1) === 'h-20002');
       expect(await page.locator('script:not([src]), .rows img, .exchange img').count()).toBe(0);
     } finally {
       await server.end();
@@ -291,6 +287,14 @@ describe.skipIf(CHROMIUM === undefined)('the page', () => {
     expect(complaints.filter((text) => !expected.test(text))).toEqual([]);
   });
 });
+
+/** Of what axe-core says, the little that is looked at here. */
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly html: string }[];
+  }[];
+}
 
 /** Evaluated by the debugger: the page's own policy would not let a script in. */
 function readAxe(): string {
