@@ -92,12 +92,17 @@ async function assemble(options: LandscapeOptions, closing: Closing): Promise<La
   let behaviour = honest('access', 0);
   const startPolicy = (port: string) => {
     const args = [port, file('policy.journal'), file('cert.pem'), file('key.pem'), JSON.stringify(behaviour)];
-    return startProcess<{ url: string }>('./policy-process.ts', import.meta.url, { args, env });
+    return startProcess<{ url: string }>('./policy-process.ts', import.meta.url, {
+      args,
+      env,
+      bundled: true,
+    });
   };
   const startUpstream = (port: string) =>
     startProcess<{ url: string }>('./upstream-process.ts', import.meta.url, {
       args: [port, file('upstream.journal')],
       env,
+      bundled: true,
     });
   let policy = await startPolicy('0');
   closing.add(() => policy.end('SIGKILL'));
