@@ -1,13 +1,12 @@
 // The page of `ping-auth inspect` in a real browser.
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until as untilSoon } from '../support/until.js';
 import { CHROMIUM, HOW_TO_INSTALL, startBrowser } from './browser.js';
-import { type InspectProcess, startInspect } from './inspect-process.js';
+import { type InspectedLog, type InspectProcess, inspectLog, startInspect } from './inspect-process.js';
 import { appendLog, logLines, writeChanged, writeDenied, writeRefused } from './log-file.js';
 
 /** A browser on a machine that others use too. */
@@ -23,7 +22,7 @@ it('a browser is there to test with', ({ skip }) => {
 
 describe.skipIf(CHROMIUM === undefined)('the page', () => {
   let folder: string;
-  let file: string;
+  let log: InspectedLog;
   let browser: Browser;
   let inspect: InspectProcess;
   let page: Page;
@@ -33,17 +32,13 @@ describe.skipIf(CHROMIUM === undefined)('the page', () => {
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'ping-auth-page-'));
-    file = join(folder, 'ping-auth.log');
-    writeFileSync(
-      file,
-      logLines((to) => {
-        writeChanged(to, 'r-1');
-        writeRefused(to, 'r-2');
-        writeDenied(to, 'r-3');
-      }),
-    );
-    [browser, inspect] = await Promise.all([startBrowser(), startInspect(file)]);
+    log = await inspectLog((to) => {
+      writeChanged(to, 'r-1');
+      writeRefused(to, 'r-2');
+      writeDenied(to, 'r-3');
+    });
+    ({ folder, inspect } = log);
+    browser = await startBrowser();
     page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     page.setDefaultTimeout(45_000);
     page.on('pageerror', (error) => complaints.push(String(error)));
@@ -56,8 +51,8 @@ describe.skipIf(CHROMIUM === undefined)('the page', () => {
     });
   });
   afterAll(async () => {
-    await Promise.all([browser?.close(), inspect?.end()]);
-    rmSync(folder, { recursive: true, force: true });
+    await browser?.close();
+    await log?.close();
   });
 
   /** One page for all: a browser takes longer to open one than to do what a test asks of it. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAuthority } from '../../dev/certificates.js';
-import { Closing } from '../../dev/closing.js';
+import { assembled, type Closing } from '../../dev/closing.js';
 import { type ClientRequest, type ClientResponse, sendRequest } from '../../dev/http-client.js';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import { startKong } from '../../dev/kong/start-kong.js';
@@ -67,14 +67,8 @@ export interface Rig {
 /**
  * Starts everything on free ports and a socket in a temporary folder. Whatever fails on the way, what was started is ended.
  */
-export async function startRig(options: RigOptions): Promise<Rig> {
-  const closing = new Closing();
-  try {
-    return await assemble(options, closing);
-  } catch (error) {
-    await closing.close();
-    throw error;
-  }
+export function startRig(options: RigOptions): Promise<Rig> {
+  return assembled((closing) => assemble(options, closing));
 }
 
 async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
