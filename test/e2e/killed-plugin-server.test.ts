@@ -50,7 +50,7 @@ describe.each(HOSTS)('a plugin server that is killed under %s', (host) => {
       }
     });
     const waiting = () => rig.providerCalls().filter((call) => call.phase === phase).length >= calls;
-    await until('enough calls are waiting', waiting, 30_000);
+    await until('enough calls are waiting', waiting);
     process.kill(victim, 'SIGKILL');
     const answers = await all;
 
