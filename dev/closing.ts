@@ -19,3 +19,14 @@ export class Closing {
     if (failures.length > 0) throw new AggregateError(failures, 'closing failed');
   }
 }
+
+/** Starts things that belong together. Whatever fails on the way, what was started by then is closed. */
+export async function assembled<T>(assemble: (closing: Closing) => Promise<T>): Promise<T> {
+  const closing = new Closing();
+  try {
+    return await assemble(closing);
+  } catch (error) {
+    await closing.close();
+    throw error;
+  }
+}

@@ -1,5 +1,5 @@
 import type { RuleInput } from '../../dev/policy-provider/rules.js';
-import { GET_REQUEST } from '../../test/support/fake-kong.js';
+import { GET_REQUEST, GET_VARIABLES } from '../../test/support/fake-kong.js';
 import { requestVariable } from '../../test/support/request-variable.js';
 
 export interface Scenario {
@@ -21,18 +21,7 @@ const UPSTREAM = {
   'kong.service.response.get_raw_body': Buffer.from('{"answer":42}'),
 };
 
-const VARIABLE = requestVariable({
-  remote_addr: '192.0.2.7',
-  realip_remote_port: 40368,
-  request_method: 'GET',
-  scheme: 'http',
-  host: 'api.example',
-  server_port: 8000,
-  request_uri: '/things?x=1',
-  args: 'x=1',
-  server_protocol: 'HTTP/1.1',
-  kong_request_id: 'f386ef04c49c864b7cbe977b439cdb0e',
-});
+const VARIABLE = requestVariable(GET_VARIABLES);
 
 /** A GET without a body, over any of Kong's answers. */
 function get(replies: Readonly<Record<string, unknown>> = {}): Scenario['kong'] {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { createAuthority } from '../certificates.js';
 import { startProcess } from '../child-process.js';
-import { Closing } from '../closing.js';
+import { assembled, type Closing } from '../closing.js';
 import { type RunningMcpServer, startMcpServer } from '../mcp/mcp-server.js';
 import { type ProviderProcess, startProviderProcess } from '../policy-provider/process.js';
 import type { ReceivedRequest } from '../upstream/answers.js';
@@ -45,13 +45,7 @@ const PLUGIN_SERVER = fileURLToPath(new URL('../../dist/bin/ping-auth-pluginserv
 /** @throws Error that says what to do: build first, choose another port. */
 export async function startLandscape(ports: Ports): Promise<Landscape> {
   if (!existsSync(PLUGIN_SERVER)) throw new Error('the plugin server is not built: npm run build');
-  const closing = new Closing();
-  try {
-    return await assemble(ports, closing);
-  } catch (error) {
-    await closing.close();
-    throw error;
-  }
+  return assembled((closing) => assemble(ports, closing));
 }
 
 async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {

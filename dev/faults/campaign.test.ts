@@ -6,7 +6,7 @@ import { type Landscape, type Phase, startLandscape } from './landscape.js';
 import { judge } from './load.js';
 
 /** A few requests and a short while for each; `npm run faults` takes its time. */
-const SHORT: CampaignOptions = { concurrency: 12, lastsMs: 400, delayMs: 40, burst: 300, recoveryMs: 25_000 };
+const SHORT: CampaignOptions = { concurrency: 12, lastsMs: 400, delayMs: 80, burst: 300, recoveryMs: 25_000 };
 
 /** Not here: what waits for deadlines of seconds, and what needs Linux's prlimit. */
 const CHOSEN: readonly (readonly [string, Phase])[] = [

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { createAuthority } from '../certificates.js';
 import { type DevProcess, startProcess } from '../child-process.js';
-import { Closing } from '../closing.js';
+import { assembled, type Closing } from '../closing.js';
 import { type RunningKong, startKong } from '../kong/start-kong.js';
 import { createStamps, STAMP_KEY_VARIABLE, type Stamps } from './evidence.js';
 
@@ -65,14 +65,8 @@ const GUARD = fileURLToPath(new URL('../../kong/guard/own-server.yml', import.me
 /** Kong gives the plugin server up after 60 s; the campaign does not want to wait as long for one that is frozen. */
 const KONG_PATIENCE = '4s';
 
-export async function startLandscape(options: LandscapeOptions): Promise<Landscape> {
-  const closing = new Closing();
-  try {
-    return await assemble(options, closing);
-  } catch (error) {
-    await closing.close();
-    throw error;
-  }
+export function startLandscape(options: LandscapeOptions): Promise<Landscape> {
+  return assembled((closing) => assemble(options, closing));
 }
 
 async function assemble(options: LandscapeOptions, closing: Closing): Promise<Landscape> {
@@ -92,12 +86,17 @@ async function assemble(options: LandscapeOptions, closing: Closing): Promise<La
   let behaviour = honest('access', 0);
   const startPolicy = (port: string) => {
     const args = [port, file('policy.journal'), file('cert.pem'), file('key.pem'), JSON.stringify(behaviour)];
-    return startProcess<{ url: string }>('./policy-process.ts', import.meta.url, { args, env });
+    return startProcess<{ url: string }>('./policy-process.ts', import.meta.url, {
+      args,
+      env,
+      bundled: true,
+    });
   };
   const startUpstream = (port: string) =>
     startProcess<{ url: string }>('./upstream-process.ts', import.meta.url, {
       args: [port, file('upstream.journal')],
       env,
+      bundled: true,
     });
   let policy = await startPolicy('0');
   closing.add(() => policy.end('SIGKILL'));

@@ -6,7 +6,13 @@ it('allowed, denied and filtered requests leave no handle behind in our plugin s
   timeout: 60_000,
 }, async () => {
   const bundle = await builtPluginServer();
-  const rows = await soak({ host: 'ping-auth-pluginserver', bundle, minutes: 0.06, concurrency: 8 });
+  const rows = await soak({
+    host: 'ping-auth-pluginserver',
+    bundle,
+    minutes: 0.5,
+    requests: 150,
+    concurrency: 8,
+  });
   expect(rows.map(({ kind }) => kind)).toEqual(['allowed', 'denied', 'filtered']);
   for (const { requests, before, after } of rows) {
     expect(requests).toBeGreaterThan(10);

@@ -13,6 +13,8 @@ export interface SoakOptions {
   readonly host: HostName;
   readonly bundle: string;
   readonly minutes: number;
+  /** No more than so many in the warm-up and of each kind, however quick the machine is. Default: as many as there is time for. */
+  readonly requests?: number;
   readonly concurrency: number;
 }
 
@@ -30,7 +32,9 @@ const WARM_UP = 0.2;
 
 /** @throws Error when a request ends in another way than its kind says. */
 export async function soak(options: SoakOptions): Promise<SoakRow[]> {
-  const policy = await startProcess<{ url: string }>('./policy-process.ts', import.meta.url);
+  const policy = await startProcess<{ url: string }>('./policy-process.ts', import.meta.url, {
+    bundled: true,
+  });
   const server = await startServer(options.host, options.bundle);
   try {
     const id = await server.kong.start({
@@ -39,12 +43,12 @@ export async function soak(options: SoakOptions): Promise<SoakRow[]> {
       secret_header_name: 'CLIENT-TOKEN',
     });
     const ms = options.minutes * 60_000;
-    await run(server, id, options.concurrency, ms * WARM_UP, (n) => KINDS[n % KINDS.length] ?? 'allowed');
+    await run(server, id, options, ms * WARM_UP, (n) => KINDS[n % KINDS.length] ?? 'allowed');
     const rows: SoakRow[] = [];
     let before = await server.measure();
     for (const kind of KINDS) {
       const time = (ms * (1 - WARM_UP)) / KINDS.length;
-      const requests = await run(server, id, options.concurrency, time, () => kind);
+      const requests = await run(server, id, options, time, () => kind);
       const after = await server.measure();
       rows.push({ host: options.host, kind, requests, before, after });
       before = after;
@@ -59,14 +63,14 @@ export async function soak(options: SoakOptions): Promise<SoakRow[]> {
 async function run(
   { kong }: ServerUnderTest,
   id: number,
-  concurrency: number,
+  { concurrency, requests: atMost = Number.POSITIVE_INFINITY }: SoakOptions,
   forMs: number,
   kindOf: (n: number) => Kind,
 ): Promise<number> {
   const end = performance.now() + forMs;
   let requests = 0;
   const lane = async () => {
-    while (performance.now() < end) await oneRequest(kong, id, kindOf(requests++));
+    while (performance.now() < end && requests < atMost) await oneRequest(kong, id, kindOf(requests++));
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
   return requests;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { kongPath } from '../../dev/kong/http/uri.js';
-import { fakeKong, GET_REQUEST } from '../../test/support/fake-kong.js';
+import { fakeKong, GET_REQUEST, GET_VARIABLES } from '../../test/support/fake-kong.js';
 import { requestVariable } from '../../test/support/request-variable.js';
 import { decodeLossless, encodeLossless } from '../exchange/text.js';
 import { RequestHeadReader, readHeadByCalls } from './request-head.js';
@@ -17,26 +17,13 @@ const RECORDED: Readonly<Record<string, Recorded>> = JSON.parse(
   readFileSync(new URL('../../test/fixtures/kong-3.9.3/request-heads.json', import.meta.url), 'utf8'),
 );
 
-const VARIABLES = {
-  remote_addr: '192.0.2.7',
-  realip_remote_port: 40368,
-  request_method: 'GET',
-  scheme: 'http',
-  host: 'api.example',
-  server_port: 8000,
-  request_uri: '/things?x=1',
-  args: 'x=1',
-  server_protocol: 'HTTP/1.1',
-  kong_request_id: 'f386ef04c49c864b7cbe977b439cdb0e',
-};
-
 const VARIABLE_CALL = 'kong.nginx.get_var(ping_auth_request)';
 
 /** The same request seen by a Kong with the variable. */
 function withVariable(changed: Readonly<Record<string, string | number>> = {}, calls: object = {}) {
   return fakeKong({
     ...GET_REQUEST,
-    [VARIABLE_CALL]: requestVariable({ ...VARIABLES, ...changed }),
+    [VARIABLE_CALL]: requestVariable({ ...GET_VARIABLES, ...changed }),
     ...calls,
   });
 }
@@ -102,8 +89,8 @@ describe('with the variable', () => {
 describe('without the variable', () => {
   it.each([
     ['an unknown one comes back empty', undefined],
-    ['a file of another version', requestVariable(VARIABLES).replace('ping-auth-1', 'ping-auth-2')],
-    ['a file whose separators were lost', requestVariable(VARIABLES).replaceAll('\u001f', '')],
+    ['a file of another version', requestVariable(GET_VARIABLES).replace('ping-auth-1', 'ping-auth-2')],
+    ['a file whose separators were lost', requestVariable(GET_VARIABLES).replaceAll('\u001f', '')],
   ])('%s: twelve calls from the second request on', async (_name, text) => {
     const fake = fakeKong({ ...GET_REQUEST, [VARIABLE_CALL]: text });
     const reader = new RequestHeadReader();
@@ -124,13 +111,13 @@ describe('both ways give the same head', () => {
       ...calls,
       'kong.request.get_host': variables.host,
       'kong.nginx.get_var(ssl_client_raw_cert)': certificate,
-      'kong.nginx.get_var(kong_request_id)': VARIABLES.kong_request_id,
+      'kong.nginx.get_var(kong_request_id)': GET_VARIABLES.kong_request_id,
     };
     const text = requestVariable({
       ...variables,
       // Not recorded; it is what get_port reads.
       realip_remote_port: calls['kong.client.get_port'] as number,
-      kong_request_id: VARIABLES.kong_request_id,
+      kong_request_id: GET_VARIABLES.kong_request_id,
     });
     const fake = fakeKong({ ...kong, [VARIABLE_CALL]: text });
     const head = await new RequestHeadReader().read(fake.kong);
@@ -195,7 +182,7 @@ describe('both ways give the same head', () => {
           'kong.request.get_path': asKong(path),
           'kong.request.get_raw_query': args,
         };
-        const text = requestVariable({ ...VARIABLES, request_uri: `${path}?${args}`, args });
+        const text = requestVariable({ ...GET_VARIABLES, request_uri: `${path}?${args}`, args });
         const both = await Promise.allSettled([
           new RequestHeadReader().read(fakeKong({ ...calls, [VARIABLE_CALL]: text }).kong),
           readHeadByCalls(fakeKong(calls).kong),

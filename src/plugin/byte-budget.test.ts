@@ -4,6 +4,7 @@ import {
   accessPhase,
   fakeGateway,
   fakeInstance,
+  PAYLOAD,
   RESPONSE,
   responsePhase,
 } from '../../test/support/fake-instance.js';
@@ -86,13 +87,3 @@ describe('the budget for bytes in work', () => {
     expect(budget.held).toBe(4);
   });
 });
-
-const PAYLOAD = {
-  source_ip: '192.0.2.7',
-  source_port: 1,
-  method: 'GET',
-  url: 'http://api.example:8000/things',
-  http_version: '1.1',
-  headers: [],
-  body: '',
-} as const;

@@ -1,21 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { aMemo } from '../../test/model/messages.js';
-import { fakeGateway, fakeInstance, RESPONSE, responsePhase } from '../../test/support/fake-instance.js';
+import {
+  fakeGateway,
+  fakeInstance,
+  PAYLOAD,
+  RESPONSE,
+  responsePhase,
+} from '../../test/support/fake-instance.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HeaderList } from '../exchange/header-list.js';
 import { UNASKED, writeMemo } from '../exchange/memo.js';
-import type { RequestPayload, ResponseAnswer } from '../exchange/sideband-message.js';
+import type { ResponseAnswer } from '../exchange/sideband-message.js';
 
-const PAYLOAD: RequestPayload = {
-  source_ip: '192.0.2.7',
-  source_port: 1,
-  method: 'GET',
-  url: 'http://api.example:8000/things',
-  http_version: '1.1',
-  headers: [],
-  body: '',
-};
 const memo = writeMemo(aMemo('permit', PAYLOAD, { user: 'joe' }, { requestId: 'rid-1' }));
 const SAME: ResponseAnswer = { responseCode: '200', headers: [['x-up', '1']], body: 'hello' };
 const failing = (code: ErrorCode) => (): never => {

@@ -31,15 +31,15 @@ export function accessEffects(protocol: Protocol): void {
           const names = rig.names(played.key);
           const seen = rig.upstream.expect(names);
           const expected = resolve(one, variant, 'client') ?? {};
-          const phases = resolve(one, variant, 'phases');
+          const phases = resolve(one, variant, 'phases') ?? [];
           const upstream = resolve(one, variant, 'upstream');
           const request = recorded.requests[one.request] ?? {};
           const client = await replay(request, rig.target, names, expected, () => {
-            return rig.ran(played, phases?.length ?? 0) && seen.length >= (upstream?.length ?? 0);
+            return rig.ran(played, phases) && seen.length >= (upstream?.length ?? 0);
           });
-          await rig.settles(played, phases?.length ?? 0);
+          await rig.settles(played, phases);
           return (
-            comparePhases(resolve(one, variant, 'phases') ?? [], rig.phases(played)) ??
+            comparePhases(phases, rig.phases(played)) ??
             compareUpstream(
               one.second?.length ? one.second : (resolve(one, variant, 'upstream') ?? []),
               seen,

@@ -54,20 +54,20 @@ export function responseEffects(protocol: Protocol): void {
           const names = rig.names(one.key);
           const seen = rig.upstream.expect(names, answer(effect.upstreamReply ?? '', rig.upstream.port));
           const expected = resolve(effect, variant, 'client') ?? {};
-          const phases = resolve(effect, variant, 'phases');
+          const phases = resolve(effect, variant, 'phases') ?? [];
           const client = await replay(
             recorded.requests[effect.request] ?? {},
             rig.target,
             names,
             expected,
             () => {
-              return rig.ran(one, phases?.length ?? 0);
+              return rig.ran(one, phases);
             },
           );
           const upstream = resolve(effect, variant, 'upstream');
-          await rig.settles(one, phases?.length ?? 0);
+          await rig.settles(one, phases);
           return (
-            comparePhases(resolve(effect, variant, 'phases') ?? [], rig.phases(one)) ??
+            comparePhases(phases, rig.phases(one)) ??
             (upstream === undefined ? undefined : compareUpstream(upstream, seen)) ??
             compareClient(expected, client)
           );
@@ -120,18 +120,17 @@ export function responseEffects(protocol: Protocol): void {
       play: async () => {
         const names = rig.names(key);
         const seen = rig.upstream.expect(names, answer(upstreamReply, rig.upstream.port));
+        const ended = expected.phases.split(',').map(() => ({ end: 'closed' }) as const);
         const client = await replay(
           recorded.requests[request] ?? {},
           rig.target,
           names,
           expected.client,
           () => {
-            return (
-              rig.ran(one, expected.phases.split(',').length) && seen.length >= expected.upstreamRequests
-            );
+            return rig.ran(one, ended) && seen.length >= expected.upstreamRequests;
           },
         );
-        await rig.settles(one, expected.phases.split(',').length);
+        await rig.settles(one, ended);
         const phases = rig.phases(one);
         const ran = phases.map(({ phase }) => phase).join(',');
         if (ran !== expected.phases) return `phases: Kong ${expected.phases}; here ${ran}`;

@@ -1,8 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { assembled } from '../../dev/closing.js';
+import type { Telemetry } from '../../src/telemetry/telemetry.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
 import { until } from '../support/until.js';
+import { logLines } from './log-file.js';
 
 export interface InspectProcess {
   /** The latest link, with its token. */
@@ -39,4 +44,24 @@ export async function startInspect(file: string, ...options: string[]): Promise<
       return child.exitCode;
     },
   };
+}
+
+export interface InspectedLog {
+  readonly folder: string;
+  readonly file: string;
+  readonly inspect: InspectProcess;
+  close(): Promise<void>;
+}
+
+/** A log in a folder of its own, and `ping-auth inspect` to read it. */
+export function inspectLog(write: (telemetry: Telemetry) => void): Promise<InspectedLog> {
+  return assembled(async (closing) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ping-auth-inspect-'));
+    closing.add(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'ping-auth.log');
+    writeFileSync(file, logLines(write));
+    const inspect = await startInspect(file);
+    closing.add(() => inspect.end());
+    return { folder, file, inspect, close: () => closing.close() };
+  });
 }

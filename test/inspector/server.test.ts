@@ -1,14 +1,13 @@
 // Who gets to see the log, and what the server lets a browser do.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ERRORS } from '../../src/errors/catalogue.js';
 import type { ExchangeDetail, Update } from '../../src/inspector/wire.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
 import { until } from '../support/until.js';
-import { type InspectProcess, startInspect } from './inspect-process.js';
+import { type InspectedLog, type InspectProcess, inspectLog, startInspect } from './inspect-process.js';
 import { logLines, writeChanged, writeRefused } from './log-file.js';
 
 let folder: string;
@@ -16,22 +15,16 @@ let file: string;
 let inspect: InspectProcess;
 let cookie: string;
 
+let log: InspectedLog;
+
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'ping-auth-inspect-'));
-  file = join(folder, 'ping-auth.log');
-  writeFileSync(
-    file,
-    logLines((to) => {
-      writeChanged(to, 'r-1');
-      writeRefused(to, 'r-2');
-    }),
-  );
-  inspect = await startInspect(file);
+  log = await inspectLog((to) => {
+    writeChanged(to, 'r-1');
+    writeRefused(to, 'r-2');
+  });
+  ({ folder, file, inspect } = log);
 });
-afterAll(async () => {
-  await inspect.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => log?.close());
 
 interface Got {
   readonly status: number;

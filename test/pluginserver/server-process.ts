@@ -72,7 +72,7 @@ export class ServerProcess {
       () => {
         if (lines().length < count) throw new Error(`no ${count} × ${event} in:\n${this.output}`);
       },
-      { timeout: 15_000, interval: 10 },
+      { timeout: 40_000, interval: 10 },
     );
     return lines();
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { Closing } from '../../dev/closing.js';
+import { assembled, type Closing } from '../../dev/closing.js';
 import { type ClientRequest, sendRequest } from '../../dev/http-client.js';
 import { startKong } from '../../dev/kong/start-kong.js';
 import { startPolicyProvider } from '../../dev/policy-provider/server.js';
@@ -27,14 +27,8 @@ export interface ObservedServer {
  * A plugin server in a process of its own with the double of Kong, a policy provider that permits everything unchanged, and an
  * upstream. Its files are compiled one by one, so that V8's count of each is that of the file in `src/`.
  */
-export async function startObservedServer(): Promise<ObservedServer> {
-  const closing = new Closing();
-  try {
-    return await start(closing);
-  } catch (error) {
-    await closing.close();
-    throw error;
-  }
+export function startObservedServer(): Promise<ObservedServer> {
+  return assembled((closing) => start(closing));
 }
 
 async function start(closing: Closing): Promise<ObservedServer> {

@@ -2,7 +2,7 @@ import { parseConfig } from '../../src/config/parse-config.js';
 import type { RequestChanges, ResponseChanges } from '../../src/directives/decision.js';
 import { HeaderList } from '../../src/exchange/header-list.js';
 import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/exchange/http-message.js';
-import type { RequestAnswer, ResponseAnswer } from '../../src/exchange/sideband-message.js';
+import type { RequestAnswer, RequestPayload, ResponseAnswer } from '../../src/exchange/sideband-message.js';
 import type { Gateway, LogValues, RequestReading } from '../../src/gateway/gateway.js';
 import { AccessRun } from '../../src/plugin/access-run.js';
 import { Alarms } from '../../src/plugin/alarms.js';
@@ -105,6 +105,17 @@ export const REQUEST: HttpRequest = {
   sourceIp: '192.0.2.7',
   sourcePort: 40368,
   clientCertificatePem: undefined,
+};
+
+/** What the policy was shown of such a request, as the response phase finds it. */
+export const PAYLOAD: RequestPayload = {
+  source_ip: '192.0.2.7',
+  source_port: 1,
+  method: 'GET',
+  url: 'http://api.example:8000/things',
+  http_version: '1.1',
+  headers: [],
+  body: '',
 };
 
 export const RESPONSE: HttpResponse = {

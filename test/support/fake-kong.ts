@@ -65,3 +65,17 @@ export const GET_REQUEST = {
   'kong.nginx.get_var(ssl_client_raw_cert)': undefined,
   'kong.nginx.get_var(kong_request_id)': 'f386ef04c49c864b7cbe977b439cdb0e',
 } as const;
+
+/** nginx's variables for the same request. */
+export const GET_VARIABLES = {
+  remote_addr: '192.0.2.7',
+  realip_remote_port: 40368,
+  request_method: 'GET',
+  scheme: 'http',
+  host: 'api.example',
+  server_port: 8000,
+  request_uri: '/things?x=1',
+  args: 'x=1',
+  server_protocol: 'HTTP/1.1',
+  kong_request_id: 'f386ef04c49c864b7cbe977b439cdb0e',
+} as const;

@@ -5,13 +5,13 @@ export type Host = 'ping-auth-pluginserver' | 'kong-js-pluginserver';
  * What the stock host cannot do in reasonable time, so that it gets less of it. Its reader puts all chunks of a message
  * together anew for each one that arrives (5 MB: half a minute), and each PDK call is a round trip of its own.
  */
-export const LARGE_BODY_MB: Readonly<Record<Host, number>> = {
-  'ping-auth-pluginserver': 5,
-  'kong-js-pluginserver': 1,
+export const LARGE_BODY_KB: Readonly<Record<Host, number>> = {
+  'ping-auth-pluginserver': 5 * 1024,
+  'kong-js-pluginserver': 300,
 };
 export const MANY_REQUESTS: Readonly<Record<Host, number>> = {
-  'ping-auth-pluginserver': 2000,
-  'kong-js-pluginserver': 200,
+  'ping-auth-pluginserver': 600,
+  'kong-js-pluginserver': 150,
 };
 
 /** Every end-to-end suite runs once for each of these. */

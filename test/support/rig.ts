@@ -1,14 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAuthority } from '../../dev/certificates.js';
-import { Closing } from '../../dev/closing.js';
+import { assembled, type Closing } from '../../dev/closing.js';
 import { type ClientRequest, type ClientResponse, sendRequest } from '../../dev/http-client.js';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import { startKong } from '../../dev/kong/start-kong.js';
 import type { SidebandCall } from '../../dev/policy-provider/call-log.js';
-import { type ProviderProcess, startProviderProcess } from '../../dev/policy-provider/process.js';
 import type { RuleInput } from '../../dev/policy-provider/rules.js';
+import { startPolicyProvider } from '../../dev/policy-provider/server.js';
 import type { ReceivedRequest } from '../../dev/upstream/answers.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import type { Host } from './hosts.js';
@@ -49,34 +49,26 @@ export interface Rig {
   /** PEM of the CA behind the policy provider and Kong's own certificate. */
   readonly ca: string;
   readonly providerUrl: string;
-  /** The policy provider; `end` and `restart` keep its port. */
-  readonly provider: { pid(): number; end(signal?: NodeJS.Signals): Promise<void>; restart(): Promise<void> };
   /** `pid` is 0 while none runs. */
   readonly pluginServer: { pid(): number };
   send(request: ClientRequest): Promise<ClientResponse>;
-  setRules(rules: readonly RuleInput[]): Promise<void>;
+  setRules(rules: readonly RuleInput[]): void;
   /** What reached the upstream, in order. */
   upstreamRequests(): readonly ReceivedRequest[];
-  /** What reached the policy provider, in order. */
-  providerCalls(): Promise<SidebandCall[]>;
+  /** What has reached the policy provider so far, in order. */
+  providerCalls(): readonly SidebandCall[];
   /** Kong's log with the plugin server's output. */
   log(): string;
   /** Forgets upstream requests and provider calls. */
-  clear(): Promise<void>;
+  clear(): void;
   close(): Promise<void>;
 }
 
 /**
  * Starts everything on free ports and a socket in a temporary folder. Whatever fails on the way, what was started is ended.
  */
-export async function startRig(options: RigOptions): Promise<Rig> {
-  const closing = new Closing();
-  try {
-    return await assemble(options, closing);
-  } catch (error) {
-    await closing.close();
-    throw error;
-  }
+export function startRig(options: RigOptions): Promise<Rig> {
+  return assembled((closing) => assemble(options, closing));
 }
 
 async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
@@ -84,23 +76,15 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
   closing.add(() => rmSync(folder, { recursive: true, force: true }));
   const authority = await createAuthority();
   const leaf = await authority.issue();
-  const tls = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
-  writeFileSync(tls.certFile, leaf.cert);
-  writeFileSync(tls.keyFile, leaf.key);
-
   const upstream = await startUpstream();
   closing.add(() => upstream.close());
 
-  let rules = options.rules ?? [];
-  let provider: ProviderProcess;
-  const startProvider = async (port: number) => {
-    provider = await startProviderProcess({ port, secret: RIG_SECRET, tls });
-    await provider.setRules(rules);
-    return provider;
-  };
-  provider = await startProvider(0);
-  closing.add(() => provider.end('SIGKILL'));
-  const providerUrl = provider.url;
+  const provider = await startPolicyProvider({
+    secret: RIG_SECRET,
+    tls: { ...leaf, ca: authority.cert },
+    rules: options.rules ?? [],
+  });
+  closing.add(() => provider.close());
 
   const kong = await startKong({
     conf: {
@@ -111,7 +95,7 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
       ...(await pluginServerConf(options.host, folder, options.pluginServerArgs ?? [])),
       ...options.kong,
     },
-    declarativeConfig: declarativeConfig(options, upstream.url, providerUrl, authority.cert),
+    declarativeConfig: declarativeConfig(options, upstream.url, provider.url, provider.ca),
   });
   closing.add(() => kong.stop());
   // To see why an end-to-end test fails: RIG_LOG=1 npx vitest run test/e2e/…
@@ -129,27 +113,16 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
     kongUrl,
     kongTlsUrl: kong.tlsPort === 0 ? undefined : `https://127.0.0.1:${kong.tlsPort}`,
     ca: authority.cert,
-    providerUrl,
-    provider: {
-      pid: () => provider.pid,
-      end: (signal) => provider.end(signal),
-      restart: async () => {
-        await provider.end('SIGKILL');
-        await startProvider(Number(new URL(providerUrl).port));
-      },
-    },
+    providerUrl: provider.url,
     pluginServer: { pid: () => kong.pid('ping-auth') ?? 0 },
     send: (request) => sendRequest(kongUrl, request),
-    setRules: (wanted) => {
-      rules = wanted;
-      return provider.setRules(wanted);
-    },
+    setRules: (rules) => provider.setRules(rules),
     upstreamRequests: () => upstream.requests,
-    providerCalls: () => provider.calls(),
+    providerCalls: () => [...provider.requests],
     log: () => kong.log.text(),
-    clear: async () => {
+    clear: () => {
       upstream.clear();
-      await provider.clearCalls();
+      provider.clear();
     },
     close: () => closing.close(),
   };

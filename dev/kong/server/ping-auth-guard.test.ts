@@ -38,7 +38,7 @@ interface Landscape {
   get(path?: string): Promise<Response>;
 }
 
-async function landscape(guard: boolean, script: Script = MARKS): Promise<Landscape> {
+async function landscape(guard: boolean, script: Script = MARKS, patience = '30s'): Promise<Landscape> {
   const folder = mkdtempSync(join(tmpdir(), 'guard-'));
   cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
   const upstream: ServerResponse[] = [];
@@ -60,7 +60,7 @@ async function landscape(guard: boolean, script: Script = MARKS): Promise<Landsc
   await listening(join(folder, 'probe.sock'));
   const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
   const kong = await startKong({
-    conf: { prefix: folder, nginx_http_lua_socket_read_timeout: '300ms', ...servers },
+    conf: { prefix: folder, nginx_http_lua_socket_read_timeout: patience, ...servers },
     declarativeConfig: {
       _format_version: '3.0',
       services: [{ name: 's', url, routes: [{ name: 'r', paths: ['/'] }] }],
@@ -122,7 +122,7 @@ test('with the guard, nothing reaches the upstream once the server is killed', a
 });
 
 test('with the guard, a frozen server ends in 503', async () => {
-  const { server, get, upstream } = await landscape(true);
+  const { server, get, upstream } = await landscape(true, MARKS, '1s');
   expect((await get()).status).toBe(200);
   server.kill('SIGSTOP');
   await withheld(await get());

@@ -1,46 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type ProviderProcess, startProviderProcess } from '../../../dev/policy-provider/process.js';
+import { describe, expect, it } from 'vitest';
+import { startPolicyProvider } from '../../../dev/policy-provider/server.js';
 import { FakeTerminal } from '../../../test/support/fake-terminal.js';
+import { SECRET, TOKEN, testCommandSetup } from '../../../test/support/test-command.js';
 import { testCommand } from './command.js';
 
-const SECRET = 'test-command-secret';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const rulesFile = join(root, 'dev/demo/rules.yaml');
 const demoCases = join(root, 'dev/demo/policy-tests.yaml');
-let folder: string;
-let provider: ProviderProcess;
-
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'ping-auth-test-'));
-  provider = await startProviderProcess({ secret: SECRET, rulesFile });
-  writeFileSync(join(folder, 'ca.pem'), provider.ca);
-});
-afterEach(() => provider.clearCalls());
-afterAll(async () => {
-  await provider.end();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const TOKEN = 'Bearer token-of-the-environment';
-
-async function run(...args: string[]) {
-  const terminal = new FakeTerminal({ SECRET, TOKEN, ADA: 'Bearer ada' });
-  const access = ['--service-url', provider.url, '--secret-env', 'SECRET', '--ca', join(folder, 'ca.pem')];
-  await testCommand(terminal).parseAsync([...args, ...access], { from: 'user' });
-  return terminal.result;
-}
-
-/** A file with these cases; the whole text, or the list of cases alone. */
-function file(text: string, name = 'cases.yaml'): string {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-}
-const cases = (text: string) => file(`base_url: https://bank.example\ncases:\n${text}`);
+const setup = testCommandSetup();
+const { run, file, cases } = setup;
 
 describe('ping-auth test of the demo', () => {
   it('passes with its rules', async () => {
@@ -51,9 +21,9 @@ describe('ping-auth test of the demo', () => {
   });
 
   it('fails where the rules are not these', async () => {
-    const empty = await startProviderProcess({ secret: SECRET });
+    const empty = await startPolicyProvider({ secret: SECRET });
     try {
-      writeFileSync(join(folder, 'empty-ca.pem'), empty.ca);
+      writeFileSync(join(setup.folder, 'empty-ca.pem'), empty.ca);
       const terminal = new FakeTerminal({ SECRET });
       const args = [
         '--service-url',
@@ -61,7 +31,7 @@ describe('ping-auth test of the demo', () => {
         '--secret-env',
         'SECRET',
         '--ca',
-        join(folder, 'empty-ca.pem'),
+        join(setup.folder, 'empty-ca.pem'),
       ];
       await testCommand(terminal).parseAsync([demoCases, '--reporter', 'json', ...args], { from: 'user' });
       const report = JSON.parse(terminal.result.stdout) as { cases: { name: string; status: string }[] };
@@ -69,7 +39,7 @@ describe('ping-auth test of the demo', () => {
       expect(passed).toEqual(["other parts of the site are nobody's business"]);
       expect(terminal.result.exitCode).toBe(1);
     } finally {
-      await empty.end();
+      await empty.close();
     }
   });
 
@@ -78,7 +48,7 @@ describe('ping-auth test of the demo', () => {
     expect(stdout.match(/^✓.*?(?= \()/gm)).toEqual(
       ['POST', 'PUT', 'PATCH'].map((m) => `✓ a guest may not ${m}`),
     );
-    expect(await provider.calls()).toHaveLength(3);
+    expect(setup.provider.requests).toHaveLength(3);
     expect(await run(demoCases, '--grep', 'unheard of')).toMatchObject({
       exitCode: 3,
       stderr: expect.stringContaining('none of 11 cases'),
@@ -100,7 +70,7 @@ describe('a request of a case', () => {
     expect: permit
 `);
     expect((await run(path)).exitCode).toBe(0);
-    const [call] = await provider.calls();
+    const [call] = setup.provider.requests;
     expect(call?.payload).toEqual({
       source_ip: '198.51.100.7',
       source_port: 4711,
@@ -125,13 +95,13 @@ describe('a request of a case', () => {
     expect: permit
 `);
     expect(await run(path)).toMatchObject({ exitCode: 0 });
-    const [call] = await provider.calls();
+    const [call] = setup.provider.requests;
     expect(call?.payload).toMatchObject({ client_certificate: { x5c: [expect.any(String)] } });
   });
 
   it('takes the provider and the rules for messages from a kong.yml', async () => {
     const config = (extra: string) =>
-      `{ name: ping-auth, config: { service_url: "${provider.url}", shared_secret: "{vault://env/secret}", secret_header_name: CLIENT-TOKEN, ca_certificate: ${JSON.stringify(provider.ca)}${extra} } }`;
+      `{ name: ping-auth, config: { service_url: "${setup.provider.url}", shared_secret: "{vault://env/secret}", secret_header_name: CLIENT-TOKEN, ca_certificate: ${JSON.stringify(setup.provider.ca)}${extra} } }`;
     const kong = file(
       `services:\n  - { name: a, plugins: [${config('')}] }\n  - { name: b, plugins: [${config(', send_request_body: false')}] }\n`,
       'kong.yml',
@@ -144,7 +114,7 @@ describe('a request of a case', () => {
     expect(terminal.result.stderr).toContain("choose one with --where: 'service a', 'service b'");
     await ask('--where', 'service b');
     expect(terminal.result).toMatchObject({ exitCode: 0 });
-    expect((await provider.calls())[0]?.payload).not.toHaveProperty('body');
+    expect(setup.provider.requests[0]?.payload).not.toHaveProperty('body');
   });
 
   it('takes variables from the environment, and never prints them', async () => {
@@ -157,7 +127,7 @@ describe('a request of a case', () => {
       expect(exitCode).toBe(1);
       expect(stdout).not.toContain('token-of-the-environment');
     }
-    expect(JSON.stringify(await provider.calls())).toContain(TOKEN);
+    expect(JSON.stringify(setup.provider.requests)).toContain(TOKEN);
     expect((await run(path)).stdout).toContain(`header authorization: expected nothing, got \${TOKEN}`);
   });
 });
@@ -227,13 +197,13 @@ describe('what fails', () => {
   });
 
   it('tells apart what could not be asked', async () => {
-    await provider.setRules([{ name: 'down', match: { path: '/down' }, error: { status: 500 } }]);
+    setup.provider.setRules([{ name: 'down', match: { path: '/down' }, error: { status: 500 } }]);
     const text = `  - { name: hoped, request: { url: /down }, expect: permit }
   - { name: expected, request: { url: /down }, expect: { decision: refuse, status: 502, code: provider_failing } }
   - { name: never asked, request: { url: /, method: TRACE }, expect: { decision: refuse, code: method_not_supported } }
 `;
     const { stdout, exitCode } = await run(cases(text), '--reporter', 'json');
-    await provider.setRules([]);
+    setup.provider.setRules([]);
     expect(exitCode).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
@@ -277,125 +247,9 @@ describe('reports for machines', () => {
   });
 
   it('go to a file, and people get theirs', async () => {
-    const output = join(folder, 'report.json');
+    const output = join(setup.folder, 'report.json');
     const { stdout } = await run(mixed(), '--reporter', 'json', '--output', output);
     expect(stdout).toContain('3 cases: 1 passed, 1 failed, 1 skipped');
     expect(JSON.parse(readFileSync(output, 'utf8'))).toMatchObject({ passed: 1, failed: 1, skipped: 1 });
-  });
-});
-
-describe('a file that is not right', () => {
-  it.each([
-    ['cases: [', /cases\.yaml:1:9: /],
-    ['cases: []', /1:1: cases: Too small/],
-    ['- 1', /1:1: expected a mapping/],
-    ['cases: [{ name: a, request: { url: "https://h/" } }]', /1:9: cases\[0\]\.expect: is missing/],
-    [
-      'cases:\n  - name: a\n    wrong: 1\n    request: { url: "https://h/" }\n    expect: permit',
-      /3:5: cases\[0\]\.wrong: is not known here/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/" }, expect: allow }]',
-      /1:52: cases\[0\]\.expect: expected "permit" or "deny" or "refuse"/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: /x }, expect: permit }]',
-      /request\.url: is a path: write an absolute URL, or set base_url/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "ftp://h/" }, expect: permit }]',
-      /request\.url: url is not an absolute http/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/", body: a, json: 1 }, expect: permit }]',
-      /request\.json: write either body or json/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/", headers: { a: {} } }, expect: permit }]',
-      /headers\.a: expected text or number or boolean or a list or null/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/", source_port: 70000 }, expect: permit }]',
-      /source_port: .*65535/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/", client_certificate: no.pem }, expect: permit }]',
-      /client_certificate: cannot be read: ENOENT/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/" }, expect: { decision: permit, status: 200 } }]',
-      /expect\.status: a permit has none/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/" }, expect: { decision: deny, headers: { removed: [a] } } }]',
-      /headers\.removed: a deny has none/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/" }, expect: { decision: permit, body: { paths: { "$.a[": 1 } } } }]',
-      /body\.paths\.\$\.a\[: not a JSONPath/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/" }, expect: { decision: permit, body: { matches: "(" } } }]',
-      /body\.matches: not a regular expression/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/" }, expect: deny, response: {} }]',
-      /response: the policy is not asked about a response/,
-    ],
-    [
-      'cases: [{ name: a, request: { url: "https://h/" }, expect: permit, expect_response: pass }]',
-      /expect_response: there is no response/,
-    ],
-    [
-      `cases:\n  - name: a\n    request: { url: "https://h/\${NOT_SET}" }\n    expect: permit`,
-      /3:16: cases\[0\]\.request\.url: the variable NOT_SET is neither/,
-    ],
-    [
-      `cases: [{ name: a, rows: [{ d: permit }, { d: maybe }], request: { url: "https://h/" }, expect: "\${d}" }]`,
-      /expect: expected .*"refuse".*\(row 2\)/,
-    ],
-    [
-      `defaults: { request: { url: "https://h/\${2}" } }\ncases: [{ name: a, expect: permit }]`,
-      /1:24: defaults\.request\.url: expected \$\{NAME\}/,
-    ],
-  ])('%s', async (text, message) => {
-    const { stderr, exitCode } = await run(file(text));
-    expect(stderr).toMatch(message);
-    expect(stderr).toMatch(/^ping-auth test: /);
-    expect(exitCode).toBe(2);
-  });
-
-  it('is not there', async () => {
-    expect(await run(join(folder, 'none.yaml'))).toMatchObject({
-      exitCode: 2,
-      stderr: expect.stringContaining('ENOENT'),
-    });
-  });
-});
-
-describe('defaults and variables', () => {
-  it('are put together header by header, a body taking the place of another', async () => {
-    const path = file(`base_url: https://bank.example/
-variables: { GREETING: hello, WHO: { name: "\${USER_NAME:-nobody}" } }
-defaults:
-  tags: [all]
-  request: { method: POST, headers: { X-A: "1", X-B: "2" }, json: { a: 1 } }
-cases:
-  - name: own
-    request: { url: /own, headers: { x-a: "3", X-B: null }, body: "\${GREETING} $\${x}" }
-    expect: permit
-  - name: default
-    request: { url: /default, json: "\${WHO}" }
-    expect: permit
-`);
-    expect(await run(path, '--tag', 'all', '--jobs', '1')).toMatchObject({ exitCode: 0 });
-    const [own, other] = await provider.calls();
-    expect(own?.payload).toMatchObject({
-      url: 'https://bank.example:443/own',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: what an escaped one becomes
-      body: 'hello ${x}',
-      headers: [{ 'content-length': '10' }, { host: 'bank.example' }, { 'x-a': '3' }],
-    });
-    expect(other?.payload).toMatchObject({ body: '{"name":"nobody"}' });
   });
 });
