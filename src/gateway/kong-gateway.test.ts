@@ -153,11 +153,11 @@ describe('reading the request', () => {
     }
   });
 
-  it.each([0.9, 1.15, 1.2])('refuses a client that speaks HTTP %d, which nginx takes', async (version) => {
+  it.each([0.9, 0, undefined])('refuses a client that speaks HTTP %s, which nginx takes', async (version) => {
     const fake = fakeKong({ ...GET_REQUEST, 'kong.request.get_http_version': version });
     await expect(new KongGateway(fake.kong, false).readRequest(LIMITS)).rejects.toMatchObject({
       code: 'request_unreadable',
-      detail: `HTTP version ${version} is none of 1.0, 1.1, 2`,
+      detail: 'HTTP version is none of 1.0, 1.1, 2',
     });
   });
 });

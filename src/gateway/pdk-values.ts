@@ -26,16 +26,18 @@ export function requiredInteger(value: unknown, call: string): number {
 }
 
 /**
- * Kong gives the version as a number: 1, 1.1 or 2. nginx also takes `HTTP/1.15` from a client, and a request line without any
- * for 0.9 (seen on a running Kong); these are the client's doing.
- * @throws PingAuthError `request_unreadable` for another number
+ * Kong gives the version as a number: 1, 1.1 or 2. nginx also takes `HTTP/1.15` from a client, for which Kong has none, and a
+ * request line without any for 0.9 (seen on a running Kong); these are the client's doing.
+ * @throws PingAuthError `request_unreadable` for another number, and for none
  */
 export function httpVersion(value: unknown, call: string): string {
   if (value === 1) return '1.0';
   if (value === 1.1) return '1.1';
   if (value === 2 || value === 3) return String(value);
-  if (typeof value !== 'number') throw unexpected(call, value);
-  throw new PingAuthError('request_unreadable', { detail: `HTTP version ${value} is none of 1.0, 1.1, 2` });
+  if (typeof value === 'number' || value === undefined || value === null || value === '') {
+    throw new PingAuthError('request_unreadable', { detail: 'HTTP version is none of 1.0, 1.1, 2' });
+  }
+  throw unexpected(call, value);
 }
 
 /** Names in lower case, as Kong gives them; every value of a repeated header is a field of its own. */
