@@ -382,7 +382,7 @@ return {
             allow_upgrade = {
               type = "boolean",
               default = false,
-              description = "Whether protocol upgrades such as WebSocket are let through once the request is permitted. Kong skips the response phase for them: what follows is not filtered.",
+              description = "Whether protocol upgrades such as WebSocket are let through once the request is permitted. Kong skips the response phase for a request that asks for a WebSocket: whatever the upstream answers, a plain 200 too, goes out unfiltered.",
             },
           },
         },

@@ -267,7 +267,7 @@ export const ERRORS = {
   ),
   directive_invalid: badGateway(
     'The answer asks for something that must not be sent on (header, URL, method, status)',
-    'correct the policy: the detail in the log names what it asked for',
+    'correct the policy: the detail of the decision line (log_level = info, or --log-file) names what it asked for',
     'error',
   ),
   client_gone: entry(

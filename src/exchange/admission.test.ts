@@ -62,6 +62,14 @@ describe('before the policy is asked', () => {
     },
   );
 
+  it('a control character in a header is refused: Kong would send on something else', () => {
+    const value = (text: string) => verdict({ headers: [['x-role', text]] });
+    for (const code of [1, 8, 10, 11, 31, 127]) {
+      expect(value(`admin${String.fromCharCode(code)}`)).toBe('400 request_unreadable');
+    }
+    expect(value('a\tb, "c" ü \udcff')).toBe('admitted');
+  });
+
   it('HTTP/2 is refused unless it is allowed', () => {
     expect(verdict({ httpVersion: '2' })).toBe('400 http2_not_allowed');
     expect(verdict({ httpVersion: '2.0' })).toBe('400 http2_not_allowed');

@@ -42,7 +42,7 @@ export function admitRequest(
   checkHttpVersion(httpVersion, settings.allow_http2);
   if (!settings.allow_upgrade && asksForUpgrade(headers)) throw new PingAuthError('upgrade_not_allowed');
   checkRequestUrl(request.url);
-  checkOneLineHeaders(headers);
+  checkHeaders(headers);
   checkConnection(headers);
 }
 
@@ -70,16 +70,21 @@ function asksForUpgrade(headers: HeaderList): boolean {
     .some((protocol) => !['', 'h2c'].includes(protocol.trim().toLowerCase()));
 }
 
+/** What nginx takes from a client, and no header value may have; all but the tab. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
+
 /**
- * Where Kong holds responses back, it asks the upstream with a copy of the request's headers, and nginx has one slot for each of
- * these: the last line goes out, whatever the policy decided by the others (seen on a running Kong). All of them are headers
- * that may stand once.
+ * Where Kong holds responses back, it asks the upstream with a copy of the request's headers, which differs from what the
+ * policy was shown (seen on a running Kong): of several lines of a header that nginx keeps once the last goes out, and a
+ * control character goes out as `%0B`. All of these headers may stand once, and no value may have such a character.
  */
-function checkOneLineHeaders(headers: HeaderList): void {
+function checkHeaders(headers: HeaderList): void {
   if (headers.getAll('host').length > 1) throw unreadable('several Host headers');
   for (const [name, value] of headers.fields) {
     if (isOneLineInRequest(name) && headers.get(name) !== value && !isReservedInRequest(name))
       throw unreadable(`several lines of ${name}, of which Kong would send on the last one alone`);
+    if (CONTROL_CHARACTER.test(value)) throw unreadable(`a control character in ${name}`);
   }
 }
 

@@ -84,7 +84,7 @@ export const ADMISSION_FIELDS = {
   }),
   allow_upgrade: flag({
     description:
-      'Whether protocol upgrades such as WebSocket are let through once the request is permitted. Kong skips the response phase for them: what follows is not filtered.',
+      'Whether protocol upgrades such as WebSocket are let through once the request is permitted. Kong skips the response phase for a request that asks for a WebSocket: whatever the upstream answers, a plain 200 too, goes out unfiltered.',
     default: false,
   }),
 } as const;
