@@ -192,7 +192,8 @@ test('a full queue of the socket refuses the connection', async () => {
   cleanUps.push(() => rmSync(folder, { recursive: true }));
   const child = spawn(process.execPath, ['-e', FULL, join(folder, 's')]);
   cleanUps.push(() => child.kill('SIGKILL'));
-  await until('it listens', () => existsSync(join(folder, 's')));
+  // Not when the file is there: that is a moment before.
+  await once(child.stdout, 'data');
   const pool = new ConnectionPool(join(folder, 's'));
   cleanUps.push(() => pool.destroy());
   await expect(Promise.all(Array.from({ length: 9 }, () => pool.take()))).rejects.toThrow(

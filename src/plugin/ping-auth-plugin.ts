@@ -5,7 +5,7 @@ import { AccessRun } from './access-run.js';
 import { type PhaseEvent, type PluginHost, STOCK_HOST } from './host.js';
 import { type Instance, startInstance } from './instance.js';
 import { ResponseRun } from './response-run.js';
-import { processShared, type Shared } from './runtime.js';
+import { processShared, Shared } from './runtime.js';
 
 /** For the host that tells nothing about its events. */
 const NO_EVENT: PhaseEvent = {};
@@ -22,11 +22,12 @@ export class PingAuthPlugin {
   /**
    * @param config the admin's configuration with Kong's additions. An invalid one does not throw: Kong could not be told
    *   why, so the instance logs it once and refuses every request.
-   * @param shared what it has in common with all instances of the process
+   * @param shared a `Shared`, in place of what all instances of the process have in common. Not named by its type: this one
+   *   is published, and must not reach other packages' types
    */
-  constructor(config: unknown, host: PluginHost = STOCK_HOST, shared: Shared = processShared()) {
+  constructor(config: unknown, host: PluginHost = STOCK_HOST, shared?: object) {
     this.#host = host;
-    this.#instance = startInstance(config, host, shared);
+    this.#instance = startInstance(config, host, shared instanceof Shared ? shared : processShared());
   }
 
   /** Asks the policy about the request. Comes back only when the request may go on to the upstream. */

@@ -28,12 +28,18 @@ export function byteBudget(): ByteBudget {
 }
 
 /** What all instances of a process share. */
-export interface Shared {
+export class Shared {
   readonly telemetry: Telemetry;
   readonly budget: ByteBudget;
   readonly sideband: SidebandRuntime;
+
+  constructor(telemetry: Telemetry, budget: ByteBudget, sideband: SidebandRuntime) {
+    this.telemetry = telemetry;
+    this.budget = budget;
+    this.sideband = sideband;
+  }
 }
 
 export function processShared(): Shared {
-  return { telemetry: telemetry(), budget, sideband: PROCESS_RUNTIME };
+  return new Shared(telemetry(), budget, PROCESS_RUNTIME);
 }

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
 import { ByteBudget } from '../../plugin/byte-budget.js';
 import { PingAuthPlugin } from '../../plugin/ping-auth-plugin.js';
-import type { Shared } from '../../plugin/runtime.js';
+import { Shared } from '../../plugin/runtime.js';
 import { InstanceRegistry } from '../../pluginserver/instance-registry.js';
 import { InstanceTable, LocalInstances } from '../../pluginserver/instances.js';
 import { DEFAULTS, type ServerLogger } from '../../pluginserver/options.js';
@@ -81,7 +81,7 @@ function sharedWith(provider: Server): Shared {
     // undici expects no answer before its question is out.
     setImmediate(() => callback(null, end));
   });
-  return { telemetry: SILENT_TELEMETRY, budget: new ByteBudget(), sideband };
+  return new Shared(SILENT_TELEMETRY, new ByteBudget(), sideband);
 }
 
 function createHost(shared: Shared): PluginHost {
