@@ -6,7 +6,14 @@ import { type Landscape, type Phase, startLandscape } from './landscape.js';
 import { judge } from './load.js';
 
 /** A few requests and a short while for each; `npm run faults` takes its time. */
-const SHORT: CampaignOptions = { concurrency: 12, lastsMs: 400, delayMs: 80, burst: 300, recoveryMs: 25_000 };
+const SHORT: CampaignOptions = {
+  concurrency: 12,
+  lastsMs: 400,
+  delayMs: 80,
+  burst: 160,
+  recoveryMs: 25_000,
+  streak: 25,
+};
 
 /** Not here: what waits for deadlines of seconds, and what needs Linux's prlimit. */
 const CHOSEN: readonly (readonly [string, Phase])[] = [
@@ -31,7 +38,7 @@ describe('under load, with a fault, nothing passes that the policy did not let p
     if (fault === undefined) throw new Error(`there is no fault ${name}`);
     const report = await runFault(landscape, fault, phase, SHORT);
     expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0, kongLeaks: 0 });
-    expect(report.good).toBeGreaterThan(50);
+    expect(report.good).toBeGreaterThan(40);
     expect(report.recoveredMs, 'it came back').toBeDefined();
   });
 });

@@ -25,6 +25,8 @@ export interface CampaignOptions {
   readonly burst: number;
   /** After this time without recovery the fault counts as not survived. */
   readonly recoveryMs: number;
+  /** So many good answers in a row, to requests that began after the fault, are a recovery. */
+  readonly streak: number;
 }
 
 /** What one fault in one phase did. */
@@ -47,9 +49,6 @@ export interface FaultReport {
   readonly recoveredMs: number | undefined;
 }
 
-/** So many good answers in a row, to requests that began after the fault, are a recovery. */
-const STREAK = 50;
-
 let runs = 0;
 
 /** Injects one fault under load. */
@@ -71,14 +70,14 @@ export async function runFault(
   });
   let recoveredMs: number | undefined;
   try {
-    if ((await streakAfter(load, 0, options.recoveryMs)) === undefined) {
+    if ((await streakAfter(load, 0, options)) === undefined) {
       throw new Error(
         `nothing works before the fault "${fault.name}": ${JSON.stringify(load.answers.slice(-3))}`,
       );
     }
     await fault.inject({ landscape, load, phase, ...options });
     const lifted = performance.now();
-    const start = await streakAfter(load, lifted, options.recoveryMs);
+    const start = await streakAfter(load, lifted, options);
     recoveredMs = start === undefined ? undefined : start - lifted;
   } finally {
     await load.stop();
@@ -89,8 +88,12 @@ export async function runFault(
 }
 
 /** When the first of many good answers in a row began that were asked for after `since`; undefined when it takes too long. */
-async function streakAfter(load: Load, since: number, withinMs: number): Promise<number | undefined> {
-  const deadline = performance.now() + withinMs;
+async function streakAfter(
+  load: Load,
+  since: number,
+  { recoveryMs, streak: wanted }: CampaignOptions,
+): Promise<number | undefined> {
+  const deadline = performance.now() + recoveryMs;
   let seen = 0;
   let streak: Answer[] = [];
   while (performance.now() < deadline) {
@@ -98,7 +101,7 @@ async function streakAfter(load: Load, since: number, withinMs: number): Promise
       const answer = load.answers[seen];
       if (answer === undefined || answer.begun < since) continue;
       streak = answer.verdict === 'good' ? [...streak, answer] : [];
-      if (streak.length === STREAK) return Math.min(...streak.map(({ begun }) => begun));
+      if (streak.length === wanted) return Math.min(...streak.map(({ begun }) => begun));
     }
     await pause(5);
   }

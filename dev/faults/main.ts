@@ -59,6 +59,7 @@ const options: CampaignOptions = {
   delayMs: flags.delay,
   burst: flags.burst,
   recoveryMs: 30_000,
+  streak: 50,
 };
 if (!existsSync(BUNDLE)) throw new Error('the plugin server is not built: npm run build');
 

@@ -25,7 +25,7 @@ describe.each(HOSTS)('many at once under %s', (host) => {
 
   it.each([
     ['state', MANY_REQUESTS[host]],
-    ['request', MANY_REQUESTS[host] / 3],
+    ['request', MANY_REQUESTS[host] / 4],
   ])(
     '%s: of %i requests, 40 at once, none gets what belongs to another',
     async (kept, count) => {

@@ -6,7 +6,7 @@ import { type Rig, startRig } from '../support/rig.js';
 import { shownHeaders } from '../support/seen.js';
 import { until } from '../support/until.js';
 
-const COUNT = 100;
+const COUNT = 60;
 
 const FILTER: RuleInput[] = [
   {
@@ -30,9 +30,9 @@ describe.each(HOSTS)('a plugin server that is killed under %s', (host) => {
 
   // Most requests wait for the decision of the slow phase when the server dies.
   it.each([
-    ['request', 40],
-    ['response', 20],
-  ] as const)('in the middle of 100 requests, %s calls slow: nothing passes', async (phase, calls) => {
+    ['request', 25],
+    ['response', 12],
+  ] as const)('in the middle of 60 requests, %s calls slow: nothing passes', async (phase, calls) => {
     rig.setRules([{ name: 'take time', match: { phase }, delay_ms: 150 }, ...FILTER]);
     expect((await rig.send({ path: '/profile' })).status).toBe(200);
     rig.clear();

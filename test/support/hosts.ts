@@ -10,8 +10,8 @@ export const LARGE_BODY_KB: Readonly<Record<Host, number>> = {
   'kong-js-pluginserver': 300,
 };
 export const MANY_REQUESTS: Readonly<Record<Host, number>> = {
-  'ping-auth-pluginserver': 600,
-  'kong-js-pluginserver': 150,
+  'ping-auth-pluginserver': 400,
+  'kong-js-pluginserver': 120,
 };
 
 /** Every end-to-end suite runs once for each of these. */

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { PdkError } from '../pdk/lua-values.js';
 import { PDK } from '../pdk/pdk.js';
 import { checkPhase, type PdkCall } from '../pdk/pdk-method.js';
@@ -85,7 +86,7 @@ export class ProtobufClient implements PluginClient {
     checkPhase(method, call.ctx.phase);
     const result = await method.run(call, args);
     try {
-      connection.socket.write(frame(encodeReply(name, result)));
+      writeTogether(connection.socket, frame(encodeReply(name, result)));
     } catch (error) {
       if (error instanceof ReplyTypeError) throw new PdkError(error.message);
       throw error;
@@ -120,4 +121,11 @@ export class ProtobufClient implements PluginClient {
       throw error;
     }
   }
+}
+
+/** In one write with all that is written before the event loop turns. Calls that came together are answered so; a write is dear. */
+function writeTogether(socket: Socket, bytes: Buffer): void {
+  socket.cork();
+  socket.write(bytes);
+  process.nextTick(() => socket.uncork());
 }
