@@ -19,6 +19,9 @@ export const RIG_SECRET = 'rig-shared-secret-9f27c1';
 
 type Config = Readonly<Record<string, unknown>>;
 
+/** Tests come with their first request before the server is warm; a hundred servers would take their warm-ups' time from one another. */
+const COLD = ['--no-warm-up'];
+
 export interface RouteOptions {
   readonly paths: readonly string[];
   /** Over the rig's configuration. */
@@ -37,7 +40,7 @@ export interface RigOptions {
   readonly routes?: readonly RouteOptions[];
   /** kong.conf. */
   readonly kong?: KongConf;
-  /** Further arguments for our plugin server. */
+  /** Further arguments for our plugin server; without any, it is started cold. */
   readonly pluginServerArgs?: readonly string[];
 }
 
@@ -92,7 +95,7 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
       prefix: folder,
       ssl_cert: leaf.cert,
       ssl_cert_key: leaf.key,
-      ...(await pluginServerConf(options.host, folder, options.pluginServerArgs ?? [])),
+      ...(await pluginServerConf(options.host, folder, options.pluginServerArgs ?? COLD)),
       ...options.kong,
     },
     declarativeConfig: declarativeConfig(options, upstream.url, provider.url, provider.ca),
