@@ -7,7 +7,12 @@ import { Command } from 'commander';
 const { minutes, factor } = new Command('fuzz')
   .description('Runs test/fuzz with random seeds until the time is up; ends with 1 at the first failure.')
   .option('--minutes <n>', 'how long', Number, 5)
-  .option('--factor <n>', 'so many times the runs of the test command in one round', Number, 10)
+  .option(
+    '--factor <n>',
+    'so many times the runs that the tests name in one round; the test command makes half of them',
+    Number,
+    10,
+  )
   .parse()
   .opts<{ minutes: number; factor: number }>();
 
