@@ -2,13 +2,15 @@ import { until } from '../../test/support/until.js';
 import { smallRequest } from '../kong/bench-request.js';
 import { openProtobufSides } from '../kong/protobuf-side.js';
 import { load } from '../support/load.js';
-import { cpuMs, startOurs } from '../support/plugin-servers.js';
+import { cpuMs, rssMb, startOurs } from '../support/plugin-servers.js';
 import { benchConfig, type ProviderAddress } from '../support/provider.js';
 
 /** How a server that has just started fares when many clients come at once. Times in milliseconds. */
 export interface FirstWave {
   /** CPU from the start of the process until it rests. */
   readonly startCpu: number;
+  /** Resident memory then, megabytes. */
+  readonly rss: number;
   /** The first request of each client: CPU of the server for all of them, and how long they took. */
   readonly cpu: number;
   readonly p50: number;
@@ -36,12 +38,14 @@ export async function firstWave(provider: ProviderAddress, args: readonly string
       restful = startCpu - before < RESTING_MS ? restful + 1 : 0;
       return restful === LOOKS;
     });
+    const rss = rssMb(server.pid);
     const sides = await openProtobufSides(server.socket, benchConfig(provider), CLIENTS);
     const wave = await load(sides, GET, 0, server.pid);
     const next = await load(sides, GET, 1000, server.pid);
     for (const side of sides) side.close();
     return {
       startCpu,
+      rss,
       cpu: wave.cpu * wave.requests,
       p50: wave.p50,
       max: wave.max,

@@ -78,7 +78,7 @@ printTable(
   ],
   (['with', 'without'] as const).map((name) => [
     name,
-    ...(['startCpu', 'cpu', 'p50', 'max', 'nextP50', 'nextP99'] as const).map((figure) =>
+    ...(['startCpu', 'rss', 'cpu', 'p50', 'max', 'nextP50', 'nextP99'] as const).map((figure) =>
       digits(median(waves[name].map((wave) => wave[figure]))),
     ),
   ]),

@@ -69,7 +69,7 @@ describe('the curl lines of docker-compose.yml', () => {
     '$path $header: $promise',
     async ({ path, header, promise }) => {
       const [name = '', value = ''] = header?.split(': ') ?? [];
-      rig.clear();
+      await rig.clear();
       const { status } = await rig.send({ path, ...(header !== undefined && { headers: [[name, value]] }) });
       const [upstream] = rig.upstreamRequests();
       if (promise.startsWith('denied')) {

@@ -58,7 +58,7 @@ describe.each(HOSTS)('acceptance under %s', (host) => {
 
     /** What the response call carried, and nothing of the other kind. */
     async function expectKept(): Promise<void> {
-      const [, response] = rig.providerCalls();
+      const [, response] = await rig.providerCalls();
       expect(response?.payload).toHaveProperty(kept);
       expect(response?.payload).not.toHaveProperty(kept === 'state' ? 'request' : 'state');
     }

@@ -35,7 +35,7 @@ describe.each(HOSTS)('bodies under %s', (host) => {
     expect(got.body.equals(body)).toBe(true);
     // nginx names the charset of a text that does not say it.
     expect(got.header('content-type')?.replace('; charset=UTF-8', '')).toBe(type);
-    expect(rig.providerCalls().map(({ phase, decision }) => [phase, decision])).toEqual([
+    expect((await rig.providerCalls()).map(({ phase, decision }) => [phase, decision])).toEqual([
       ['request', 'permit'],
       ['response', 'answer'],
     ]);
@@ -43,15 +43,15 @@ describe.each(HOSTS)('bodies under %s', (host) => {
 
   it('a text body is shown to the policy in both calls, a binary one in none', async () => {
     await rig.send({ method: 'POST', path: '/mirror', body: testText(50_000) });
-    const text = rig.providerCalls();
+    const text = await rig.providerCalls();
     expect(text.map(({ payload }) => payload)).toMatchObject([
       { body: testText(50_000).toString() },
       { body: testText(50_000).toString() },
     ]);
-    rig.clear();
+    await rig.clear();
     const headers = [['Content-Type', 'image/png']] as const;
     await rig.send({ method: 'POST', path: '/mirror', headers, body: testBytes(50_000) });
-    const binary = rig.providerCalls();
+    const binary = await rig.providerCalls();
     expect(binary).toHaveLength(2);
     for (const { payload } of binary) expect(payload).not.toHaveProperty('body');
   });
@@ -60,7 +60,7 @@ describe.each(HOSTS)('bodies under %s', (host) => {
     const got = await rig.send({ path: '/gzip' });
     expect(got.header('content-encoding')).toBe('gzip');
     expect(gunzipSync(got.body)).toEqual(testText(2000));
-    const [, response] = rig.providerCalls();
+    const [, response] = await rig.providerCalls();
     expect(response?.payload).toMatchObject({ body: testText(2000).toString() });
   });
 

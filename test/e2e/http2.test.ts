@@ -20,7 +20,7 @@ describe.each(HOSTS)('HTTP/2 clients under %s', (host) => {
   it('400 by default, without any call', async () => {
     expect((await sendHttp2(rig, '/profile')).status).toBe(400);
     expect(rig.upstreamRequests()).toEqual([]);
-    expect(rig.providerCalls()).toEqual([]);
+    expect(await rig.providerCalls()).toEqual([]);
   });
 
   it('with allow_http2 both phases run, and the policy is told 1.1', async () => {
@@ -28,7 +28,7 @@ describe.each(HOSTS)('HTTP/2 clients under %s', (host) => {
     expect(got.status).toBe(200);
     expect(got.headers['x-internal']).toBeUndefined();
     expect(got.body).toContain('Ada');
-    const calls = rig.providerCalls();
+    const calls = await rig.providerCalls();
     expect(calls.map(({ payload }) => payload)).toMatchObject([
       { http_version: '1.1' },
       { http_version: '1.1' },

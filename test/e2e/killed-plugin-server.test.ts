@@ -33,9 +33,9 @@ describe.each(HOSTS)('a plugin server that is killed under %s', (host) => {
     ['request', 25],
     ['response', 12],
   ] as const)('in the middle of 60 requests, %s calls slow: nothing passes', async (phase, calls) => {
-    rig.setRules([{ name: 'take time', match: { phase }, delay_ms: 150 }, ...FILTER]);
+    await rig.setRules([{ name: 'take time', match: { phase }, delay_ms: 150 }, ...FILTER]);
     expect((await rig.send({ path: '/profile' })).status).toBe(200);
-    rig.clear();
+    await rig.clear();
 
     const victim = rig.pluginServer.pid();
     const all = inParallel(COUNT, COUNT, async (i) => {
@@ -49,14 +49,14 @@ describe.each(HOSTS)('a plugin server that is killed under %s', (host) => {
         return { id: `r${i}`, got: undefined };
       }
     });
-    const waiting = () => rig.providerCalls().filter((call) => call.phase === phase).length >= calls;
+    const waiting = async () =>
+      (await rig.providerCalls()).filter((call) => call.phase === phase).length >= calls;
     await until('enough calls are waiting', waiting);
     process.kill(victim, 'SIGKILL');
     const answers = await all;
 
     const permitted = new Set(
-      rig
-        .providerCalls()
+      (await rig.providerCalls())
         .filter((call) => call.phase === 'request' && call.decision === 'permit')
         .map((call) => shownHeaders(call).find(([name]) => name === 'x-test-id')?.[1]),
     );

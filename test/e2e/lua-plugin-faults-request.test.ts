@@ -64,7 +64,7 @@ describe.each(HOSTS)('requests under %s', (host) => {
     const many = Array.from({ length: 150 }, (_, i): [string, string] => [`X-N-${i}`, `${i}`]);
     const got = await rig.send({ path: '/headers-120', headers: many });
     expect(got.status).toBe(200);
-    const [call] = rig.providerCalls();
+    const [call] = await rig.providerCalls();
     const shown = shownHeaders(call).filter(([name]) => name.startsWith('x-n-'));
     expect(shown).toHaveLength(150);
     const [reached] = rig.upstreamRequests();
@@ -76,7 +76,7 @@ describe.each(HOSTS)('requests under %s', (host) => {
   it('150 query arguments: the policy is shown the raw query, whole', async () => {
     const query = Array.from({ length: 150 }, (_, i) => `a${i}=%2f+${i}&flag${i}`).join('&');
     await rig.send({ path: `/query?${query}` });
-    const [call] = rig.providerCalls();
+    const [call] = await rig.providerCalls();
     expect(call?.payload).toMatchObject({ url: `${rig.kongUrl}/query?${query}` });
     expect(rig.upstreamRequests()[0]?.url).toBe(`/query?${query}`);
   });
@@ -91,7 +91,7 @@ describe.each(HOSTS)('requests under %s', (host) => {
         headers: [['Content-Type', 'text/plain']],
         body,
       });
-      const [call] = rig.providerCalls();
+      const [call] = await rig.providerCalls();
       expect(call?.payload).toMatchObject({ body: body.toString() });
       expect(got.body.equals(body)).toBe(true);
     },
@@ -100,7 +100,7 @@ describe.each(HOSTS)('requests under %s', (host) => {
   it('a body over the limit: 413 before any call', async () => {
     const got = await rig.send({ method: 'POST', path: '/small-limit/x', body: testText(20_001) });
     expect(got.status).toBe(413);
-    expect(rig.providerCalls()).toEqual([]);
+    expect(await rig.providerCalls()).toEqual([]);
     expect(rig.upstreamRequests()).toEqual([]);
     const fits = await rig.send({ method: 'POST', path: '/small-limit/x', body: testText(20_000) });
     expect(fits.status).toBe(200);
@@ -134,7 +134,7 @@ describe.each(HOSTS)('requests under %s', (host) => {
   it('a method that nginx does not know: 501, and neither policy nor upstream hears of it', async () => {
     const got = await rig.send({ method: 'FOO', path: '/method' });
     expect(got.status).toBe(501);
-    expect(rig.providerCalls()).toEqual([]);
+    expect(await rig.providerCalls()).toEqual([]);
     expect(rig.upstreamRequests()).toEqual([]);
   });
 });

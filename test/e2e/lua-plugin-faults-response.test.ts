@@ -74,7 +74,7 @@ describe.each(HOSTS)('responses under %s', (host) => {
     expect(got.all('content-length')).toEqual([]);
     expect(got.all('transfer-encoding')).toEqual([]);
     expect(got.header('x-upstream')).toBe('empty');
-    expect(rig.providerCalls().map(({ phase }) => phase)).toEqual(['request', 'response']);
+    expect((await rig.providerCalls()).map(({ phase }) => phase)).toEqual(['request', 'response']);
   });
 
   it('the upstream is asked not to compress, so that the policy can read', async () => {

@@ -125,7 +125,7 @@ describe.each(HOSTS)('MCP under %s', (host) => {
         expect(method).not.toBe('GET');
         expect(Object.keys(headers).join()).not.toMatch(/mcp-(method|name)/);
       }
-      const calls = rig.providerCalls().filter(({ phase }) => phase === 'request');
+      const calls = (await rig.providerCalls()).filter(({ phase }) => phase === 'request');
       expect(calls.length).toBeGreaterThan(6);
     },
   );
@@ -149,14 +149,14 @@ describe.each(HOSTS)('MCP under %s', (host) => {
     expect([got.status, got.header('content-type')]).toEqual([400, 'application/json']);
     const { error, id: known } = got.json() as { error: { code: number }; id?: string };
     expect([error.code, known]).toEqual([code, id]);
-    expect(rig.providerCalls()).toEqual([]);
+    expect(await rig.providerCalls()).toEqual([]);
     expect(servers.stream?.received().length).toBe(before);
   });
 
   it('a stream is not offered', async () => {
     const got = await rig.send({ path: '/stream', headers: [['Accept', 'text/event-stream']] });
     expect([got.status, got.header('allow')]).toEqual([405, 'POST, DELETE, OPTIONS']);
-    expect(rig.providerCalls()).toEqual([]);
+    expect(await rig.providerCalls()).toEqual([]);
   });
 
   it('the headers of a client go on as they came', async () => {
@@ -172,7 +172,7 @@ describe.each(HOSTS)('MCP under %s', (host) => {
     );
     expect(got.text()).toBe(body);
     expect(rig.upstreamRequests()[0]?.headers).toEqual(expect.arrayContaining([headers[1]]));
-    const [asked] = rig.providerCalls();
+    const [asked] = await rig.providerCalls();
     expect(asked?.payload).toMatchObject({
       headers: expect.arrayContaining([{ 'mcp-name': 'other_tool' }]),
     });
@@ -191,11 +191,11 @@ describe.each(HOSTS)('MCP under %s', (host) => {
       expect([got.status, got.json()]).toMatchObject([502, { id: 'c1', error: { code: -32603 } }]);
       expect(got.text()).not.toContain('4711');
     }
-    expect(rig.providerCalls().map(({ phase }) => phase)).not.toContain('response');
+    expect((await rig.providerCalls()).map(({ phase }) => phase)).not.toContain('response');
   });
 
   it('a denied response reaches the agent as an error, whole and with nothing of it', async () => {
-    rig.setRules([
+    await rig.setRules([
       {
         name: 'not this one',
         match: { phase: 'response' },
@@ -220,7 +220,7 @@ describe.each(HOSTS)('MCP under %s', (host) => {
       ]);
       expect(got.all('content-length')).toEqual([String(got.body.length)]);
     }
-    rig.setRules(RULES);
+    await rig.setRules(RULES);
   });
 
   it('monitor mode changes nothing and says what it would have done', async () => {
@@ -268,7 +268,7 @@ describe('MCP with the access phase only', () => {
     await agent.close();
     expect(server.received().map(({ method }) => method)).toContain('GET');
     expect(server.ran()).toEqual(['read_customer']);
-    const methods = rig.providerCalls().map(({ payload }) => (payload as { method: string }).method);
+    const methods = (await rig.providerCalls()).map(({ payload }) => (payload as { method: string }).method);
     expect(methods).toContain('GET');
   });
 });

@@ -9,9 +9,9 @@ it.each(HOSTS)('a header named __proto__ reaches no upstream without a permit un
   const rig = await startRig({ host });
   try {
     expect((await rig.send({ path: '/before' })).status).toBe(200);
-    rig.clear();
+    await rig.clear();
     const got = await rig.send({ path: '/proto', headers: [['__proto__', 'x']] });
-    const permitted = rig.providerCalls().filter(({ decision }) => decision === 'permit').length;
+    const permitted = (await rig.providerCalls()).filter(({ decision }) => decision === 'permit').length;
     expect(rig.upstreamRequests().length).toBeLessThanOrEqual(permitted);
     if (host === 'kong-js-pluginserver') expect(got.status).toBe(503);
     await until('the host serves', async () => (await rig.send({ path: '/after' })).status === 200);

@@ -100,8 +100,8 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
   afterAll(() => rig?.close());
   beforeEach(() => rig.clear());
 
-  const shown = () =>
-    rig.providerCalls().map(({ phase, payload }) => [phase, (payload as { body?: string }).body]);
+  const shown = async () =>
+    (await rig.providerCalls()).map(({ phase, payload }) => [phase, (payload as { body?: string }).body]);
 
   /** Waits until the log says from there on, of a request and of a response, that the body was not shown for that reason. */
   const sayNotShown = (start: number, reason: string) =>
@@ -126,7 +126,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
 
     it.each(readable)('request, %s: shown, and as it came to the upstream', async (_what, headers, body) => {
       expect((await post('/status/204', headers, body)).status).toBe(204);
-      expect(shown()[0]).toEqual(['request', TEXT]);
+      expect((await shown())[0]).toEqual(['request', TEXT]);
       const [reached] = rig.upstreamRequests();
       expect(reached?.bodySha256).toBe(sha256(body));
       const names = headers.map(([name]) => name.toLowerCase());
@@ -139,7 +139,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
     it.each(readable)('response, %s: shown, and as it came to the client', async (_what, headers, body) => {
       const got = await get(headers, body);
       expect(got.status).toBe(200);
-      expect(shown()[1]).toEqual(['response', TEXT]);
+      expect((await shown())[1]).toEqual(['response', TEXT]);
       expect(got.body.equals(body)).toBe(true);
       const sent = headers.find(([name]) => name === 'Content-Encoding')?.[1];
       expect(got.headers['content-encoding']).toBe(sent);
@@ -164,7 +164,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
 
     it.each(unreadable)('request, %s: %i, nobody is asked', async (_what, status, headers, body) => {
       const got = await post('/open/status/204', headers, body);
-      expect([got.status, rig.upstreamRequests(), rig.providerCalls()]).toEqual([status, [], []]);
+      expect([got.status, rig.upstreamRequests(), await rig.providerCalls()]).toEqual([status, [], []]);
       await until('request_body_unreadable', () => rig.log().includes('request_body_unreadable'));
     });
 
@@ -172,7 +172,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
       const got = await get([...headers, ['X-Secret', '1']], body, '/open');
       expect([got.status, got.headers['x-secret']]).toEqual([503, undefined]);
       expect(got.body.includes('admin')).toBe(false);
-      expect(shown().map(([phase]) => phase)).toEqual(['request']);
+      expect((await shown()).map(([phase]) => phase)).toEqual(['request']);
       await until('response_body_unreadable', () => rig.log().includes('response_body_unreadable'));
     });
 
@@ -186,12 +186,12 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
     it('allow_unreadable: it passes unseen, in both directions', async () => {
       const start = rig.log().length;
       for (const [, , headers, body] of unreadable) {
-        rig.clear();
+        await rig.clear();
         const marked = [...headers, MARK];
         expect((await post('/lenient/status/204', marked, body)).status).toBe(204);
         expect(rig.upstreamRequests()[0]?.bodySha256).toBe(sha256(body));
         expect((await get(marked, body, '/lenient')).body.equals(body)).toBe(true);
-        const seen = shown();
+        const seen = await shown();
         expect([seen[0], seen[3]]).toEqual([
           ['request', undefined],
           ['response', undefined],
@@ -206,7 +206,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
       expect((await post('/status/204', NO_TEXT, body)).status).toBe(204);
       expect(rig.upstreamRequests()[0]?.bodySha256).toBe(sha256(body));
       expect((await get(NO_TEXT, body)).body.equals(body)).toBe(true);
-      const seen = shown();
+      const seen = await shown();
       expect([seen[0], seen[3]]).toEqual([
         ['request', undefined],
         ['response', undefined],
@@ -231,7 +231,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
   });
 
   it('a provider that fails is another matter: there it fails open', async () => {
-    rig.setRules([{ name: 'down', error: { status: 500 } }]);
+    await rig.setRules([{ name: 'down', error: { status: 500 } }]);
     const headers = [type('application/json')];
     const sent = { method: 'POST', path: '/open/status/204', headers, body: Buffer.from(TEXT) };
     expect((await rig.send(sent)).status).toBe(204);

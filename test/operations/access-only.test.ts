@@ -27,8 +27,8 @@ describe('a plugin with the access phase only', () => {
   });
 
   it('asks about no response', async () => {
-    rig.clear();
+    await rig.clear();
     await rig.send({ path: '/yes' });
-    expect(rig.providerCalls().map(({ phase }) => phase)).toEqual(['request']);
+    expect((await rig.providerCalls()).map(({ phase }) => phase)).toEqual(['request']);
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAuthority } from '../../dev/certificates.js';
@@ -7,8 +7,8 @@ import { type ClientRequest, type ClientResponse, sendRequest } from '../../dev/
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import { startKong } from '../../dev/kong/start-kong.js';
 import type { SidebandCall } from '../../dev/policy-provider/call-log.js';
+import { startProviderProcess } from '../../dev/policy-provider/process.js';
 import type { RuleInput } from '../../dev/policy-provider/rules.js';
-import { startPolicyProvider } from '../../dev/policy-provider/server.js';
 import type { ReceivedRequest } from '../../dev/upstream/answers.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import type { Host } from './hosts.js';
@@ -55,15 +55,15 @@ export interface Rig {
   /** `pid` is 0 while none runs. */
   readonly pluginServer: { pid(): number };
   send(request: ClientRequest): Promise<ClientResponse>;
-  setRules(rules: readonly RuleInput[]): void;
+  setRules(rules: readonly RuleInput[]): Promise<void>;
   /** What reached the upstream, in order. */
   upstreamRequests(): readonly ReceivedRequest[];
   /** What has reached the policy provider so far, in order. */
-  providerCalls(): readonly SidebandCall[];
+  providerCalls(): Promise<SidebandCall[]>;
   /** Kong's log with the plugin server's output. */
   log(): string;
   /** Forgets upstream requests and provider calls. */
-  clear(): void;
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -82,12 +82,12 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
   const upstream = await startUpstream();
   closing.add(() => upstream.close());
 
-  const provider = await startPolicyProvider({
-    secret: RIG_SECRET,
-    tls: { ...leaf, ca: authority.cert },
-    rules: options.rules ?? [],
-  });
-  closing.add(() => provider.close());
+  const tls = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
+  writeFileSync(tls.certFile, leaf.cert);
+  writeFileSync(tls.keyFile, leaf.key);
+  const provider = await startProviderProcess({ port: 0, secret: RIG_SECRET, tls });
+  closing.add(() => provider.end('SIGKILL'));
+  await provider.setRules(options.rules ?? []);
 
   const kong = await startKong({
     conf: {
@@ -98,7 +98,7 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
       ...(await pluginServerConf(options.host, folder, options.pluginServerArgs ?? COLD)),
       ...options.kong,
     },
-    declarativeConfig: declarativeConfig(options, upstream.url, provider.url, provider.ca),
+    declarativeConfig: declarativeConfig(options, upstream.url, provider.url, authority.cert),
   });
   closing.add(() => kong.stop());
   // To see why an end-to-end test fails: RIG_LOG=1 npx vitest run test/e2e/…
@@ -121,11 +121,11 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
     send: (request) => sendRequest(kongUrl, request),
     setRules: (rules) => provider.setRules(rules),
     upstreamRequests: () => upstream.requests,
-    providerCalls: () => [...provider.requests],
+    providerCalls: () => provider.calls(),
     log: () => kong.log.text(),
-    clear: () => {
+    clear: async () => {
       upstream.clear();
-      provider.clear();
+      await provider.clearCalls();
     },
     close: () => closing.close(),
   };
