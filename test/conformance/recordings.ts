@@ -243,6 +243,21 @@ export interface RunningKong {
   };
   readonly heldBack: SentOn;
   readonly streamed: SentOn;
+  readonly requestLines: {
+    readonly cases: readonly (Seen & {
+      readonly line: string;
+      readonly version: number;
+      readonly via: string;
+      readonly client: string;
+    })[];
+  };
+  readonly upgrades: {
+    readonly cases: readonly (Seen & {
+      readonly headers: readonly string[];
+      readonly phases: string;
+      readonly upstream: readonly string[];
+    })[];
+  };
   readonly conditional: {
     readonly cases: readonly (Seen & {
       readonly method: string;

@@ -1,19 +1,12 @@
 import { afterAll, beforeAll } from 'vitest';
-import { loadRunningKong, type RecordedClient, type Script } from './recordings.js';
-import { RunningKongCases, same } from './running-kong-cases.js';
+import { loadRunningKong, type Script } from './recordings.js';
+import { got, RunningKongCases, same } from './running-kong-cases.js';
 import { conformanceTests } from './tally.js';
 
 /** What a running Kong showed of answers beyond the recordings. */
 
 const recorded = loadRunningKong();
 const cases = new RunningKongCases();
-
-/** Status and body, or that the connection ended or stayed open without a byte. */
-function got({ responses, unparsed, hung }: RecordedClient): string {
-  const [answer] = responses ?? [];
-  if (answer === undefined) return hung === true ? 'hung' : String(unparsed ?? 'none');
-  return `${answer.status.split(' ')[1]} ${answer.body}`;
-}
 
 for (const { method, condition, upstream, client } of recorded.conditional.cases) {
   const lines = ['HTTP/1.1 200 OK', ...upstream, 'Content-Type: text/plain', 'Content-Length: 2'];

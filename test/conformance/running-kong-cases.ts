@@ -73,3 +73,10 @@ export const valuesOf = (lines: readonly string[], header: string): string[] =>
   lines
     .filter((line) => line.toLowerCase().startsWith(`${header.toLowerCase()}: `))
     .map((line) => line.slice(header.length + 2));
+
+/** Status and body, or that the connection ended or stayed open without a byte. */
+export function got({ responses, unparsed, hung }: RecordedClient): string {
+  const [answer] = responses ?? [];
+  if (answer === undefined) return hung === true ? 'hung' : String(unparsed ?? 'none');
+  return `${answer.status.split(' ')[1]} ${answer.body}`;
+}

@@ -4,7 +4,14 @@ import { pbFaultHost } from './pb-faults.js';
 import { replay } from './recording-client.js';
 import { loadRunningKong, type Script } from './recordings.js';
 import { type PlayedCase, Rig } from './rig.js';
-import { RunningKongCases, same, valuesOf } from './running-kong-cases.js';
+import {
+  got,
+  type Outcome,
+  type RunningKongCase,
+  RunningKongCases,
+  same,
+  valuesOf,
+} from './running-kong-cases.js';
 import { conformanceTests } from './tally.js';
 
 /** What a running Kong showed of requests beyond the recordings; every case has its source. */
@@ -51,6 +58,40 @@ for (const heldBack of [true, false]) {
       same('upstream', [...upstream].sort(), valuesOf(seen.upstream, header)),
     );
   }
+}
+
+for (const { line, version, via, client } of recorded.requestLines.cases) {
+  const one = {
+    script: { access: [['kong.request.get_http_version']] },
+    requestLine: line,
+    headers: line.includes('HTTP/') ? [] : undefined,
+  } satisfies RunningKongCase;
+  cases.add(`request line ${line}`, one, (seen) =>
+    same(
+      'version, Via, client',
+      [String(version), via, client],
+      [String(told(seen)), ...valuesOf(seen.upstream, 'via'), got(seen.client)],
+    ),
+  );
+}
+
+for (const { headers, phases, upstream } of recorded.upgrades.cases) {
+  cases.add(`${headers}`, { heldBack: true, headers }, (seen) =>
+    same(
+      'phases, upstream',
+      [phases, ...upstream],
+      [
+        seen.phases.map(({ phase }) => phase).join(),
+        ...seen.upstream.filter((line) => /^(connection|upgrade):/i.test(line)),
+      ],
+    ),
+  );
+}
+
+/** nil in Lua is the number 0 on the wire, and that is left out. */
+function told({ phases }: Outcome): unknown {
+  const reply = phases[0]?.replies?.[0];
+  return typeof reply === 'object' ? 0 : reply;
 }
 
 const failing = new Map<string, Fault>();

@@ -95,7 +95,7 @@ function kongHeaders(ctx: RequestContext, target: UpstreamTarget, prefix: string
   };
   const te = original.get('te');
   if (te !== undefined && /\btrailers\b/i.test(te)) add('TE', 'trailers');
-  const via = `${received.httpVersion} kong/3.9.3`;
+  const via = `${received.httpVersion === undefined ? '' : `${received.httpVersion} `}kong/3.9.3`;
   const before = original.get('via');
   add('Via', before === undefined ? via : `${before}, ${via}`);
   add('Host', target.hostHeader === '' ? serviceHost(target) : target.hostHeader);
