@@ -274,6 +274,24 @@ export interface RunningKong {
       readonly client: string;
     })[];
   };
+  readonly repeatedByUpstream: {
+    readonly cases: readonly (Seen & {
+      readonly header: string;
+      readonly upstream: readonly string[];
+      readonly streamed: readonly string[];
+      readonly heldBack: readonly string[];
+    })[];
+  };
+  readonly oddAnswers: {
+    readonly cases: readonly (Seen & {
+      readonly what: string;
+      readonly answer: string;
+      readonly closes: boolean;
+      readonly clientCloses: boolean;
+      readonly client: string;
+      readonly phases: string;
+    })[];
+  };
   readonly own500: {
     /** What the upstream answers. */
     readonly upstream: string;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { loadRunningKong, type Script } from './recordings.js';
-import { got, RunningKongCases, same } from './running-kong-cases.js';
+import { got, RunningKongCases, same, valuesOf } from './running-kong-cases.js';
 import { conformanceTests } from './tally.js';
 
 /** What a running Kong showed of answers beyond the recordings. */
@@ -30,6 +30,34 @@ for (const { phase, condition, client } of recorded.conditionalExit.cases) {
   const script: Script = { [phase]: [['kong.response.exit', 200, 'made up', headers]] };
   cases.add(`exit in ${phase} with ${condition}`, { script, heldBack: true, headers: [condition] }, (seen) =>
     same('client', [client], [got(seen.client)]),
+  );
+}
+
+for (const { header, upstream, ...expected } of recorded.repeatedByUpstream.cases) {
+  const lines = upstream.map((value) => `${header}: ${value}\r\n`).join('');
+  const answer = `HTTP/1.1 200 OK\r\n${lines}Content-Length: 2\r\n\r\nok`;
+  for (const how of ['streamed', 'heldBack'] as const) {
+    cases.add(
+      `${header} twice from the upstream, ${how}`,
+      { heldBack: how === 'heldBack', upstream: answer },
+      (seen) => same('client', expected[how], valuesOf(seen.client.responses?.[0]?.headers ?? [], header)),
+    );
+  }
+}
+
+for (const { what, answer, closes, clientCloses, client, phases } of recorded.oddAnswers.cases) {
+  const one = {
+    heldBack: true,
+    headers: clientCloses ? ['Connection: close'] : [],
+    upstream: answer,
+    upstreamCloses: closes,
+  };
+  cases.add(`the upstream answers with ${what}`, one, (seen) =>
+    same(
+      'client, phases',
+      [client, phases],
+      [got(seen.client), seen.phases.map(({ phase }) => phase).join()],
+    ),
   );
 }
 
