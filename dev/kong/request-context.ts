@@ -43,7 +43,8 @@ export interface ReceivedRequest {
   readonly requestLine: string;
   readonly method: string;
   readonly protocol: string;
-  readonly httpVersion: 1 | 1.1 | 2;
+  /** Undefined for one that lua-nginx-module has no number for: HTTP/1.2. */
+  readonly httpVersion: 0.9 | 1 | 1.1 | 2 | undefined;
   readonly requestUri: string;
   readonly rawPath: string;
   readonly args: string | undefined;

@@ -211,6 +211,15 @@ interface Seen {
   readonly source: string;
 }
 
+/** A header's values from the client and to the upstream. */
+interface SentOn {
+  readonly cases: readonly (Seen & {
+    readonly header: string;
+    readonly client: readonly string[];
+    readonly upstream: readonly string[];
+  })[];
+}
+
 export interface RunningKong {
   readonly requestHeaders: {
     readonly cases: readonly (Seen & {
@@ -232,11 +241,55 @@ export interface RunningKong {
   readonly repeated: {
     readonly cases: readonly (Seen & { readonly header: string; readonly status: number })[];
   };
-  readonly repeatedHeldBack: {
+  readonly heldBack: SentOn;
+  readonly streamed: SentOn;
+  readonly requestLines: {
+    readonly cases: readonly (Seen & {
+      readonly line: string;
+      readonly version: number;
+      readonly via: string;
+      readonly client: string;
+    })[];
+  };
+  readonly upgrades: {
+    readonly cases: readonly (Seen & {
+      readonly headers: readonly string[];
+      readonly phases: string;
+      readonly upstream: readonly string[];
+    })[];
+  };
+  readonly conditional: {
+    readonly cases: readonly (Seen & {
+      readonly method: string;
+      readonly condition: string;
+      /** Headers of the upstream's 200. */
+      readonly upstream: readonly string[];
+      readonly client: string;
+    })[];
+  };
+  readonly conditionalExit: {
+    readonly cases: readonly (Seen & {
+      readonly phase: 'access' | 'response';
+      readonly condition: string;
+      readonly client: string;
+    })[];
+  };
+  readonly repeatedByUpstream: {
     readonly cases: readonly (Seen & {
       readonly header: string;
-      readonly client: readonly string[];
       readonly upstream: readonly string[];
+      readonly streamed: readonly string[];
+      readonly heldBack: readonly string[];
+    })[];
+  };
+  readonly oddAnswers: {
+    readonly cases: readonly (Seen & {
+      readonly what: string;
+      readonly answer: string;
+      readonly closes: boolean;
+      readonly clientCloses: boolean;
+      readonly client: string;
+      readonly phases: string;
     })[];
   };
   readonly own500: {

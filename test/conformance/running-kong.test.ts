@@ -1,52 +1,23 @@
 import { afterAll, beforeAll } from 'vitest';
-import type { Difference } from './compare.js';
 import { type Fault, Faults } from './fault-hosts.js';
 import { pbFaultHost } from './pb-faults.js';
-import { PbProbeHost } from './pb-probe-host.js';
 import { replay } from './recording-client.js';
-import { loadRunningKong, type RecordedClient, type Script } from './recordings.js';
+import { loadRunningKong, type Script } from './recordings.js';
 import { type PlayedCase, Rig } from './rig.js';
-import { conformanceTests, type Played } from './tally.js';
+import {
+  got,
+  type Outcome,
+  type RunningKongCase,
+  RunningKongCases,
+  same,
+  valuesOf,
+} from './running-kong-cases.js';
+import { conformanceTests } from './tally.js';
 
-/** What a running Kong showed beyond the recordings; every case has its source. */
+/** What a running Kong showed of requests beyond the recordings; every case has its source. */
 
 const recorded = loadRunningKong();
-const probed: PlayedCase[] = [];
-const played: Played[] = [];
-
-/** One request through the probe, and what the upstream and the client saw of it. */
-function add(
-  name: string,
-  script: Script,
-  sent: readonly string[],
-  judge: (client: RecordedClient, upstream: readonly string[]) => Difference,
-  variant: 'pb' | 'br' = 'pb',
-): void {
-  const one: PlayedCase = { key: `k${probed.length}.${variant}`, variant, script };
-  probed.push(one);
-  const lines = sent.map((line) => `${line}\r\n`).join('');
-  const host = sent.some((line) => line.startsWith('Host:')) ? '' : 'Host: HOST.test\r\n';
-  play(name, async () => {
-    const names = probe.names(one.key);
-    const seen = probe.upstream.expect(names);
-    const request = { sent: [`GET / HTTP/1.1\r\n${host}${lines}\r\n`] };
-    const client = await replay(request, probe.target, names, undefined);
-    return judge(client, seen[0]?.headers ?? []);
-  });
-}
-
-function play(name: string, run: Played['play']): void {
-  played.push({ name: `running-kong/${name}`, play: run });
-}
-
-function same(what: string, kong: readonly string[], here: readonly string[]): Difference {
-  return kong.join('\n') === here.join('\n') ? undefined : `${what}: Kong ${kong.join(', ')}; here ${here}`;
-}
-
-const valuesOf = (lines: readonly string[], header: string): string[] =>
-  lines
-    .filter((line) => line.toLowerCase().startsWith(`${header.toLowerCase()}: `))
-    .map((line) => line.slice(header.length + 2));
+const cases = new RunningKongCases();
 
 for (const { header, client, set, upstream, clear } of recorded.requestHeaders.cases) {
   const script: Script = {
@@ -59,14 +30,14 @@ for (const { header, client, set, upstream, clear } of recorded.requestHeaders.c
   };
   const sent = client.map((value) => `${header}: ${value}`);
   const how = clear === true ? ' after it was cleared' : '';
-  add(`set ${header} to ${set} over ${client}${how}`, script, sent, (_, seen) =>
+  cases.add(`set ${header} to ${set} over ${client}${how}`, { script, headers: sent }, ({ upstream: seen }) =>
     same('upstream', [...upstream].sort(), valuesOf(seen, header).sort()),
   );
 }
 
 for (const { header, set, client } of recorded.responseHeaders.cases) {
   const script: Script = { access: [['kong.response.exit', 200, '', { [header]: [...set] }]] };
-  add(`answer with ${header}: ${set}`, script, [], ({ responses }) =>
+  cases.add(`answer with ${header}: ${set}`, { script }, ({ client: { responses } }) =>
     same('client', [...client].sort(), valuesOf(responses?.[0]?.headers ?? [], header).sort()),
   );
 }
@@ -74,20 +45,53 @@ for (const { header, set, client } of recorded.responseHeaders.cases) {
 for (const { header, status } of recorded.repeated.cases) {
   const value = header === 'Content-Length' ? '0' : header === 'Host' ? 'HOST.test' : 'a';
   const line = `${header}: ${value}`;
-  add(`${header} twice from a client`, {}, [line, line], ({ responses }) =>
+  cases.add(`${header} twice from a client`, { headers: [line, line] }, ({ client: { responses } }) =>
     same('status', [String(status)], [responses?.[0]?.status.split(' ')[1] ?? 'none']),
   );
 }
 
-for (const { header, client, upstream } of recorded.repeatedHeldBack.cases) {
-  const sent = client.map((value) => `${header}: ${value}`);
-  add(
-    `${header}: ${client} from a client, with a response phase`,
-    {},
-    sent,
-    (_, seen) => same('upstream', upstream, valuesOf(seen, header)),
-    'br',
+for (const heldBack of [true, false]) {
+  for (const { header, client, upstream } of recorded[heldBack ? 'heldBack' : 'streamed'].cases) {
+    const headers = client.map((value) => `${header}: ${value}`);
+    const what = `${header}: ${client.map(encodeURI)} from a client`;
+    cases.add(`${what}${heldBack ? ', with a response phase' : ''}`, { heldBack, headers }, (seen) =>
+      same('upstream', [...upstream].sort(), valuesOf(seen.upstream, header)),
+    );
+  }
+}
+
+for (const { line, version, via, client } of recorded.requestLines.cases) {
+  const one = {
+    script: { access: [['kong.request.get_http_version']] },
+    requestLine: line,
+    headers: line.includes('HTTP/') ? [] : undefined,
+  } satisfies RunningKongCase;
+  cases.add(`request line ${line}`, one, (seen) =>
+    same(
+      'version, Via, client',
+      [String(version), via, client],
+      [String(told(seen)), ...valuesOf(seen.upstream, 'via'), got(seen.client)],
+    ),
   );
+}
+
+for (const { headers, phases, upstream } of recorded.upgrades.cases) {
+  cases.add(`${headers}`, { heldBack: true, headers }, (seen) =>
+    same(
+      'phases, upstream',
+      [phases, ...upstream],
+      [
+        seen.phases.map(({ phase }) => phase).join(),
+        ...seen.upstream.filter((line) => /^(connection|upgrade):/i.test(line)),
+      ],
+    ),
+  );
+}
+
+/** nil in Lua is the number 0 on the wire, and that is left out. */
+function told({ phases }: Outcome): unknown {
+  const reply = phases[0]?.replies?.[0];
+  return typeof reply === 'object' ? 0 : reply;
 }
 
 const failing = new Map<string, Fault>();
@@ -96,7 +100,7 @@ for (const { fault, kept } of recorded.own500.cases) {
   const key = `k${failed.length}.br`;
   failing.set(key, { name: fault, in: 'response' });
   failed.push({ key, variant: 'br', script: {} });
-  play(`Kong's own 500 in the response phase: ${fault}`, async () => {
+  cases.play(`Kong's own 500 in the response phase: ${fault}`, async () => {
     const names = fails.names(key);
     fails.upstream.expect(names, { parts: [Buffer.from(recorded.own500.upstream)], close: false });
     const request = { sent: ['GET / HTTP/1.1\r\nHost: HOST.test\r\n\r\n'] };
@@ -108,9 +112,9 @@ for (const { fault, kept } of recorded.own500.cases) {
   });
 }
 
-const probe = new Rig(probed, new PbProbeHost());
+const probe = cases.rig;
 const fails = new Rig(failed, pbFaultHost(new Faults(failing)));
-const { playAll } = conformanceTests('running-kong', played);
+const { playAll } = conformanceTests('running-kong', cases.played);
 
 beforeAll(async () => {
   await Promise.all([probe.start(), fails.start()]);

@@ -64,6 +64,14 @@ describe('an instance of an earlier life', () => {
     expect(log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
+  test('so does an event for which Kong names no instance', async () => {
+    const { connect } = await probe(probeModule({ access() {} }));
+    for (let i = 0; i < 3; i++) {
+      const kong = await connect();
+      expect(await kong.event(0, 'access')).toEqual({ calls: [], end: 'closed' });
+    }
+  });
+
   test('two lives have no id in common', async () => {
     const module = probeModule({ access() {} });
     const ids: number[] = [];

@@ -98,9 +98,12 @@ export interface RequestHead {
   readonly requestLine: string;
   readonly method: string;
   readonly target: string;
-  /** `HTTP/1.1`, as nginx's `$server_protocol`. */
+  /** `HTTP/1.1`, as nginx's `$server_protocol`; empty for HTTP/0.9. */
   readonly protocol: string;
-  readonly version: 1 | 1.1;
+  /** As nginx serves it: any other 1.x as 1.1. */
+  readonly version: 0.9 | 1 | 1.1;
+  /** As lua-nginx-module tells it; undefined for versions that it has no number for. */
+  readonly toldVersion: 0.9 | 1 | 1.1 | undefined;
   readonly headers: HeaderLine[];
   /** Bytes of the head; nginx's preread of the body depends on it. */
   readonly length: number;
@@ -150,6 +153,8 @@ export async function readRequestHead(
     if (line === undefined) throw new HeadRefused(414, 'uri_too_long');
     const start = requestLine(line);
     const headers: HeaderLine[] = [];
+    // HTTP/0.9 is its request line.
+    if (start.version < 1) return { ...start, headers, length };
     let count = 0;
     for (;;) {
       const text = await next();
@@ -172,15 +177,22 @@ export async function readRequestHead(
 class ClientClosed extends Error {}
 
 function requestLine(line: string): Omit<RequestHead, 'headers' | 'length'> {
-  const parts = /^([A-Z_-]+) +([^ ]+) +(HTTP\/(\d+)\.(\d+)) *$/.exec(line);
-  const [, method, target, protocol, major] = parts ?? [];
-  if (method === undefined || target === undefined || protocol === undefined) {
+  const parts = /^([A-Z_-]+) +([^ ]+)(?: +(HTTP\/(\d+)\.(\d+)) *)?$/.exec(line);
+  const [, method, target, protocol = '', major] = parts ?? [];
+  if (method === undefined || target === undefined || (protocol === '' && method !== 'GET')) {
     throw new HeadRefused(400, 'bad_request');
   }
   if (Number(major) > 1) throw new HeadRefused(505, 'nginx');
   if (method === 'CONNECT') throw new HeadRefused(400, 'bad_request');
-  return { requestLine: line, method, target, protocol, version: protocol === 'HTTP/1.0' ? 1 : 1.1 };
+  const toldVersion = TOLD_VERSIONS.get(protocol);
+  return { requestLine: line, method, target, protocol, version: toldVersion ?? 1.1, toldVersion };
 }
+
+const TOLD_VERSIONS: ReadonlyMap<string, 0.9 | 1 | 1.1> = new Map([
+  ['', 0.9],
+  ['HTTP/1.0', 1],
+  ['HTTP/1.1', 1.1],
+]);
 
 /** Undefined for a name nginx ignores (a dot, odd characters). */
 function headerLine(text: string, soFar: readonly HeaderLine[]): HeaderLine | undefined {

@@ -4,6 +4,7 @@ import { bareExitPage, type MadeUpAnswer } from '../http/error-pages.js';
 import { type HeaderLine, HeaderLines } from '../http/message-head.js';
 import type { ExitSignal } from '../pdk/lua-values.js';
 import type { RequestContext } from '../request-context.js';
+import { condition } from './conditional.js';
 import type { RunnablePlugin } from './plugin-chain.js';
 
 /** An answer ready to go: every header is there except those that frame the message on the client's protocol. */
@@ -54,6 +55,9 @@ export function headerFilter({ ctx, plugins }: Turn): boolean {
   return untouched;
 }
 
+/** A 200 that becomes a 304 loses these. */
+const ENTITY_OF_200 = ['content-type', 'content-length', 'accept-ranges', 'content-encoding'];
+
 /** Sends what is in `ctx.response`. */
 export async function send(
   { ctx, client }: Turn,
@@ -63,6 +67,13 @@ export async function send(
   close = false,
 ): Promise<void> {
   client.continue100();
+  const outcome = origin === 'streamed' ? 'met' : condition(ctx);
+  // nginx's 412 comes too late to be sent.
+  if (outcome === 'failed') return client.drop();
+  if (outcome === 'not modified') {
+    ctx.response.status = 304;
+    for (const name of ENTITY_OF_200) ctx.response.headers.remove(name);
+  }
   const { status } = ctx.response;
   const headers = clientHeaders(ctx, origin, status);
   await client.send({ status, statusText, headers, body, headOnly: ctx.method === 'HEAD', close });

@@ -79,14 +79,13 @@ function receive(
   keepAlive: boolean,
 ): ReceivedRequest {
   const headers = new HeaderLines(head.headers);
-  const connection = headers.get('connection') ?? '';
   try {
     const { path, args, requestUri } = splitTarget(head.target);
     return {
       requestLine: head.requestLine,
       method: head.method,
       protocol: head.protocol,
-      httpVersion: head.version,
+      httpVersion: head.toldVersion,
       requestUri,
       rawPath: path,
       args,
@@ -95,7 +94,8 @@ function receive(
       body,
       connection: info,
       keepAlive,
-      upgrade: /\bupgrade\b/i.test(connection) ? headers.get('upgrade') : undefined,
+      // Kong asks the upstream for this one only, whatever the client's Connection says.
+      upgrade: headers.get('upgrade')?.toLowerCase() === 'websocket' ? 'websocket' : undefined,
     };
   } catch (error) {
     if (error instanceof BadUri) throw new HeadRefused(400, 'bad_request', head.headers);
@@ -108,7 +108,7 @@ function wantsKeepAlive(head: RequestHead): boolean {
     .filter((line) => line.name.toLowerCase() === 'connection')
     .map((line) => line.value.toLowerCase())
     .join(',');
-  return head.version === 1 ? connection.includes('keep-alive') : !/\bclose\b/.test(connection);
+  return head.version < 1.1 ? connection.includes('keep-alive') : !/\bclose\b/.test(connection);
 }
 
 /** nginx's own refusals, before any plugin. */
@@ -153,7 +153,7 @@ export class Http1Client implements ClientSide {
   constructor(
     private readonly socket: Socket,
     private readonly reader: ByteReader,
-    private readonly version: 1 | 1.1,
+    private readonly version: RequestHead['version'],
     keepAlive: boolean,
     private readonly expectsContinue: () => boolean,
   ) {
@@ -161,7 +161,7 @@ export class Http1Client implements ClientSide {
   }
 
   continue100(): void {
-    if (this.#continued || this.version === 1 || !this.expectsContinue()) return;
+    if (this.#continued || this.version < 1.1 || !this.expectsContinue()) return;
     this.#continued = true;
     this.socket.write('HTTP/1.1 100 Continue\r\n\r\n');
   }
@@ -171,7 +171,7 @@ export class Http1Client implements ClientSide {
     const sized = headers.some((line) => line.name.toLowerCase() === 'content-length');
     const bodiless = response.headOnly || status === 204 || status === 304;
     const chunked = !sized && !bodiless && status >= 200 && this.version === 1.1;
-    if (response.close || (!sized && !bodiless && this.version === 1)) this.mustClose = true;
+    if (response.close || (!sized && !bodiless && this.version < 1.1)) this.mustClose = true;
     const connection = status === 101 ? 'upgrade' : this.mustClose ? 'close' : 'keep-alive';
     const lines = [
       `HTTP/1.1 ${response.statusText ?? statusText(status)}`,
@@ -179,7 +179,7 @@ export class Http1Client implements ClientSide {
       `Connection: ${connection}`,
       ...headers.map(({ name, value }) => `${name}: ${value}`),
     ];
-    this.socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+    if (this.version >= 1) this.socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
     if (!bodiless) await this.#writeBody(response.body, chunked);
   }
 

@@ -10,9 +10,6 @@ import { type PluginChain, PluginServerDown } from './plugin-chain.js';
 /** Upstream headers that nginx keeps to itself. */
 const HIDDEN = /^(x-accel-.*|x-pad)$/i;
 
-/** Headers that keep all their values when Kong buffers; of every other repeated one only the last is left. */
-const MULTIPLE = new Set(['set-cookie', 'link', 'vary', 'cache-control']);
-
 /** Brings the upstream's answer, or its failure, to the client: as it comes, or whole and through the response phase. */
 export class UpstreamAnswers {
   constructor(
@@ -38,9 +35,7 @@ export class UpstreamAnswers {
   }
 
   async buffer(turn: Turn, { response }: UpstreamExchange): Promise<void> {
-    const { ctx, client } = turn;
-    // nginx's subrequest takes an interim answer for the whole one and never finishes.
-    if (response.status >= 100 && response.status < 200 && ctx.method !== 'HEAD') return client.hang();
+    const { ctx } = turn;
     const parts: Buffer[] = [];
     try {
       for await (const part of response.body) parts.push(part);
@@ -49,8 +44,11 @@ export class UpstreamAnswers {
       this.log.write('error', 'upstream prematurely closed connection while reading upstream', ctx.id);
       return sendPage(turn, errorPage(response.status, ctx.id, accept(ctx)), 'upstream_error');
     }
-    // An answer without a head counts as a 200.
-    const status = response.statusText === undefined ? 200 : response.status;
+    // An answer without a head counts as a 200, and so does the status 000.
+    const status = response.status || 200;
+    if (response.headers.some(({ name }) => name.toLowerCase() === 'x-accel-redirect')) {
+      return sendPage(turn, errorPage(500, ctx.id, accept(ctx)), 'upstream_error');
+    }
     if (status > 599) {
       this.log.write('error', 'code must be a number between 100 and 599', ctx.id);
       return sendPage(turn, errorPage(500, ctx.id, accept(ctx)), 'upstream_error', true);
@@ -96,6 +94,9 @@ export class UpstreamAnswers {
     }
     // Recorded: a 204 that is given another status never reaches the client.
     if (upstreamHadNoContent && ctx.response.status !== 204) return client.hang();
+    // nginx's subrequest takes an interim answer for the whole one, and cannot send it.
+    const interim = ctx.method !== 'HEAD' && (ctx.upstreamResponse?.status ?? 200) < 200;
+    if (interim) return ctx.received.keepAlive ? client.hang() : client.drop();
     headerFilter(turn);
     await send(turn, 'buffered', ctx.bufferedBody ?? Buffer.alloc(0));
   }
@@ -117,16 +118,26 @@ function takeStreamed(ctx: RequestContext): void {
   for (const { name, value } of early) ctx.response.headers.add(name, value);
 }
 
-/** What buffering makes of the upstream's headers: a Lua table, set one by one with `ngx.header`. */
+/** Headers for which nginx keeps one slot when Lua sets them, and all lines when the upstream sends them. */
+const LAST_ONLY = new Set([
+  'content-encoding',
+  'content-range',
+  'accept-ranges',
+  'www-authenticate',
+  'e-tag',
+]);
+
+/** What buffering makes of the upstream's headers: a Lua table by the spelling, set one by one with `ngx.header`. */
 function takeBuffered(ctx: RequestContext): void {
-  const { headers } = ctx.response;
+  const table = new Map<string, string[]>();
   for (const { name, value } of ctx.upstreamResponse?.headers ?? []) {
-    const key = name.replaceAll('_', '-');
-    const lower = key.toLowerCase();
+    const lower = name.replaceAll('_', '-').toLowerCase();
     if (['connection', 'keep-alive', 'transfer-encoding'].includes(lower) || HIDDEN.test(lower)) continue;
-    const text = value === '' ? ' ' : value;
-    if (MULTIPLE.has(lower)) headers.add(key, text);
-    else headers.set(key, [text]);
+    table.set(name, [...(table.get(name) ?? []), value === '' ? ' ' : value]);
+  }
+  for (const [name, values] of table) {
+    const key = name.replaceAll('_', '-');
+    ctx.response.headers.set(key, LAST_ONLY.has(key.toLowerCase()) ? values.slice(-1) : values);
   }
 }
 

@@ -176,7 +176,9 @@ export async function readUpstreamHead(
       throw new UpstreamError(502, 'upstream sent too big header', false);
     }
     if (at < 0) {
-      if (lines.length === 0 && reader.ended && reader.size > 0) return bare();
+      // What cannot become a status line is the body of an HTTP/0.9 answer.
+      const begun = reader.view().toString('latin1', 0, 5);
+      if (lines.length === 0 && !'HTTP/'.startsWith(begun)) return bare();
       await need(reader, timeoutMs);
       continue;
     }
@@ -190,9 +192,22 @@ export async function readUpstreamHead(
   }
   const [statusLine = '', ...rest] = lines;
   const [, version = '', statusText = ''] = /^(HTTP\/\d\.\d) +(.*)$/.exec(statusLine) ?? [];
-  const headers = rest.map(parseLine);
+  const headers = firstLines(rest.map(parseLine));
   checkFraming(headers);
   return { status: Number(statusText.slice(0, 3)), statusText, version, headers };
+}
+
+/** nginx takes these from the upstream once: the first line stays. */
+const FIRST_ONLY = new Set(
+  'server date content-type refresh last-modified expires etag location status'.split(' '),
+);
+
+function firstLines(lines: readonly HeaderLine[]): HeaderLine[] {
+  const names = lines.map(({ name }) => name.toLowerCase());
+  return lines.filter((_, i) => {
+    const name = names[i] ?? '';
+    return !FIRST_ONLY.has(name) || names.indexOf(name) === i;
+  });
 }
 
 function bare(): UpstreamHead {

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Service } from '../config/declarative-config.js';
 import type { HeaderLine } from '../http/message-head.js';
+import { escapeHeaderValue } from '../http/uri.js';
 import type { KongLog } from '../kong-log.js';
 import { ONE_SLOT } from '../pdk/service-request-methods.js';
 import type { RequestContext, UpstreamTarget } from '../request-context.js';
@@ -79,7 +80,7 @@ export function upstreamHead(
         ? `?${target.args}`
         : '';
   const own = clientHeaders(ctx);
-  const lines = [...kongHeaders(ctx, target, options.prefix), ...(options.buffered ? lastLines(own) : own)];
+  const lines = [...kongHeaders(ctx, target, options.prefix), ...(options.buffered ? copied(own) : own)];
   const text = lines.map(({ name, value }) => `${name}: ${value}\r\n`).join('');
   return Buffer.from(`${method} ${target.path}${query} HTTP/1.1\r\n${text}\r\n`, 'latin1');
 }
@@ -94,14 +95,14 @@ function kongHeaders(ctx: RequestContext, target: UpstreamTarget, prefix: string
   };
   const te = original.get('te');
   if (te !== undefined && /\btrailers\b/i.test(te)) add('TE', 'trailers');
-  const via = `${received.httpVersion} kong/3.9.3`;
+  const via = `${received.httpVersion === undefined ? '' : `${received.httpVersion} `}kong/3.9.3`;
   const before = original.get('via');
   add('Via', before === undefined ? via : `${before}, ${via}`);
   add('Host', target.hostHeader === '' ? serviceHost(target) : target.hostHeader);
   add('Upgrade', received.upgrade);
   add('Connection', received.upgrade === undefined ? 'keep-alive' : 'keep-alive, Upgrade');
-  const chain = [...original.all('x-forwarded-for'), ctx.connection.remoteAddress];
-  add('X-Forwarded-For', chain.join(', '));
+  const chain = original.get('x-forwarded-for');
+  add('X-Forwarded-For', `${chain === undefined ? '' : `${chain}, `}${ctx.connection.remoteAddress}`);
   add('X-Forwarded-Proto', trusted('x-forwarded-proto') ?? ctx.scheme);
   add('X-Forwarded-Host', trusted('x-forwarded-host') ?? originalHost(ctx));
   add('X-Forwarded-Port', trusted('x-forwarded-port') ?? String(ctx.connection.localPort));
@@ -144,11 +145,17 @@ function clientHeaders(ctx: RequestContext): HeaderLine[] {
   });
 }
 
-/** The subrequest of buffered proxying gets a copy of the headers, set one after the other: one slot keeps the last line. */
-function lastLines(lines: readonly HeaderLine[]): HeaderLine[] {
+/**
+ * The subrequest of buffered proxying gets a copy of the headers, set one after the other: values are escaped, and one slot
+ * keeps the last line. An empty line empties those before it instead.
+ */
+function copied(lines: readonly HeaderLine[]): HeaderLine[] {
   const last = new Map(lines.map((line) => [line.name.toLowerCase(), line]));
-  return lines.filter((line) => {
+  return lines.flatMap((line) => {
     const name = line.name.toLowerCase();
-    return !ONE_SLOT.has(name) || last.get(name) === line;
+    const kept = ONE_SLOT.has(name) ? (last.get(name) ?? line) : line;
+    return kept === line || kept.value === ''
+      ? [{ name: line.name, value: escapeHeaderValue(kept.value) }]
+      : [];
   });
 }
