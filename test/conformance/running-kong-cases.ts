@@ -16,6 +16,8 @@ export interface RunningKongCase {
   /** What the upstream answers, if not a 200. */
   readonly upstream?: string;
   readonly upstreamCloses?: boolean;
+  /** Kong keeps the connection open behind the answer, as a tunnel: nothing tells the client that it is complete. */
+  readonly staysOpen?: boolean;
 }
 
 /** What came of it. */
@@ -44,7 +46,8 @@ export class RunningKongCases {
       const close = one.upstreamCloses === true;
       const answer = one.upstream === undefined ? undefined : { parts: [Buffer.from(one.upstream)], close };
       const seen = rig.upstream.expect(names, answer, bare ? 'kong' : undefined);
-      const client = await replay({ sent: [requestOf(one, bare)] }, rig.target, names, undefined);
+      const expected = one.staysOpen === true ? { hung: true } : undefined;
+      const client = await replay({ sent: [requestOf(one, bare)] }, rig.target, names, expected);
       return judge({ client, upstream: seen[0]?.headers ?? [], phases: rig.phases(probed) });
     });
   }

@@ -76,7 +76,8 @@ for (const { line, version, via, client } of recorded.requestLines.cases) {
 }
 
 for (const { headers, phases, upstream } of recorded.upgrades.cases) {
-  cases.add(`${headers}`, { heldBack: true, headers }, (seen) =>
+  const staysOpen = headers.some((line) => /^upgrade: websocket$/i.test(line));
+  cases.add(`${headers}`, { heldBack: true, headers, staysOpen }, (seen) =>
     same(
       'phases, upstream',
       [phases, ...upstream],
