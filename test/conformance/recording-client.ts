@@ -16,6 +16,8 @@ const HANG_MS = 1000;
 /** How long it stays to see whether more comes behind a complete answer. */
 const LINGER_MS = 15;
 const PATIENCE_MS = 60_000;
+/** The other end lives in this process: it has to accept and to read in between, however late the timer came. */
+const TURNS = 30;
 
 /**
  * Sends a recorded request and tells what came back, in the recordings' notation.
@@ -126,7 +128,7 @@ async function replayHttp1(
 /** Until the other side has read what was written: a while, and then once round the event loop. */
 async function ownPacket(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < TURNS; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function open(request: RecordedRequest, target: ClientTarget, servername: string): Promise<Socket> {
