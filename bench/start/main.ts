@@ -70,6 +70,7 @@ printTable(
   [
     'warm-up',
     'CPU of the start, ms',
+    'RSS at rest, MB',
     'CPU of 100 at once',
     'their p50, ms',
     'max',

@@ -19,7 +19,7 @@ describe('a plugin server that has just started', () => {
   it.each([1, 2])('runs requests of its own in each of %i processes', async (workers) => {
     const started = await start('--workers', String(workers));
     await until('every process has warmed up', () => warmUps(started).length === workers);
-    expect(new Set(warmUps(started))).toEqual(new Set(['"event":"warm_up","requests":20']));
+    expect(new Set(warmUps(started))).toEqual(new Set(['"event":"warm_up","requests":8']));
     expect(await started.providerCalls()).toEqual([]);
     expect((await started.send({ path: '/yes' })).status).toBe(200);
   });

@@ -7,7 +7,7 @@ import { warmUp } from './warm-up.js';
 
 describe('the warm-up', () => {
   it('runs requests of both kinds of Kong to a permit', async () => {
-    expect(await warmUp(() => true)).toBe(20);
+    expect(await warmUp(() => true)).toBe(8);
   });
 
   it('ends as soon as Kong has something to do', async () => {
@@ -24,7 +24,7 @@ describe('the warm-up', () => {
       setTimeout(() => process.exit(1), 20_000).unref();`;
     const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
     const { stdout } = await promisify(execFile)(process.execPath, args);
-    expect(stdout).toBe('20 0\n');
+    expect(stdout).toBe('8 0\n');
   });
 });
 

@@ -16,8 +16,8 @@ import { SILENT_TELEMETRY } from '../../telemetry/telemetry.js';
 import { KongEnd } from './kong-end.js';
 import { CONFIG, REQUESTS, RESPONSE } from './requests.js';
 
-/** More bring little: functions are compiled when they are first called, and made faster only after thousands of calls. */
-const ROUNDS = 5;
+/** More bring little: a function is compiled when it is first called, and made faster only after thousands of calls. */
+const ROUNDS = 2;
 const NAME = 'warm-up';
 const SILENT: ServerLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
