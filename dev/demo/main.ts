@@ -46,12 +46,16 @@ async function main(): Promise<void> {
           throw error;
         },
       );
+  let stopping = false;
   const stop = async (code: number) => {
+    if (stopping) return;
+    stopping = true;
     await page?.end();
     await landscape.close();
     process.exit(code);
   };
-  process.once('SIGINT', () => void stop(0)).once('SIGTERM', () => void stop(0));
+  // Not once: Ctrl-C comes twice where npm passes on what the terminal has sent to both.
+  process.on('SIGINT', () => void stop(0)).on('SIGTERM', () => void stop(0));
 
   introduce(landscape);
   let right = 0;
