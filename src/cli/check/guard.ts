@@ -1,23 +1,25 @@
 import type { PluginEntry } from './declarative-file.js';
 import { type Finding, ok, warning } from './finding.js';
 
-/** The comments by which the texts of kong/guard/ are recognised wherever they were pasted. */
-const MARKS = { own: '-- ping-auth guard: own 500', stock: '-- ping-auth guard: header_filter' } as const;
-
 /** `own` is for our plugin server, `stock` for kong-js-pluginserver (kong/guard/README.md). */
-export type Guard = keyof typeof MARKS;
-export const GUARDS = ['stock', 'own'] as const;
+export type Guard = 'own' | 'stock';
+
+/** The comment by which a text of kong/guard/ is recognised wherever it was pasted. That of the stock server comes first: it holds the other one, too. */
+const MARKS: readonly (readonly [Guard, mark: string])[] = [
+  ['stock', '-- ping-auth guard: header_filter'],
+  ['own', '-- ping-auth guard: own 500'],
+];
+
 export const GUARD_FILES: Readonly<Record<Guard, string>> = {
   own: 'kong/guard/own-server.yml',
   stock: 'kong/guard/kong.yml (stock plugin server)',
 };
 
-/** Which guard is in a configuration of post-function. That of the stock server holds the text of the other one, too. */
-export function guardsIn(config: Readonly<Record<string, unknown>>): ReadonlySet<Guard> {
+/** The guard in a configuration of post-function. */
+export function guardIn(config: Readonly<Record<string, unknown>>): Guard | undefined {
   const { header_filter: texts } = config;
   const code = Array.isArray(texts) ? texts.filter((text) => typeof text === 'string').join('\n') : '';
-  const found = GUARDS.find((guard) => code.includes(MARKS[guard]));
-  return new Set(found === undefined ? [] : [found]);
+  return MARKS.find(([, mark]) => code.includes(mark))?.[0];
 }
 
 export const WITHOUT_OWN_GUARD =
@@ -59,7 +61,7 @@ function missing(): Finding {
 }
 
 function isGuard({ config }: PluginEntry): boolean {
-  return guardsIn(config).size > 0;
+  return guardIn(config) !== undefined;
 }
 
 /** `service orders, route create` is two of them, `global` none. */

@@ -2,8 +2,7 @@ import { VERSION } from '../../../version.js';
 import { type ConfigurationReport, type Finding, failed, ok, skipped, warning } from '../finding.js';
 import {
   GUARD_FILES,
-  GUARDS,
-  guardsIn,
+  guardIn,
   OWN_GUARD_REMEDY,
   SHADOWED_GUARD_REMEDY,
   WITHOUT_OWN_GUARD,
@@ -155,13 +154,15 @@ function scopeFindings(facts: KongFacts, scopes: Scopes): Finding[] {
 function guardFindings(facts: KongFacts, scopes: Scopes): Finding[] {
   const isStock = facts.servers?.some(({ startCommand }) => startCommand?.includes('kong-js-pluginserver'));
   // Where Kong does not tell which server it runs, either will do, and the finding names it.
-  const wanted = facts.servers === undefined ? GUARDS : ([isStock === true ? 'stock' : 'own'] as const);
+  const wanted = facts.servers === undefined ? undefined : isStock === true ? 'stock' : 'own';
   const functions = new Scopes(
     facts,
     facts.plugins.filter(({ name }) => name === 'post-function'),
   );
-  const isGuard = ({ config, enabled }: ConfiguredPlugin) =>
-    enabled && wanted.some((guard) => guardsIn(config).has(guard));
+  const isGuard = ({ config, enabled }: ConfiguredPlugin) => {
+    const guard = guardIn(config);
+    return enabled && guard !== undefined && (wanted === undefined || guard === wanted);
+  };
   const all = functions.all();
   const bare: string[] = [];
   // One of a consumer goes before one of a route.
@@ -187,9 +188,9 @@ function guardFindings(facts: KongFacts, scopes: Scopes): Finding[] {
     );
   }
   if (findings.length > 0 || guarded.length === 0) return findings;
-  if (facts.servers !== undefined) return [ok('guard', 'the guard is on every route that has the plugin')];
-  const found = GUARDS.filter((guard) => all.some(({ plugin }) => guardsIn(plugin.config).has(guard)));
-  const which = found.map((guard) => GUARD_FILES[guard]).join(' or ');
+  if (wanted !== undefined) return [ok('guard', 'the guard is on every route that has the plugin')];
+  const found = new Set(all.flatMap(({ plugin }) => guardIn(plugin.config) ?? []));
+  const which = [...found].map((guard) => GUARD_FILES[guard]).join(' or ');
   return [ok('guard', `the guard is on every route that has the plugin, that of ${which}`)];
 }
 
