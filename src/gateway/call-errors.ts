@@ -16,12 +16,17 @@ export function inOurTerms(thrown: unknown): unknown {
     case 'ERR_BODY_FILE':
       return new PingAuthError('request_body_unavailable', { detail, cause: thrown });
     case 'ERR_NO_MEMORY':
-      return new PingAuthError('server_overloaded', {
-        detail: `${detail}, too much for --max-inflight-bytes`,
-        retryAfterSeconds: RETRY_SECONDS,
-        cause: thrown,
-      });
+      return overloaded(`${detail}, too much`, thrown);
     default:
       return thrown;
   }
+}
+
+/** @param detail for the log: what would be too much */
+export function overloaded(detail: string, cause?: unknown): PingAuthError {
+  return new PingAuthError('server_overloaded', {
+    detail: `${detail} for --max-inflight-bytes`,
+    retryAfterSeconds: RETRY_SECONDS,
+    cause,
+  });
 }

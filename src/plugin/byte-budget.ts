@@ -1,10 +1,8 @@
-import { PingAuthError } from '../errors/ping-auth-error.js';
+import { overloaded } from '../gateway/call-errors.js';
 import type { Phase } from '../telemetry/decision-log.js';
 
 /** Of a body there are, at the worst moment, its bytes, its text, the payload with it, and the answer. */
 const COPIES = 4;
-/** When a refused client may try again; bodies are in work for milliseconds to seconds. */
-const RETRY_SECONDS = 1;
 const DEFAULT_BYTES = 256 * 1024 * 1024;
 /** Requests get no more than this share of it: what has been at the upstream already is to come to its end first. */
 const SHARE_OF_REQUESTS = 0.75;
@@ -61,12 +59,4 @@ export class ByteBudget {
   static beyond(answerBytes: number, taken: number): number {
     return Math.max(0, answerBytes - Math.floor(taken / COPIES));
   }
-}
-
-/** @param detail for the log */
-export function overloaded(detail: string): PingAuthError {
-  return new PingAuthError('server_overloaded', {
-    detail: `${detail} for --max-inflight-bytes`,
-    retryAfterSeconds: RETRY_SECONDS,
-  });
 }
