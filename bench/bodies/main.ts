@@ -7,8 +7,8 @@ import {
   gzipSync,
   inflateSync,
 } from 'node:zlib';
-import { HeaderList } from '../../src/exchange/header-list.js';
-import { readableBody } from '../../src/exchange/readable-body.js';
+import { HeaderList } from '../../src/http/header-list.js';
+import { readableBody } from '../../src/http/readable-body.js';
 import { digits, median, printTable } from '../support/report.js';
 
 /**
@@ -31,10 +31,10 @@ const CODINGS = [
 const rows: string[][] = [];
 for (const size of SIZES) {
   const body = jsonText(size);
-  for (const [coding, compress, decompress] of CODINGS) {
+  for (const [contentEncoding, compress, decompress] of CODINGS) {
     const coded = compress(body);
     const plain = HeaderList.from([TYPE]);
-    const compressed = HeaderList.from([TYPE, ['content-encoding', coding]]);
+    const compressed = HeaderList.from([TYPE, ['content-encoding', contentEncoding]]);
     const repeats = Math.max(1, Math.floor(MEGABYTE / 4 / size));
     const rounds: { bare: Cost; plain: Cost; ours: Cost }[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -49,7 +49,7 @@ for (const size of SIZES) {
     const of = (value: (round: (typeof rounds)[number]) => number) => digits(median(hot.map(value)));
     rows.push([
       ...[
-        `${coding} ${size < MEGABYTE ? `${size / 1024} kB` : `${size / MEGABYTE} MB`}`,
+        `${contentEncoding} ${size < MEGABYTE ? `${size / 1024} kB` : `${size / MEGABYTE} MB`}`,
         String(coded.length),
       ],
       ...[of(({ bare }) => bare.cpu), of(({ plain }) => plain.cpu), of(({ ours }) => ours.cpu)],

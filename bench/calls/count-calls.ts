@@ -58,10 +58,10 @@ async function count(scenario: Scenario, variable: boolean, where: object): Prom
       access = fakeKong(scenario.kong(variable));
       await plugin.access(access.kong);
     }
-    const memo = access.calls.find(([method]) => method === 'kong.ctx.shared.set')?.[2];
-    if (memo === undefined)
+    const requestContext = access.calls.find(([method]) => method === 'kong.ctx.shared.set')?.[2];
+    if (requestContext === undefined)
       return { name: scenario.name, variable, access: phaseCount(access), response: undefined };
-    const response = fakeKong({ ...scenario.kong(variable), 'kong.ctx.shared.get': memo });
+    const response = fakeKong({ ...scenario.kong(variable), 'kong.ctx.shared.get': requestContext });
     await plugin.response(response.kong);
     return { name: scenario.name, variable, access: phaseCount(access), response: phaseCount(response) };
   } finally {

@@ -28,7 +28,7 @@ class MsgpackSide implements KongSide {
   #chunks: Buffer[] = [];
   #answered: (value: unknown) => void = () => undefined;
   #failed: (error: Error) => void = () => undefined;
-  #memo: unknown;
+  #requestContext: unknown;
 
   static async connect(path: string): Promise<MsgpackSide> {
     const socket = connect(path);
@@ -67,8 +67,8 @@ class MsgpackSide implements KongSide {
   }
 
   #answer(event: number, method: string, args: readonly unknown[], request: BenchRequest): Promise<unknown> {
-    if (method === 'kong.ctx.shared.set' && args[0] === 'ping_auth') this.#memo = args[1];
-    const data = method === 'kong.ctx.shared.get' ? this.#memo : replyTo(request, method, args[0]);
+    if (method === 'kong.ctx.shared.set' && args[0] === 'ping_auth') this.#requestContext = args[1];
+    const data = method === 'kong.ctx.shared.get' ? this.#requestContext : replyTo(request, method, args[0]);
     const isMap = method.endsWith('get_headers');
     const sent = isMap ? lists(data as Readonly<Record<string, string | readonly string[]>>) : data;
     const step = { EventId: event, ...(sent === undefined ? {} : { Data: sent }) };

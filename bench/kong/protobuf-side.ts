@@ -46,7 +46,7 @@ class ProtobufSide implements KongSide {
   #request: BenchRequest | undefined;
   #expected: Expected = 'answer';
   #method = '';
-  #memo = EMPTY;
+  #requestContext = EMPTY;
   #replies = new WeakMap<BenchRequest, Map<string, Buffer>>();
   #resolve: (answer: Buffer | 'exit') => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
@@ -151,10 +151,10 @@ class ProtobufSide implements KongSide {
     if (request === undefined) throw new Error(`${method} outside of a request`);
     if (method === 'kong.ctx.shared.set') {
       // Field `v` of a KV is what `get` gives back.
-      this.#memo = frame(bytesOf(argument, 2));
+      this.#requestContext = frame(bytesOf(argument, 2));
       return EMPTY;
     }
-    if (method === 'kong.ctx.shared.get') return this.#memo;
+    if (method === 'kong.ctx.shared.get') return this.#requestContext;
     let replies = this.#replies.get(request);
     if (replies === undefined) {
       replies = new Map();

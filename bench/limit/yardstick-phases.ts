@@ -67,7 +67,7 @@ export function access(event: YardstickEvent): void {
       };
       event.post('request', payload, (answer) => {
         if (answer.response !== undefined) event.exit(denial(answer.response));
-        else event.finish([memo(method, url, answer.state), ...changes(url, shown, answer)]);
+        else event.finish([requestContext(method, url, answer.state), ...changes(url, shown, answer)]);
       });
     };
     if (method === 'GET') ask('');
@@ -108,7 +108,7 @@ function wireHeaders(struct: Buffer | undefined): WireHeaders {
 }
 
 /** The response call is about the request as the client sent it. */
-function memo(method: string, url: string, state: unknown): Buffer {
+function requestContext(method: string, url: string, state: unknown): Buffer {
   const text = JSON.stringify({ method, url, state });
   return pdkCall(
     'kong.ctx.shared.set',

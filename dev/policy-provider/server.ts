@@ -106,8 +106,9 @@ export async function startPolicyProvider(options: PolicyProviderOptions = {}): 
     phase: 'request' | 'response' | undefined,
     bytes: Buffer | undefined,
   ) {
-    const refusal = refuse(request, phase, bytes, options);
-    if (refusal !== undefined || phase === undefined || bytes === undefined) return rejected(refusal);
+    const errorResponse = refuse(request, phase, bytes, options);
+    if (errorResponse !== undefined || phase === undefined || bytes === undefined)
+      return rejected(errorResponse);
     try {
       return policy.decide(
         phase === 'request'

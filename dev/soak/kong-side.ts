@@ -19,7 +19,7 @@ const HEADERS = {
 };
 
 /** Kong's answer to a PDK call; `memo` is what the access phase kept. */
-export function kongSays(kind: Kind, method: string, name: PdkValue, memo: PdkValue): PdkValue {
+export function kongSays(kind: Kind, method: string, name: PdkValue, requestContext: PdkValue): PdkValue {
   switch (method) {
     case 'kong.client.get_forwarded_ip':
       return '192.0.2.7';
@@ -50,7 +50,7 @@ export function kongSays(kind: Kind, method: string, name: PdkValue, memo: PdkVa
     case 'kong.service.response.get_raw_body':
       return Buffer.from('hello');
     case 'kong.ctx.shared.get':
-      return memo;
+      return requestContext;
     default:
       return undefined;
   }
@@ -61,14 +61,14 @@ export interface KongSide {
   /** @returns the instance's id */
   start(config: object): Promise<number>;
   /** Runs one phase. An exit ends the connection, as in Kong. */
-  event(id: number, phase: 'access' | 'response', kind: Kind, memo: PdkValue): Promise<EventEnd>;
+  event(id: number, phase: 'access' | 'response', kind: Kind, requestContext: PdkValue): Promise<EventEnd>;
   close(): void;
 }
 
 export interface EventEnd {
   readonly end: 'returned' | 'exit';
   /** What the plugin put into kong.ctx.shared. */
-  readonly memo: PdkValue;
+  readonly requestContext: PdkValue;
 }
 
 const EXPECTED = {
@@ -81,7 +81,8 @@ const EXPECTED = {
 export async function oneRequest(kong: KongSide, id: number, kind: Kind): Promise<void> {
   const access = await kong.event(id, 'access', kind, undefined);
   const ends = [access.end];
-  if (access.end === 'returned') ends.push((await kong.event(id, 'response', kind, access.memo)).end);
+  if (access.end === 'returned')
+    ends.push((await kong.event(id, 'response', kind, access.requestContext)).end);
   if (ends.join() !== EXPECTED[kind].join()) throw new Error(`${kind}: ${ends.join()}`);
 }
 
@@ -96,21 +97,21 @@ export function protobufSide(socket: string): KongSide {
       const connection = await pool.take();
       const command = Buffer.concat([varintField(1, id), bytesField(2, phase)]);
       connection.socket.write(frame(Buffer.concat([varintField(1, 7), bytesField(36, command)])));
-      let memo: PdkValue = kept;
+      let requestContext: PdkValue = kept;
       for (;;) {
         const method = (await readFrame(connection, PATIENCE_MS)).toString('latin1');
         if (method === '') {
           await readFrame(connection, PATIENCE_MS);
           pool.give(connection);
-          return { end: 'returned', memo };
+          return { end: 'returned', requestContext };
         }
         const args = decodeArguments(method, await readFrame(connection, PATIENCE_MS)) ?? [];
         if (method === 'kong.response.exit') {
           connection.socket.destroy();
-          return { end: 'exit', memo };
+          return { end: 'exit', requestContext };
         }
-        if (method === 'kong.ctx.shared.set' && args[0] === 'ping_auth') memo = args[1];
-        connection.socket.write(frame(encodeReply(method, kongSays(kind, method, args[0], memo))));
+        if (method === 'kong.ctx.shared.set' && args[0] === 'ping_auth') requestContext = args[1];
+        connection.socket.write(frame(encodeReply(method, kongSays(kind, method, args[0], requestContext))));
       }
     },
     close() {
@@ -155,17 +156,17 @@ export function msgpackSide(socket: string): KongSide {
       return status.Id;
     },
     async event(id, phase, kind, kept): Promise<EventEnd> {
-      let memo: PdkValue = kept;
+      let requestContext: PdkValue = kept;
       let step = await call('plugin.HandleEvent', [{ InstanceId: id, EventName: phase }]);
       for (;;) {
         const { EventId, Data } = isTable(step) ? step : {};
-        if (Data === 'ret') return { end: 'returned', memo };
+        if (Data === 'ret') return { end: 'returned', requestContext };
         if (!isTable(Data) || typeof Data.Method !== 'string') throw new Error(`unexpected step in ${kind}`);
         const args = Array.isArray(Data.Args) ? Data.Args : [];
         // Kong never comes back from an exit, so the server is told nothing more of this event.
-        if (Data.Method === 'kong.response.exit') return { end: 'exit', memo };
-        if (Data.Method === 'kong.ctx.shared.set' && args[0] === 'ping_auth') memo = args[1];
-        const value = kongSays(kind, Data.Method, args[0], memo);
+        if (Data.Method === 'kong.response.exit') return { end: 'exit', requestContext };
+        if (Data.Method === 'kong.ctx.shared.set' && args[0] === 'ping_auth') requestContext = args[1];
+        const value = kongSays(kind, Data.Method, args[0], requestContext);
         step = await call('plugin.Step', [{ EventId, ...(value === undefined ? {} : { Data: value }) }]);
       }
     },

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  aMemo,
   aRequest,
+  aRequestContext,
   aResponse,
   bytes,
   echo,
@@ -13,9 +13,9 @@ import {
   showResponse,
 } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
-import { composeUrl, escapePath, escapeQuery, normalisePath } from '../exchange/request-url.js';
-import { decodeLossless, encodeLossless, toWireText } from '../exchange/text.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { composeUrl, escapePath, escapeQuery, normalisePath } from '../http/request-url.js';
+import { decodeLossless, encodeLossless, toWireText } from '../http/text.js';
 import { applyRequestChanges, applyResponseChanges } from './apply.js';
 import { describeChanges, NO_REQUEST_CHANGES, NO_RESPONSE_CHANGES } from './decision.js';
 import { decideRequest } from './request-decision.js';
@@ -91,7 +91,7 @@ describe('a decision, applied to the message it is about', () => {
         responseOf(anyValue).filter(hasOneType),
         responseOf(plainValue).filter(hasOneType),
         (upstream, wanted) => {
-          const memo = aMemo('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
+          const requestContext = aRequestContext('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
           const answer = {
             responseCode: wanted.status,
             headers: echo(wanted.headers),
@@ -100,7 +100,7 @@ describe('a decision, applied to the message it is about', () => {
           const { changes } = decideResponse(
             answer,
             upstream,
-            showResponse(upstream, memo, SHOW_ALL).body,
+            showResponse(upstream, requestContext, SHOW_ALL).body,
             'GET',
           );
           const client = applyResponseChanges(upstream, changes);
@@ -139,7 +139,11 @@ describe('a decision, applied to the message it is about', () => {
           const decision = decideRequest(permit(request, { body: shown.payload.body }), request, shown);
           expect(decision.kind === 'permit' && describeChanges(decision.changes)).toEqual([]);
 
-          const shownResponse = showResponse(response, aMemo('permit', shown.payload, null), SHOW_ALL);
+          const shownResponse = showResponse(
+            response,
+            aRequestContext('permit', shown.payload, null),
+            SHOW_ALL,
+          );
           const answer = {
             responseCode: response.status,
             headers: echo(response.headers),

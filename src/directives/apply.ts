@@ -1,6 +1,6 @@
-import { HeaderList } from '../exchange/header-list.js';
-import { allowsBody, type HttpRequest, type HttpResponse } from '../exchange/http-message.js';
-import { parseAuthority } from '../exchange/request-url.js';
+import { HeaderList } from '../http/header-list.js';
+import { allowsBody, type HttpRequest, type HttpResponse } from '../http/message.js';
+import { parseAuthority } from '../http/request-url.js';
 import type { HeaderChanges, RequestChanges, ResponseChanges } from './decision.js';
 
 /** The request as the upstream gets it, on the model: what Kong does with the changes, for monitor mode and `explain`. */

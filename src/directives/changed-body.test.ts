@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
 import { changedBody } from './changed-body.js';
 
 type Wanted = { set?: readonly (readonly [string, readonly string[]])[]; remove?: readonly string[] };

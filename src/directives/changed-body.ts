@@ -1,8 +1,8 @@
-import { withUtf8Declaration } from '../exchange/body-charset.js';
-import type { HeaderList } from '../exchange/header-list.js';
-import { canonicalName } from '../exchange/header-rules.js';
-import type { ShownBody } from '../exchange/http-message.js';
-import { mediaType, readParameter, splitParameters } from '../exchange/media-type.js';
+import { withUtf8Declaration } from '../http/charset.js';
+import type { HeaderList } from '../http/header-list.js';
+import { canonicalName } from '../http/header-rules.js';
+import { mediaType, readParameter, splitParameters } from '../http/media-type.js';
+import type { BodyView } from '../http/message.js';
 import type { HeaderChanges } from './decision.js';
 import { checkBody } from './validation.js';
 
@@ -56,7 +56,7 @@ export function changedBody(text: string, changes: HeaderChanges, original: Head
  * be another text now, or none, so that text has to be written anew. undefined when the bytes may stay.
  * @param changes of the headers, as the policy wants them
  */
-export function textOfOtherHeaders(shown: ShownBody, changes: HeaderChanges): string | undefined {
+export function textOfOtherHeaders(shown: BodyView, changes: HeaderChanges): string | undefined {
   if (shown.kind !== 'text') return undefined;
   const isChanged = (wanted: string) =>
     changes.remove.some((name) => canonicalName(name) === wanted) ||

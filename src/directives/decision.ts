@@ -1,5 +1,5 @@
-import { isAlwaysRemoved } from '../exchange/header-rules.js';
-import type { ResponseToSend } from '../exchange/http-message.js';
+import { isAlwaysRemoved } from '../http/header-rules.js';
+import type { ResponseToSend } from '../http/message.js';
 
 /** Headers to set (all values of a name together) and to take away. Names in lower case; disjoint. */
 export interface HeaderChanges {
@@ -29,27 +29,27 @@ export interface ResponseChanges {
 }
 
 export type RequestDecision =
-  | { readonly kind: 'deny'; readonly response: ResponseToSend; readonly notes: readonly Note[] }
+  | { readonly kind: 'deny'; readonly response: ResponseToSend; readonly notes: readonly IgnoredDirective[] }
   | {
       readonly kind: 'permit';
       readonly changes: RequestChanges;
       /** JSON text, as it came. */
       readonly state: string | undefined;
-      readonly notes: readonly Note[];
+      readonly notes: readonly IgnoredDirective[];
     };
 
 export interface ResponseDecision {
   readonly changes: ResponseChanges;
-  readonly notes: readonly Note[];
+  readonly notes: readonly IgnoredDirective[];
 }
 
 /** Something the policy asked for that was ignored; for the log. Names only, never values. */
-export interface Note {
+export interface IgnoredDirective {
   readonly what: 'unchangeable_field' | 'dropped_header';
   readonly name: string;
 }
 
-export const NO_NOTES: readonly Note[] = [];
+export const NO_NOTES: readonly IgnoredDirective[] = [];
 
 export const NO_HEADER_CHANGES: HeaderChanges = { set: new Map(), remove: [] };
 
@@ -85,7 +85,7 @@ export function describeChanges(changes: RequestChanges | ResponseChanges): stri
 }
 
 /** For people: `dropped header: via`. */
-export function noteInWords({ what, name }: Note): string {
+export function noteInWords({ what, name }: IgnoredDirective): string {
   return `${what.replaceAll('_', ' ')}: ${name}`;
 }
 

@@ -1,5 +1,5 @@
-import type { HeaderField, HeaderList } from '../exchange/header-list.js';
-import { toWireText } from '../exchange/text.js';
+import type { HeaderField, HeaderList } from '../http/header-list.js';
+import { toWireText } from '../http/text.js';
 import { checkHeaderName, checkHeaderValue, trimBlanks } from './validation.js';
 
 /** What an answer's headers say, compared with the ones that were shown. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { aRequest, aResponse, deny, echo, permit, SHOW_ALL, showRequest } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField } from '../exchange/header-list.js';
+import type { HeaderField } from '../http/header-list.js';
 import { decideRequest } from './request-decision.js';
 import { decideResponse } from './response-decision.js';
 

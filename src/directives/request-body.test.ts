@@ -2,8 +2,8 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { changesOf, decide, errorOf, without } from '../../test/model/decisions.js';
 import { aRequest, permit, type RequestShowSettings, text } from '../../test/model/messages.js';
-import type { HeaderField } from '../exchange/header-list.js';
-import type { HttpRequest } from '../exchange/http-message.js';
+import type { HeaderField } from '../http/header-list.js';
+import type { HttpRequest } from '../http/message.js';
 import { applyRequestChanges } from './apply.js';
 
 /** `{"a":"é"}`, as it may come. */

@@ -1,6 +1,6 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField, HeaderList } from '../exchange/header-list.js';
-import type { HttpRequest, ShownBody } from '../exchange/http-message.js';
+import type { HeaderField, HeaderList } from '../http/header-list.js';
+import type { BodyView, HttpRequest } from '../http/message.js';
 import {
   type AnsweredUrl,
   checkNewPath,
@@ -10,10 +10,10 @@ import {
   normalisePath,
   parseAnsweredUrl,
   parseAuthority,
-} from '../exchange/request-url.js';
-import type { CertificateJwk, RequestAnswer } from '../exchange/sideband-message.js';
+} from '../http/request-url.js';
+import type { CertificateJwk, RequestAnswer } from '../sideband/messages.js';
 import { changedBody, textOfOtherHeaders } from './changed-body.js';
-import { NO_NOTES, type Note, type RequestDecision } from './decision.js';
+import { type IgnoredDirective, NO_NOTES, type RequestDecision } from './decision.js';
 import { requestHeaderChanges } from './request-headers.js';
 import { denialToSend } from './response-decision.js';
 import { checkNewMethod, trimBlanks } from './validation.js';
@@ -24,7 +24,7 @@ export interface ShownRequest {
   readonly url: string;
   /** The client's headers without the excluded ones, their bytes as they came. */
   readonly headers: HeaderList;
-  readonly body: ShownBody;
+  readonly body: BodyView;
   readonly certificate: CertificateJwk | undefined;
 }
 
@@ -77,7 +77,7 @@ function newQuery(answered: string, raw: string): string | undefined {
 }
 
 /** A text that was shown and does not come back was removed; what was not shown cannot be, but it can be replaced. */
-function newRequestBody(answered = '', shown: ShownBody): string | undefined {
+function newRequestBody(answered = '', shown: BodyView): string | undefined {
   if (shown.kind === 'text') return answered === shown.text ? undefined : answered;
   return answered === '' ? undefined : answered;
 }
@@ -88,7 +88,7 @@ function unchangeable(
   url: AnsweredUrl | undefined,
   request: HttpRequest,
   shown: ShownRequest,
-): readonly Note[] {
+): readonly IgnoredDirective[] {
   const { sourceIp, sourcePort, clientCertificate } = answer;
   let notes = NO_NOTES;
   const note = (name: string) => {
@@ -103,7 +103,10 @@ function unchangeable(
   return notes;
 }
 
-function together(some: readonly Note[], more: readonly Note[]): readonly Note[] {
+function together(
+  some: readonly IgnoredDirective[],
+  more: readonly IgnoredDirective[],
+): readonly IgnoredDirective[] {
   if (more.length === 0) return some;
   return some.length === 0 ? more : [...some, ...more];
 }

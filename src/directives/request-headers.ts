@@ -1,25 +1,25 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField, HeaderList } from '../exchange/header-list.js';
+import type { HeaderField, HeaderList } from '../http/header-list.js';
 import {
   canonicalName,
   connectionTokens,
   isAlwaysRemoved,
   isKongRequestHeader,
-  isOneLineInRequest,
   isRequestFraming,
   isReservedInRequest,
+  isSingletonInRequest,
   MARK_HEADER,
-} from '../exchange/header-rules.js';
+} from '../http/header-rules.js';
 import {
   type HeaderChanges,
+  type IgnoredDirective,
   NO_HEADER_CHANGES,
   NO_NOTES,
   NO_REQUEST_CHANGES,
-  type Note,
   type RequestChanges,
 } from './decision.js';
 import { diffHeaders } from './header-diff.js';
-import { checkOneLine } from './validation.js';
+import { checkSingleton } from './validation.js';
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
@@ -37,14 +37,14 @@ export function requestHeaderChanges(
   all: HeaderList,
   shown: HeaderList,
   answered: readonly HeaderField[],
-): { readonly changes: HeaderChanges; readonly notes: readonly Note[] } {
+): { readonly changes: HeaderChanges; readonly notes: readonly IgnoredDirective[] } {
   const { changed, missing } = diffHeaders(shown, answered);
   if (changed.size === 0 && missing.length === 0) {
     refuseUndone(answered, all);
     return { changes: alwaysRemoved(all), notes: NO_NOTES };
   }
   const hidden = hiddenNames(all, shown);
-  const notes: Note[] = [];
+  const notes: IgnoredDirective[] = [];
   const set = new Map<string, readonly string[]>();
   for (const [name, values] of changed) {
     if (name === 'host') continue;
@@ -53,7 +53,7 @@ export function requestHeaderChanges(
       continue;
     }
     refuseHidden(name, hidden);
-    set.set(name, isOneLineInRequest(name) ? oneLine(name, values, all) : values);
+    set.set(name, isSingletonInRequest(name) ? oneLine(name, values, all) : values);
   }
   refuseUndone(answered, all);
   for (const name of missing) if (isKongRequestHeader(name)) notes.push({ what: 'dropped_header', name });
@@ -69,7 +69,7 @@ export function requestHeaderChanges(
 
 /** @throws PingAuthError `directive_invalid`; `request_unreadable` when a line of the client would stay beside it. */
 function oneLine(name: string, values: readonly string[], all: HeaderList): readonly string[] {
-  const checked = checkOneLine(name, values);
+  const checked = checkSingleton(name, values);
   if (all.getAll(name).length > 1) {
     const detail = `header ${name} occurs twice, and the policy sets it: one of the client's would stay`;
     throw new PingAuthError('request_unreadable', { detail });

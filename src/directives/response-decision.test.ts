@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
-  aMemo,
   aRequest,
+  aRequestContext,
   aResponse,
   echo,
   SHOW_ALL,
@@ -11,10 +11,10 @@ import {
   text,
 } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField } from '../exchange/header-list.js';
-import type { HttpResponse } from '../exchange/http-message.js';
-import type { ResponseBodySettings } from '../exchange/shown-body.js';
-import type { ResponseAnswer } from '../exchange/sideband-message.js';
+import type { ResponseBodySettings } from '../http/body-view.js';
+import type { HeaderField } from '../http/header-list.js';
+import type { HttpResponse } from '../http/message.js';
+import type { ResponseAnswer } from '../sideband/messages.js';
 import { describeChanges, type ResponseDecision } from './decision.js';
 import { decideResponse } from './response-decision.js';
 
@@ -28,8 +28,8 @@ function decide(
   change: Partial<ResponseAnswer> = {},
   { method = 'GET', settings = {} }: Case = {},
 ): ResponseDecision {
-  const memo = aMemo('permit', showRequest(aRequest({ method }), SHOW_ALL).payload, null);
-  const shown = showResponse(response, memo, { ...SHOW_ALL, ...settings });
+  const requestContext = aRequestContext('permit', showRequest(aRequest({ method }), SHOW_ALL).payload, null);
+  const shown = showResponse(response, requestContext, { ...SHOW_ALL, ...settings });
   const answer = {
     responseCode: String(response.status),
     headers: echo(response.headers),

@@ -1,21 +1,16 @@
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
 import {
   canonicalName,
   isKongResponseHeader,
-  isOneLineInResponse,
   isResponseFraming,
-} from '../exchange/header-rules.js';
-import {
-  allowsBody,
-  type HttpResponse,
-  type ResponseToSend,
-  type ShownBody,
-} from '../exchange/http-message.js';
-import type { AnsweredResponse, ResponseAnswer } from '../exchange/sideband-message.js';
+  isSingletonInResponse,
+} from '../http/header-rules.js';
+import { allowsBody, type BodyView, type HttpResponse, type ResponseToSend } from '../http/message.js';
+import type { AnsweredResponse, ResponseAnswer } from '../sideband/messages.js';
 import { changedBody, textOfOtherHeaders } from './changed-body.js';
-import { type HeaderChanges, NO_NOTES, type Note, type ResponseDecision } from './decision.js';
+import { type HeaderChanges, type IgnoredDirective, NO_NOTES, type ResponseDecision } from './decision.js';
 import { diffHeaders } from './header-diff.js';
-import { checkBody, checkHeaderName, checkHeaderValue, checkOneLine, checkStatus } from './validation.js';
+import { checkBody, checkHeaderName, checkHeaderValue, checkSingleton, checkStatus } from './validation.js';
 
 const NOTHING = new Uint8Array();
 
@@ -28,14 +23,14 @@ const DROPPED_IN_DENIAL = new Set(['content-encoding', 'server']);
 /**
  * What the client gets of the upstream's response. A change is what differs from what the policy was shown; all else
  * keeps the upstream's bytes.
- * @param shownBody what of the body the policy was shown
+ * @param bodyView what of the body the policy was shown
  * @param method of the request: a response to HEAD has no body
  * @throws PingAuthError `directive_invalid` when the answer asks for something that must not be sent on.
  */
 export function decideResponse(
   answer: ResponseAnswer,
   response: HttpResponse,
-  shownBody: ShownBody,
+  bodyView: BodyView,
   method: string,
 ): ResponseDecision {
   const isSameStatus = String(answer.responseCode) === String(response.status);
@@ -46,8 +41,8 @@ export function decideResponse(
   let text: string | undefined;
   if (allowsBody(after, method)) {
     text =
-      newResponseBody(answer.body, shownBody, response.status, after) ??
-      textOfOtherHeaders(shownBody, headers.changes);
+      newResponseBody(answer.body, bodyView, response.status, after) ??
+      textOfOtherHeaders(bodyView, headers.changes);
   } else {
     if (answer.body !== undefined && answer.body !== '')
       notes = [...notes, { what: 'unchangeable_field', name: 'body' }];
@@ -68,10 +63,10 @@ export function decideResponse(
  */
 export function denialToSend(answered: AnsweredResponse): {
   response: ResponseToSend;
-  notes: readonly Note[];
+  notes: readonly IgnoredDirective[];
 } {
   const status = checkStatus(answered.responseCode);
-  const notes: Note[] = [];
+  const notes: IgnoredDirective[] = [];
   const fields: [string, string][] = [];
   for (const [rawName, rawValue] of answered.headers) {
     const name = checkHeaderName(rawName);
@@ -87,12 +82,12 @@ export function denialToSend(answered: AnsweredResponse): {
 /** @throws PingAuthError `directive_invalid` */
 function carriable(headers: HeaderList): HeaderList {
   const isFine = headers.fields.every(
-    ([name]) => !isOneLineInResponse(name) || headers.getAll(name).length === 1,
+    ([name]) => !isSingletonInResponse(name) || headers.getAll(name).length === 1,
   );
   if (isFine) return headers;
   const fields: HeaderField[] = [];
   for (const [name, values] of headers.toMap()) {
-    const lines = isOneLineInResponse(name) ? checkOneLine(name, values) : values;
+    const lines = isSingletonInResponse(name) ? checkSingleton(name, values) : values;
     for (const line of lines) fields.push([name, line]);
   }
   return HeaderList.from(fields);
@@ -106,7 +101,7 @@ function carriable(headers: HeaderList): HeaderList {
 function responseHeaderChanges(
   shown: HeaderList,
   answered: readonly HeaderField[],
-): { readonly changes: HeaderChanges; readonly notes: readonly Note[] } {
+): { readonly changes: HeaderChanges; readonly notes: readonly IgnoredDirective[] } {
   // Kong writes `x_under` as `x-under` in a response, so the two are one name here.
   const nameOf = (name: string) => (shown.has(name) ? name : canonicalName(name));
   const { changed, missing } = diffHeaders(shown, answered, nameOf);
@@ -114,14 +109,14 @@ function responseHeaderChanges(
   const set = new Map<string, readonly string[]>();
   for (const [name, values] of changed) {
     if (!isResponseFraming(name) && !isKongResponseHeader(name))
-      set.set(name, isOneLineInResponse(name) ? checkOneLine(name, values) : values);
+      set.set(name, isSingletonInResponse(name) ? checkSingleton(name, values) : values);
     // A length is in nearly every answer and is always computed anew: nothing that anybody has to know.
     else if (name !== 'content-length') notes = [...notes, { what: 'dropped_header', name }];
   }
   return { changes: { set, remove: missing.filter((name) => !KEPT.has(name)) }, notes };
 }
 
-function newResponseBody(answered = '', shown: ShownBody, before: number, after: number): string | undefined {
+function newResponseBody(answered = '', shown: BodyView, before: number, after: number): string | undefined {
   if (shown.kind === 'text') return answered === shown.text ? undefined : answered;
   if (answered !== '') return answered;
   if (shown.kind === 'absent') return undefined;

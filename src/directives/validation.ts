@@ -1,8 +1,8 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { isSupportedMethod } from '../exchange/admission.js';
-import { isToken } from '../exchange/header-rules.js';
-import { isSendableStatus } from '../exchange/http-message.js';
-import { encodeLossless, hasLoneSurrogate } from '../exchange/text.js';
+import { isSupportedMethod } from '../http/admission.js';
+import { isToken } from '../http/header-rules.js';
+import { isSendableStatus } from '../http/message.js';
+import { encodeLossless, hasLoneSurrogate } from '../http/text.js';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
@@ -29,7 +29,7 @@ export function checkHeaderValue(name: string, value: string): string {
  * line (RFC 9110, section 5.3).
  * @throws PingAuthError `directive_invalid` when Kong could carry out only a part of it
  */
-export function checkOneLine(name: string, values: readonly string[]): readonly string[] {
+export function checkSingleton(name: string, values: readonly string[]): readonly string[] {
   const [first, ...others] = values;
   if (first === undefined || others.every((value) => value === first)) return values.slice(0, 1);
   if (name === 'www-authenticate') return [values.join(', ')];

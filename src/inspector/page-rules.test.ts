@@ -1,8 +1,8 @@
 // What the page decides without a browser: filters, verdicts, what the plots show.
 import { describe, expect, it } from 'vitest';
+import { verdictOf } from './page/decision.js';
 import { matcher, NO_FILTERS, readFilters, writeFilters } from './page/filters.js';
 import { seriesOf, stacked } from './page/series.js';
-import { verdictOf } from './page/verdict.js';
 import type { Row } from './wire.js';
 
 const permit: Row = { key: 1, time: 1000, method: 'GET', path: '/Orders', access: { outcome: 'permit' } };

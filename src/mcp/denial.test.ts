@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { bytes, text } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
-import type { ResponseToSend } from '../exchange/http-message.js';
-import { denialForAgent, refusalForAgent } from './denial.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
+import type { ResponseToSend } from '../http/message.js';
+import { denialForAgent, errorResponseForAgent } from './denial.js';
+import { McpError } from './error.js';
 import type { McpMessage } from './message.js';
-import { McpRefusal } from './refusal.js';
 
 const ABOUT = { method: 'tools/call', name: 'x', protocolVersion: undefined, params: undefined };
 const REQUEST: McpMessage = { kind: 'request', id: 'a1', ...ABOUT };
@@ -98,7 +98,7 @@ describe('a refusal of ours', () => {
     ]);
 
   it('keeps its status and says in JSON-RPC why', () => {
-    const sent = refusalForAgent(refused(503), new PingAuthError('provider_circuit_open'), 7);
+    const sent = errorResponseForAgent(refused(503), new PingAuthError('provider_circuit_open'), 7);
     expect(sent.status).toBe(503);
     expect(json(sent)).toEqual({
       jsonrpc: '2.0',
@@ -117,8 +117,8 @@ describe('a refusal of ours', () => {
   });
 
   it('of a message tells the client what is wrong with it', () => {
-    const error = new McpRefusal('mcp_headers_disagree', -32020, 'Mcp-Name is missing', 'x');
-    expect(json(refusalForAgent(refused(400), error, undefined))).toMatchObject({
+    const error = new McpError('mcp_headers_disagree', -32020, 'Mcp-Name is missing', 'x');
+    expect(json(errorResponseForAgent(refused(400), error, undefined))).toMatchObject({
       id: 'x',
       error: {
         code: -32020,
@@ -129,19 +129,19 @@ describe('a refusal of ours', () => {
   });
 
   it('has no id where none could be read', () => {
-    const error = new McpRefusal('mcp_message_invalid', -32700, 'the body is not JSON');
-    expect(json(refusalForAgent(refused(400), error, undefined))).not.toHaveProperty('id');
+    const error = new McpError('mcp_message_invalid', -32700, 'the body is not JSON');
+    expect(json(errorResponseForAgent(refused(400), error, undefined))).not.toHaveProperty('id');
   });
 
   it('of a response tells nothing of it', () => {
-    const error = new McpRefusal('mcp_response_invalid', -32603, 'two responses', 7);
-    const sent = refusalForAgent(refused(502), error, 7);
+    const error = new McpError('mcp_response_invalid', -32603, 'two responses', 7);
+    const sent = errorResponseForAgent(refused(502), error, 7);
     expect(text(sent.body)).not.toContain('two responses');
     expect(json(sent)).toMatchObject({ id: 7, error: { code: -32603 } });
   });
 
   it('of a GET says what is allowed', () => {
-    const error = new McpRefusal('mcp_method_not_allowed', -32600, 'no');
-    expect(refusalForAgent(refused(405), error, undefined).headers.get('allow')).toContain('POST');
+    const error = new McpError('mcp_method_not_allowed', -32600, 'no');
+    expect(errorResponseForAgent(refused(405), error, undefined).headers.get('allow')).toContain('POST');
   });
 });

@@ -1,9 +1,9 @@
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
-import { type ResponseToSend, reasonPhrase } from '../exchange/http-message.js';
-import { decodeUtf8, isJsonObject, parseJson } from '../exchange/text.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type ResponseToSend, reasonPhrase } from '../http/message.js';
+import { decodeUtf8, isJsonObject, parseJson } from '../http/text.js';
+import { McpError } from './error.js';
 import { JSON_HEADERS } from './headers.js';
 import type { MessageId } from './message.js';
-import { McpRefusal } from './refusal.js';
 
 /** Enough for a reason; more would be somebody's error page in the model's context. */
 const MAX_WORDS = 500;
@@ -48,32 +48,32 @@ export function denialForAgent(denial: ResponseToSend, id: MessageId | undefined
 /**
  * A refusal of ours, its HTTP status and headers kept, with a JSON-RPC error in place of its body.
  *
- * @param refusal as the client would get it without MCP
+ * @param errorResponse as the client would get it without MCP
  * @param error why; its code becomes that of the JSON-RPC error if it is one of MCP, otherwise the HTTP status does
  * @param id of the request as far as it is known
  */
-export function refusalForAgent(
-  refusal: ResponseToSend,
+export function errorResponseForAgent(
+  errorResponse: ResponseToSend,
   error: { readonly entry: { readonly message: string } },
   id: MessageId | undefined,
 ): ResponseToSend {
-  const { status, headers, body } = refusal;
+  const { status, headers, body } = errorResponse;
   const requestId = requestIdIn(body);
   const data = { status, ...(requestId === undefined ? {} : { request_id: requestId }) };
   const rpcError =
-    error instanceof McpRefusal
+    error instanceof McpError
       ? { code: error.rpcCode, message: clientWords(error), data }
       : { code: status, message: error.entry.message, data };
   const kept = headers.filter((name) => name !== 'content-type' && name !== 'cache-control');
   const fields: HeaderField[] = [...kept, ...JSON_HEADERS];
   // RFC 9110, section 15.5.6.
   if (status === 405) fields.push(['allow', 'POST, DELETE, OPTIONS']);
-  const known = error instanceof McpRefusal ? (error.id ?? id) : id;
+  const known = error instanceof McpError ? (error.id ?? id) : id;
   return { status, headers: HeaderList.from(fields), body: errorBody(known, rpcError) };
 }
 
 /** A client learns what is wrong with its own message, and nothing of what the server answered. */
-function clientWords(error: McpRefusal): string {
+function clientWords(error: McpError): string {
   return error.code === 'mcp_response_invalid'
     ? error.entry.message
     : `${error.entry.message}: ${error.words}`;

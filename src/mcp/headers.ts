@@ -1,6 +1,6 @@
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
-import { canonicalName } from '../exchange/header-rules.js';
-import { decodeUtf8 } from '../exchange/text.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { canonicalName } from '../http/header-rules.js';
+import { decodeUtf8 } from '../http/text.js';
 import type { McpMessage } from './message.js';
 
 /** From this revision on the headers are required. Dates compare as text; a draft's name is later than all of them. */
@@ -73,7 +73,7 @@ function nameDisagreement(
 }
 
 /** For requests without a message: a header that speaks of one would have the policy decide about something else. */
-export function strayHeader(headers: HeaderList): string | undefined {
+export function unexpectedHeader(headers: HeaderList): string | undefined {
   for (const name of [METHOD_HEADER, NAME_HEADER]) {
     if (headers.has(name)) return `${name} on a request without a message`;
   }

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../exchange/text.js';
+import { isJsonObject, type JsonObject } from '../http/text.js';
 import { MAX_DEPTH, MAX_VALUES, readStrictJson } from './strict-json.js';
 
 /** A string or a safe integer, as JSON-RPC in MCP has it: what cannot be told from its neighbour (1e400, 2^53 + 1) is none. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
 import { readMessage } from './message.js';
 import { KnownParamHeaders } from './param-headers.js';
 

@@ -1,6 +1,6 @@
-import type { HeaderList } from '../exchange/header-list.js';
-import { canonicalName, isToken } from '../exchange/header-rules.js';
-import { isJsonObject } from '../exchange/text.js';
+import type { HeaderList } from '../http/header-list.js';
+import { canonicalName, isToken } from '../http/header-rules.js';
+import { isJsonObject } from '../http/text.js';
 import { decodeValue, requiresHeaders, VERSION_HEADER } from './headers.js';
 import type { McpMessage } from './message.js';
 import { readStrictJson } from './strict-json.js';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { bytes } from '../../test/model/messages.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../exchange/header-list.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { McpError } from './error.js';
 import { encodeValue } from './headers.js';
 import { KnownParamHeaders } from './param-headers.js';
-import { McpRefusal } from './refusal.js';
 import { mcpHeaderChanges, readMcpRequest } from './request.js';
 
 const JSON_TYPE: HeaderField = ['content-type', 'application/json'];
@@ -15,12 +15,16 @@ interface Parts {
   readonly headers?: readonly HeaderField[];
   readonly type?: readonly HeaderField[];
   readonly text?: string | undefined;
-  readonly heldBack?: boolean;
+  readonly buffersResponses?: boolean;
 }
 
-function read({ http = 'POST', headers = [], type = [JSON_TYPE], heldBack = true, ...rest }: Parts) {
+function read({ http = 'POST', headers = [], type = [JSON_TYPE], buffersResponses = true, ...rest }: Parts) {
   const text = 'text' in rest ? rest.text : body({});
-  return readMcpRequest({ method: http, headers: HeaderList.from([...type, ...headers]) }, text, heldBack);
+  return readMcpRequest(
+    { method: http, headers: HeaderList.from([...type, ...headers]) },
+    text,
+    buffersResponses,
+  );
 }
 
 /** The refusal's HTTP status, JSON-RPC code and id. */
@@ -28,7 +32,7 @@ function refused(parts: Parts): unknown[] {
   try {
     read(parts);
   } catch (error) {
-    if (error instanceof McpRefusal) return [error.entry.status, error.rpcCode, error.id];
+    if (error instanceof McpError) return [error.entry.status, error.rpcCode, error.id];
     throw error;
   }
   return [];
@@ -52,9 +56,9 @@ describe('the HTTP request', () => {
 
   it('is not GET, but where streams pass', () => {
     expect(refused({ http: 'GET', text: '' })).toEqual([405, -32600, undefined]);
-    expect(read({ http: 'GET', text: '', heldBack: false })).toBeUndefined();
+    expect(read({ http: 'GET', text: '', buffersResponses: false })).toBeUndefined();
     for (const http of ['HEAD', 'PUT', 'PATCH']) {
-      expect(refused({ http, text: '', heldBack: false })[0]).toBe(405);
+      expect(refused({ http, text: '', buffersResponses: false })[0]).toBe(405);
     }
   });
 
@@ -62,7 +66,7 @@ describe('the HTTP request', () => {
     expect(refused({ text: '' })).toEqual([400, -32700, undefined]);
     for (const text of [body({}), undefined]) {
       expect(refused({ http: 'DELETE', text })).toEqual([400, -32600, undefined]);
-      expect(refused({ http: 'GET', heldBack: false, text })[0]).toBe(400);
+      expect(refused({ http: 'GET', buffersResponses: false, text })[0]).toBe(400);
     }
   });
 
@@ -108,7 +112,7 @@ describe('the HTTP request', () => {
   it('does not open a subscription, but where streams pass', () => {
     const text = body({ method: 'subscriptions/listen', name: undefined });
     expect(refused({ text })).toEqual([404, -32601, 7]);
-    expect(read({ text, heldBack: false })?.message.method).toBe('subscriptions/listen');
+    expect(read({ text, buffersResponses: false })?.message.method).toBe('subscriptions/listen');
   });
 });
 
@@ -196,7 +200,7 @@ it('headers that repeat arguments are checked for tools that are known', () => {
   const headers = HeaderList.from([JSON_TYPE, ['mcp-param-region', 'eu']]);
   const readFor = (server: string) =>
     readMcpRequest({ method: 'POST', headers }, body({}), true, { known, server });
-  expect(() => readFor('s')).toThrow(expect.objectContaining({ rpcCode: -32020, id: 7 }) as McpRefusal);
+  expect(() => readFor('s')).toThrow(expect.objectContaining({ rpcCode: -32020, id: 7 }) as McpError);
   expect(readFor('other')).toBeDefined();
 });
 

@@ -1,8 +1,9 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { HeaderList } from '../exchange/header-list.js';
-import { canonicalName } from '../exchange/header-rules.js';
-import type { HttpRequest } from '../exchange/http-message.js';
-import { decodeUtf8 } from '../exchange/text.js';
+import { HeaderList } from '../http/header-list.js';
+import { canonicalName } from '../http/header-rules.js';
+import type { HttpRequest } from '../http/message.js';
+import { decodeUtf8 } from '../http/text.js';
+import { McpError } from './error.js';
 import {
   bodyType,
   disagreement,
@@ -11,11 +12,10 @@ import {
   MCP_HEADERS,
   METHOD_HEADER,
   NAME_HEADER,
-  strayHeader,
+  unexpectedHeader,
 } from './headers.js';
 import { type McpMessage, readMessage } from './message.js';
 import type { KnownParamHeaders } from './param-headers.js';
-import { McpRefusal } from './refusal.js';
 
 /** A request that carries a message, and the headers with which the policy is shown it. */
 export interface McpRequest {
@@ -43,7 +43,7 @@ interface ChangedRequest {
  * Reads a request to an MCP server, before the policy is asked.
  *
  * @param text the body as the policy is shown it, `''` without one; undefined when it is no text or too large to be shown
- * @param heldBack whether responses are held back till their end, so that an endless one would never reach the client
+ * @param buffersResponses whether responses are held back till their end, so that an endless one would never reach the client
  * @param paramHeaders without it `Mcp-Param-*` is not looked at
  * @returns undefined for a request without a message, which is one like any other: DELETE (ends a session) and OPTIONS,
  *   and GET (a stream) where responses are not held back
@@ -52,54 +52,54 @@ interface ChangedRequest {
 export function readMcpRequest(
   request: Pick<HttpRequest, 'method' | 'headers'>,
   text: string | undefined,
-  heldBack: boolean,
+  buffersResponses: boolean,
   paramHeaders?: ParamHeaderCheck,
 ): McpRequest | undefined {
   const { method, headers } = request;
   if (method !== 'POST') {
-    checkOtherMethod(method, heldBack);
+    checkOtherMethod(method, buffersResponses);
     // A server that looks at the body whatever the method is would find a message that nobody has read.
-    if (text !== '') throw new McpRefusal('mcp_message_invalid', -32600, `${method} with a body`);
-    const stray = strayHeader(headers);
-    if (stray !== undefined) throw new McpRefusal('mcp_headers_disagree', -32020, stray);
+    if (text !== '') throw new McpError('mcp_message_invalid', -32600, `${method} with a body`);
+    const stray = unexpectedHeader(headers);
+    if (stray !== undefined) throw new McpError('mcp_headers_disagree', -32020, stray);
     return undefined;
   }
   // The server decodes with the charset that it is told, and UTF-7 or UTF-16 would make other JSON of the same bytes.
   if (bodyType(headers) !== 'json') {
     const words = 'Content-Type is not application/json, in UTF-8 and given once';
-    throw new McpRefusal('mcp_message_invalid', -32600, words);
+    throw new McpError('mcp_message_invalid', -32600, words);
   }
   if (text === undefined) {
-    throw new McpRefusal('mcp_message_invalid', -32700, 'the body is no text in UTF-8 or over the limit');
+    throw new McpError('mcp_message_invalid', -32700, 'the body is no text in UTF-8 or over the limit');
   }
   const message = messageOf(text);
   const complaint =
     disagreement(message, headers) ?? paramHeaders?.known.disagreement(paramHeaders.server, message, headers);
-  if (complaint !== undefined) throw new McpRefusal('mcp_headers_disagree', -32020, complaint, message.id);
-  if (heldBack && message.method === 'subscriptions/listen') {
+  if (complaint !== undefined) throw new McpError('mcp_headers_disagree', -32020, complaint, message.id);
+  if (buffersResponses && message.method === 'subscriptions/listen') {
     const words = 'Method not found: this gateway holds responses back and offers no streams';
-    throw new McpRefusal('mcp_method_not_offered', -32601, words, message.id);
+    throw new McpError('mcp_method_not_offered', -32601, words, message.id);
   }
   return { message, headers: headersToShow(message, headers) };
 }
 
-function checkOtherMethod(method: string, heldBack: boolean): void {
-  if (method === 'DELETE' || method === 'OPTIONS' || (method === 'GET' && !heldBack)) return;
+function checkOtherMethod(method: string, buffersResponses: boolean): void {
+  if (method === 'DELETE' || method === 'OPTIONS' || (method === 'GET' && !buffersResponses)) return;
   const words =
     method === 'GET'
       ? 'Method not allowed: this gateway offers no stream'
       : 'Method not allowed: messages come by POST';
-  throw new McpRefusal('mcp_method_not_allowed', -32600, words);
+  throw new McpError('mcp_method_not_allowed', -32600, words);
 }
 
 function messageOf(text: string): McpMessage {
   const message = readMessage(text);
   if (message.kind === 'fault') {
-    throw new McpRefusal('mcp_message_invalid', message.code, message.words, message.id);
+    throw new McpError('mcp_message_invalid', message.code, message.words, message.id);
   }
   if (message.kind === 'response') {
     const words = 'responses are not accepted, only requests and notifications';
-    throw new McpRefusal('mcp_message_invalid', -32600, words);
+    throw new McpError('mcp_message_invalid', -32600, words);
   }
   return message;
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { aResponse, text } from '../../test/model/messages.js';
-import type { HeaderField } from '../exchange/header-list.js';
+import type { HeaderField } from '../http/header-list.js';
+import { McpError } from './error.js';
 import { readEventStream } from './event-stream.js';
-import { McpRefusal } from './refusal.js';
 import { readMcpResponse } from './response.js';
 
 const JSON_TYPE: HeaderField[] = [['content-type', 'application/json']];
@@ -26,7 +26,7 @@ function withheld(...parts: Parameters<typeof read>): string | undefined {
   try {
     read(...parts);
   } catch (error) {
-    if (error instanceof McpRefusal) {
+    if (error instanceof McpError) {
       expect(error).toMatchObject({ code: 'mcp_response_invalid', id: parts[2] ?? 7 });
       return error.words;
     }

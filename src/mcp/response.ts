@@ -1,9 +1,9 @@
-import { HeaderList } from '../exchange/header-list.js';
-import type { HttpResponse } from '../exchange/http-message.js';
+import { HeaderList } from '../http/header-list.js';
+import type { HttpResponse } from '../http/message.js';
+import { McpError } from './error.js';
 import { readEventStream } from './event-stream.js';
 import { bodyType, JSON_HEADERS } from './headers.js';
 import { type MessageId, readMessage } from './message.js';
-import { McpRefusal } from './refusal.js';
 import { readStrictJson } from './strict-json.js';
 
 /** Of a stream and of no use with the one message that is left of it. */
@@ -90,10 +90,10 @@ function withoutStream({ status, headers }: HttpResponse, message: string): Http
   return { status, headers: HeaderList.from([...kept, ...JSON_HEADERS]), body: Buffer.from(message, 'utf8') };
 }
 
-function ofAnother(awaited: AwaitedId): McpRefusal {
+function ofAnother(awaited: AwaitedId): McpError {
   return withheld('a response with the id of another request', awaited);
 }
 
-function withheld(words: string, id: AwaitedId): McpRefusal {
-  return new McpRefusal('mcp_response_invalid', -32603, words, id);
+function withheld(words: string, id: AwaitedId): McpError {
+  return new McpError('mcp_response_invalid', -32603, words, id);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { aMemo } from '../../test/model/messages.js';
+import { aRequestContext } from '../../test/model/messages.js';
 import {
   accessPhase,
   fakeGateway,
@@ -8,7 +8,7 @@ import {
   RESPONSE,
   responsePhase,
 } from '../../test/support/fake-instance.js';
-import { writeMemo } from '../exchange/memo.js';
+import { writeRequestContext } from '../sideband/request-context.js';
 import { ByteBudget } from './byte-budget.js';
 
 const overloaded = expect.objectContaining({ code: 'server_overloaded', retryAfterSeconds: 1 });
@@ -55,8 +55,10 @@ describe('the budget for bytes in work', () => {
     const budget = new ByteBudget(100_000);
     budget.take(1, 'access');
     const instance = { ...fakeInstance(), budget };
-    const memo = writeMemo(aMemo('permit', { ...PAYLOAD, body: 'x'.repeat(50_000) }, undefined));
-    const gateway = fakeGateway({ memo, response: { ...RESPONSE, body: new Uint8Array(0) } });
+    const requestContext = writeRequestContext(
+      aRequestContext('permit', { ...PAYLOAD, body: 'x'.repeat(50_000) }, undefined),
+    );
+    const gateway = fakeGateway({ requestContext, response: { ...RESPONSE, body: new Uint8Array(0) } });
     await responsePhase(instance, gateway, {});
     expect(gateway.deeds).toMatchObject([{ did: 'withhold', response: { status: 503 } }]);
     expect(budget.held).toBe(4);
@@ -69,9 +71,9 @@ describe('the budget for bytes in work', () => {
     };
     const gateway = fakeGateway({ reading });
     await accessPhase(instance, gateway, {});
-    const memo = writeMemo(aMemo('permit', PAYLOAD, null));
+    const requestContext = writeRequestContext(aRequestContext('permit', PAYLOAD, null));
     const failing = { ...instance, setup: instance.setup };
-    await responsePhase(failing, fakeGateway({ memo }), {});
+    await responsePhase(failing, fakeGateway({ requestContext }), {});
     expect(instance.budget.held).toBe(0);
   });
 
@@ -79,7 +81,9 @@ describe('the budget for bytes in work', () => {
     const budget = new ByteBudget(RESPONSE.body.length);
     budget.take(1, 'access');
     const instance = { ...fakeInstance(), budget };
-    const gateway = fakeGateway({ memo: writeMemo(aMemo('permit', PAYLOAD, null)) });
+    const gateway = fakeGateway({
+      requestContext: writeRequestContext(aRequestContext('permit', PAYLOAD, null)),
+    });
     await responsePhase(instance, gateway, {});
     expect(gateway.deeds).toMatchObject([{ did: 'withhold', response: { status: 503 } }]);
     const [deed] = gateway.deeds;

@@ -1,4 +1,4 @@
-import { overloaded } from '../gateway/call-errors.js';
+import { overloaded } from '../kong/call-errors.js';
 import type { Phase } from '../telemetry/decision-log.js';
 
 /** Of a body there are, at the worst moment, its bytes, its text, the payload with it, and the answer. */

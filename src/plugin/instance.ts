@@ -2,14 +2,14 @@ import { configWarnings } from '../config/config-warnings.js';
 import { parseConfig } from '../config/parse-config.js';
 import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
-import { portOf } from '../exchange/request-url.js';
-import { type BodyRules, requestBodyRules, responseBodyRules } from '../exchange/shown-body.js';
-import type { ReadLimits } from '../gateway/gateway.js';
+import { type BodyRules, requestBodyRules, responseBodyRules } from '../http/body-view.js';
+import { portOf } from '../http/request-url.js';
+import type { ReadLimits } from '../kong/gateway.js';
 import { KnownParamHeaders } from '../mcp/param-headers.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
-import { Alarms } from './alarms.js';
 import type { ByteBudget } from './byte-budget.js';
+import { ErrorLogLimiter } from './error-log-limiter.js';
 import { type PluginHost, STOCK_HOST } from './host.js';
 import type { Shared } from './runtime.js';
 
@@ -18,7 +18,7 @@ export interface Instance {
   readonly telemetry: Telemetry;
   readonly routeId: string | undefined;
   readonly serviceId: string | undefined;
-  readonly alarms: Alarms;
+  readonly alarms: ErrorLogLimiter;
   /** Shared by all instances of the process. */
   readonly budget: ByteBudget;
   /** What it decides with; or why it refuses everything, since Kong has no way to be told after its own checks. */
@@ -44,7 +44,7 @@ export interface Setup {
 
 export interface McpSetup {
   /** Whether Kong holds responses back until they are complete, so that endless ones are refused. */
-  readonly heldBack: boolean;
+  readonly buffersResponses: boolean;
   readonly denials: 'json_rpc' | 'http';
   /** What `tools/list` of this route's servers told. */
   readonly paramHeaders: KnownParamHeaders;
@@ -64,7 +64,7 @@ export function startInstance(
   const where: Record<string, string> = {};
   if (routeId !== undefined) where.route = routeId;
   if (serviceId !== undefined) where.service = serviceId;
-  const identity = { telemetry, routeId, serviceId, alarms: new Alarms(), budget };
+  const identity = { telemetry, routeId, serviceId, alarms: new ErrorLogLimiter(), budget };
   try {
     const config = parseConfig(raw);
     telemetry.hideSecret(config.shared_secret);
@@ -100,7 +100,7 @@ export function createSetup(
     excluded: new Set(config.excluded_request_headers),
     mcp: config.mcp
       ? {
-          heldBack: host.phases?.includes('response') ?? true,
+          buffersResponses: host.phases?.includes('response') ?? true,
           denials: config.mcp_denials,
           paramHeaders: new KnownParamHeaders(),
         }

@@ -4,14 +4,14 @@ import {
   access,
   CALL,
   deny,
+  errorResponse,
   failing,
   post,
-  refusal,
   shownHeader,
   without,
 } from '../../test/support/mcp-phases.js';
-import type { HttpRequest } from '../exchange/http-message.js';
-import { readMemo, UNASKED } from '../exchange/memo.js';
+import type { HttpRequest } from '../http/message.js';
+import { NOT_EVALUATED, readRequestContext } from '../sideband/request-context.js';
 
 describe('a message in the access phase', () => {
   it('is shown with the headers that say what it is, which do not go on', async () => {
@@ -23,7 +23,7 @@ describe('a message in the access phase', () => {
       changes: { headers: { set: new Map(), remove: [] }, body: undefined },
       log: { values: { decision: 'permit', mcp_method: 'tools/call', mcp_name: 'echo' } },
     });
-    expect(deed.did === 'permit' && readMemo(deed.memo).mcp).toEqual({
+    expect(deed.did === 'permit' && readRequestContext(deed.requestContext).mcp).toEqual({
       id: 7,
       method: 'tools/call',
       name: 'echo',
@@ -42,7 +42,7 @@ describe('a message in the access phase', () => {
     ['HTTP/2', { ...post(CALL), httpVersion: '2' }, [400, 400, undefined]],
   ])('is refused in JSON-RPC before anybody is asked: %s', async (_what, request, wanted) => {
     const { deed, asked } = await access(request);
-    const [status, body] = refusal(deed);
+    const [status, body] = errorResponse(deed);
     expect([status, body.error.code, body.id]).toEqual(wanted);
     expect(asked).toEqual([]);
   });
@@ -50,9 +50,9 @@ describe('a message in the access phase', () => {
   it('is refused when its body is not shown, whatever the limits say', async () => {
     const config = { max_request_body_bytes: 10, request_body_over_limit: 'omit' };
     const { deed, asked } = await access(post(CALL), { config });
-    expect([refusal(deed)[0], asked]).toEqual([400, []]);
+    expect([errorResponse(deed)[0], asked]).toEqual([400, []]);
     const types = await access(post(CALL), { config: { body_content_types: ['text/*'] } });
-    expect([refusal(types.deed)[0], types.asked]).toEqual([400, []]);
+    expect([errorResponse(types.deed)[0], types.asked]).toEqual([400, []]);
   });
 
   it('is never let through unread by fail-open', async () => {
@@ -67,13 +67,13 @@ describe('a message in the access phase', () => {
 
   it('is denied as a JSON-RPC error, but where HTTP means something', async () => {
     const { deed, decision } = await access(post(CALL), { request: deny(403) });
-    expect(refusal(deed)).toEqual([
+    expect(errorResponse(deed)).toEqual([
       200,
       { jsonrpc: '2.0', id: 7, error: { code: 403, message: 'Ask a person.', data: { status: 403 } } },
     ]);
     expect(decision).toMatchObject({ outcome: 'deny', status: 403 });
     const http = async (request: HttpRequest, options: FakeInstanceOptions) =>
-      refusal((await access(request, options)).deed)[0];
+      errorResponse((await access(request, options)).deed)[0];
     expect(await http(post(CALL), { request: deny(401) })).toBe(401);
     expect(await http(post(CALL), { request: deny(403, [['www-authenticate', 'Bearer']]) })).toBe(403);
     expect(await http(post({ ...CALL, id: undefined }), { request: deny(403) })).toBe(403);
@@ -83,7 +83,7 @@ describe('a message in the access phase', () => {
 
   it('is refused with its id when the policy cannot be asked', async () => {
     const { deed } = await access(post(CALL), { request: failing('provider_unreachable') });
-    expect(refusal(deed)).toMatchObject([
+    expect(errorResponse(deed)).toMatchObject([
       502,
       { id: 7, error: { code: 502, data: { request_id: 'rid-1' } } },
     ]);
@@ -101,7 +101,7 @@ describe('a message in the access phase', () => {
         headers: headers.map((pair) => ('mcp-name' in pair ? { 'mcp-name': 'x' } : pair)),
       }),
     });
-    expect([refusal(alone.deed)[0], alone.decision?.code]).toEqual([502, 'directive_invalid']);
+    expect([errorResponse(alone.deed)[0], alone.decision?.code]).toEqual([502, 'directive_invalid']);
     const erased = await access(post(CALL), { change: () => ({ body: '' }) });
     expect(erased.decision?.code).toBe('directive_invalid');
   });
@@ -115,7 +115,7 @@ describe('a message in the access phase', () => {
   it('passes in monitor mode, whatever it is', async () => {
     const config = { mode: 'monitor' };
     const { deed, decision } = await access(post([CALL]), { config });
-    expect(deed).toMatchObject({ did: 'permit', memo: UNASKED });
+    expect(deed).toMatchObject({ did: 'permit', requestContext: NOT_EVALUATED });
     expect(decision).toMatchObject({ outcome: 'monitor_refuse', code: 'mcp_message_invalid' });
     const denied = await access(post(CALL), { config, request: deny(403) });
     expect([denied.deed.did, denied.decision?.outcome]).toEqual(['permit', 'monitor_deny']);

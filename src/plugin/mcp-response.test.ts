@@ -7,21 +7,21 @@ import {
   access,
   CALL,
   deny,
+  errorResponse,
   failing,
   JSON_TYPE,
   onlyOne,
   post,
   RESULT,
-  refusal,
   respond,
   response,
   STREAM_TYPE,
   shownHeader,
   stream,
 } from '../../test/support/mcp-phases.js';
-import type { HeaderField } from '../exchange/header-list.js';
-import type { HttpResponse } from '../exchange/http-message.js';
-import type { ResponsePayload } from '../exchange/sideband-message.js';
+import type { HeaderField } from '../http/header-list.js';
+import type { HttpResponse } from '../http/message.js';
+import type { ResponsePayload } from '../sideband/messages.js';
 
 describe('the response to a message', () => {
   it('comes to the policy as JSON out of a stream, and so to the client', async () => {
@@ -36,11 +36,11 @@ describe('the response to a message', () => {
 
   it('goes out with what the policy made of it, a compressed one as well', async () => {
     const change = ({ body = '' }: ResponsePayload) => ({ body: body.replace('secret', '***') });
-    const coding: HeaderField = ['content-encoding', 'gzip'];
+    const contentEncoding: HeaderField = ['content-encoding', 'gzip'];
     for (const upstream of [
       response(RESULT),
       response(stream(RESULT), [STREAM_TYPE]),
-      response(gzipSync(stream(RESULT)), [STREAM_TYPE, coding, ['etag', '"1"']]),
+      response(gzipSync(stream(RESULT)), [STREAM_TYPE, contentEncoding, ['etag', '"1"']]),
     ]) {
       const { sent } = await respond(upstream, { change });
       expect(text(sent?.body)).toBe(RESULT.replace('secret', '***'));
@@ -65,7 +65,7 @@ describe('the response to a message', () => {
     for (const config of [{}, { opaque_bodies: 'allow_unreadable', response_body_over_limit: 'omit' }]) {
       const { deed, asked } = await respond(upstream, { config: { ...config, fail_open_response: true } });
       expect(deed.did).toBe('withhold');
-      expect(refusal(deed)).toMatchObject([502, { id: 7 }]);
+      expect(errorResponse(deed)).toMatchObject([502, { id: 7 }]);
       expect(asked).toEqual([]);
     }
   });
@@ -164,11 +164,14 @@ describe('the response to a message', () => {
     const call = async () => {
       const gateway = fakeGateway({ reading: () => ({ request: wrong }) });
       await accessPhase(instance, gateway, {});
-      return refusal(onlyOne(gateway.deeds))[0];
+      return errorResponse(onlyOne(gateway.deeds))[0];
     };
     expect(await call()).toBe(401);
-    const memo = deed.did === 'permit' ? deed.memo : undefined;
-    const listed = fakeGateway({ memo, response: response(stream(JSON.stringify(list)), [STREAM_TYPE]) });
+    const requestContext = deed.did === 'permit' ? deed.requestContext : undefined;
+    const listed = fakeGateway({
+      requestContext,
+      response: response(stream(JSON.stringify(list)), [STREAM_TYPE]),
+    });
     await responsePhase(instance, listed, {});
     expect(await call()).toBe(400);
   });

@@ -1,24 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { fakeGateway, fakeInstance } from '../../test/support/fake-instance.js';
-import type { ResponseToSend } from '../exchange/http-message.js';
-import type { LogValues } from '../gateway/gateway.js';
+import type { ResponseToSend } from '../http/message.js';
+import type { LogValues } from '../kong/gateway.js';
 import { PhaseRun } from './phase-run.js';
 
 /** A phase that comes to an end, but to no decision: no outcome, no answer, nothing thrown. */
 class UndecidedRun extends PhaseRun {
   readonly phase = 'access';
 
-  protected async judge(): Promise<void> {}
+  protected async evaluate(): Promise<void> {}
 
-  protected passesWithout(): boolean {
+  protected shouldFailOpen(): boolean {
     return true;
   }
 
-  protected passOn(log: LogValues): Promise<void> {
+  protected forward(log: LogValues): Promise<void> {
     return this.gateway.permit({} as never, '', log);
   }
 
-  protected answerWith(response: ResponseToSend, log?: LogValues): Promise<void> {
+  protected respond(response: ResponseToSend, log?: LogValues): Promise<void> {
     return this.gateway.refuse(response, log);
   }
 }

@@ -1,18 +1,18 @@
-import type { Note } from '../directives/decision.js';
+import type { IgnoredDirective } from '../directives/decision.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
-import type { OmissionReason, ResponseToSend } from '../exchange/http-message.js';
-import type { MemoMessage } from '../exchange/memo.js';
-import type { Gateway, LogValues, RequestOwner } from '../gateway/gateway.js';
-import { refusalForAgent } from '../mcp/denial.js';
+import type { OmissionReason, ResponseToSend } from '../http/message.js';
+import type { Gateway, LogValues, RequestOwner } from '../kong/gateway.js';
+import { errorResponseForAgent } from '../mcp/denial.js';
+import type { RequestContextMessage } from '../sideband/request-context.js';
 import type { Asked, CallContext } from '../sideband/sideband-client.js';
 import { type DecisionRecord, type Outcome, type Phase, tenths } from '../telemetry/decision-log.js';
 import { redactText } from '../telemetry/redaction.js';
 import { isTracing, startSidebandSpan } from '../telemetry/tracing.js';
 import { ByteBudget } from './byte-budget.js';
+import { errorResponse } from './error-response.js';
 import { type PhaseEvent, RestartInstance } from './host.js';
 import { type Instance, ready, type Setup } from './instance.js';
-import { refusal } from './refusal.js';
 
 /** Nearly all tools have such a name; others may be a URI as long as a page, with a token in it. */
 const PLAIN_NAME = /^[\w-]{1,64}$/;
@@ -45,14 +45,14 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
   providerMs: number | undefined = undefined;
   ms: number | undefined = undefined;
   changed: readonly string[] | undefined = undefined;
-  notes: readonly Note[] | undefined = undefined;
+  notes: readonly IgnoredDirective[] | undefined = undefined;
   bodyNotShown: OmissionReason | undefined = undefined;
   code: ErrorCode | undefined = undefined;
   detail: string | undefined = undefined;
   correlationId: string | undefined = undefined;
   providerErrorId: string | undefined = undefined;
   /** The MCP message, where there is one; with the id that an error of ours carries. */
-  mcp: MemoMessage | undefined = undefined;
+  mcp: RequestContextMessage | undefined = undefined;
   /** Bytes of the process's budget that are to be given back. */
   #held = 0;
   /** What the client gets in the place of the message. */
@@ -67,13 +67,13 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
   }
 
   /** Reads, composes, asks and decides: sets `outcome` and either what is to change or `answer`. */
-  protected abstract judge(setup: Setup): Promise<void>;
+  protected abstract evaluate(setup: Setup): Promise<void>;
   /** Whether the message goes on although there is no decision: monitor mode and fail-open. */
-  protected abstract passesWithout(error: PingAuthError, setup: Setup): boolean;
+  protected abstract shouldFailOpen(error: PingAuthError, setup: Setup): boolean;
   /** Lets the message go on, changed as decided. */
-  protected abstract passOn(log: LogValues): Promise<void>;
+  protected abstract forward(log: LogValues): Promise<void>;
   /** Ends the request with this answer. */
-  protected abstract answerWith(response: ResponseToSend, log?: LogValues): Promise<void>;
+  protected abstract respond(response: ResponseToSend, log?: LogValues): Promise<void>;
 
   /**
    * Comes back only when the message may go on; an answer to the client ends the request in Kong.
@@ -105,13 +105,13 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
 
   async #run(): Promise<void> {
     try {
-      await this.judge(ready(this.#instance));
+      await this.evaluate(ready(this.#instance));
     } catch (thrown) {
       this.#fail(asPingAuthError(thrown));
     }
     try {
-      if (this.answer === undefined && this.outcome !== 'refuse') await this.passOn(this.#logValues());
-      else await this.answerWith(this.answer ?? this.#refusal(UNDECIDED), this.#logValues());
+      if (this.answer === undefined && this.outcome !== 'refuse') await this.forward(this.#logValues());
+      else await this.respond(this.answer ?? this.#errorResponse(UNDECIDED), this.#logValues());
       this.#close();
     } catch (thrown) {
       // Half applied is not permitted. If this refusal fails too, the host ends the event with an error.
@@ -119,7 +119,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
       this.#note(error);
       this.outcome = 'refuse';
       this.#close();
-      await this.answerWith(this.#refusal(error), this.#logValues());
+      await this.respond(this.#errorResponse(error), this.#logValues());
     }
   }
 
@@ -157,17 +157,17 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
     this.#restartForFreshSecret(error);
     const { setup } = this.#instance;
     this.answer = undefined;
-    if (!(setup instanceof Error) && this.passesWithout(error, setup)) return;
+    if (!(setup instanceof Error) && this.shouldFailOpen(error, setup)) return;
     this.outcome = 'refuse';
-    this.answer = this.#refusal(error);
+    this.answer = this.#errorResponse(error);
     this.status = this.answer.status;
   }
 
-  #refusal(error: PingAuthError): ResponseToSend {
+  #errorResponse(error: PingAuthError): ResponseToSend {
     const { setup } = this.#instance;
-    if (setup instanceof Error) return refusal(error, undefined, this.requestId);
-    const answer = refusal(error, setup.config.error_status, this.requestId);
-    return setup.mcp === undefined ? answer : refusalForAgent(answer, error, this.mcp?.id);
+    if (setup instanceof Error) return errorResponse(error, undefined, this.requestId);
+    const answer = errorResponse(error, setup.config.error_status, this.requestId);
+    return setup.mcp === undefined ? answer : errorResponseForAgent(answer, error, this.mcp?.id);
   }
 
   /**

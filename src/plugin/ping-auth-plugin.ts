@@ -1,10 +1,10 @@
-import { KongGateway } from '../gateway/kong-gateway.js';
-import type { KongPdk } from '../gateway/kong-pdk.js';
-import { RequestHeadReader } from '../gateway/request-head.js';
-import { AccessRun } from './access-run.js';
+import { KongGateway } from '../kong/kong-gateway.js';
+import type { KongPdk } from '../kong/kong-pdk.js';
+import { RequestHeadReader } from '../kong/request-head.js';
+import { AccessRun } from './access-phase.js';
 import { type PhaseEvent, type PluginHost, STOCK_HOST } from './host.js';
 import { type Instance, startInstance } from './instance.js';
-import { ResponseRun } from './response-run.js';
+import { ResponseRun } from './response-phase.js';
 import { processShared, Shared } from './runtime.js';
 
 /** For the host that tells nothing about its events. */

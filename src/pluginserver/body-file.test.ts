@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-const refusal = { code: 'ERR_BODY_PATH' };
+const errorResponse = { code: 'ERR_BODY_PATH' };
 
 /** Writes a file below the prefix. @returns its path */
 function file(path: string, body: string | Uint8Array = 'x'): string {
@@ -70,8 +70,8 @@ describe("only paths of nginx's own form are read", () => {
     'proxy_temp/0000000001',
     '0000000001',
   ])('not %s', async (path) => {
-    await expect(readBodyFile(file(path), 10, undefined)).rejects.toMatchObject(refusal);
-    await expect(readBodyFile(file(path), 10, [prefix])).rejects.toMatchObject(refusal);
+    await expect(readBodyFile(file(path), 10, undefined)).rejects.toMatchObject(errorResponse);
+    await expect(readBodyFile(file(path), 10, [prefix])).rejects.toMatchObject(errorResponse);
   });
 
   test('none with steps upwards, double slashes, a NUL or without its beginning', async () => {
@@ -87,7 +87,7 @@ describe("only paths of nginx's own form are read", () => {
       '/',
       '',
     ]) {
-      await expect(readBodyFile(path, 10, undefined)).rejects.toMatchObject(refusal);
+      await expect(readBodyFile(path, 10, undefined)).rejects.toMatchObject(errorResponse);
     }
   });
 });
@@ -96,21 +96,21 @@ test('a link is refused, even one to a body', async () => {
   const link = join(prefix, 'client_body_temp', '0000000002');
   symlinkSync(body('x'), link);
   for (const folders of [undefined, [prefix]])
-    await expect(readBodyFile(link, 10, folders)).rejects.toMatchObject(refusal);
+    await expect(readBodyFile(link, 10, folders)).rejects.toMatchObject(errorResponse);
 });
 
 test('a file with a second name is refused: nginx makes none, and it could be any file', async () => {
   const link = join(prefix, 'client_body_temp', '0000000002');
   linkSync(file('private-key.pem'), link);
   for (const folders of [undefined, [prefix]])
-    await expect(readBodyFile(link, 10, folders)).rejects.toMatchObject(refusal);
+    await expect(readBodyFile(link, 10, folders)).rejects.toMatchObject(errorResponse);
 });
 
 test.runIf(process.geteuid?.() === 0)("a file of another user's is refused", async () => {
   const path = body('x');
   chownSync(path, 65_534, 65_534);
   await expect(readBodyFile(path, 10, undefined)).rejects.toMatchObject({
-    ...refusal,
+    ...errorResponse,
     message: expect.stringContaining('belongs to user 65534, and this server runs as user 0'),
   });
 });
@@ -127,7 +127,7 @@ test('--body-dir: nothing beside it, and no folder that is a link out of it', as
     `${prefix}-too/client_body_temp/${NAME}`,
     join(prefix, 'way-out', 'client_body_temp', NAME),
   ]) {
-    await expect(readBodyFile(path, 10, [prefix])).rejects.toMatchObject(refusal);
+    await expect(readBodyFile(path, 10, [prefix])).rejects.toMatchObject(errorResponse);
     expect(await readBodyFile(path, 10, undefined)).toHaveLength(1);
   }
 });
@@ -137,7 +137,7 @@ test('a folder and a pipe are refused at once, a missing file cannot be read', a
   execFileSync('mkfifo', [join(folder, '0000000003')]);
   mkdirSync(join(folder, '0000000004'));
   for (const name of ['0000000003', '0000000004'])
-    await expect(readBodyFile(join(folder, name), 10, undefined)).rejects.toMatchObject(refusal);
+    await expect(readBodyFile(join(folder, name), 10, undefined)).rejects.toMatchObject(errorResponse);
   await expect(readBodyFile(join(folder, '0000000005'), 10, undefined)).rejects.toMatchObject({
     code: 'ERR_BODY_FILE',
   });

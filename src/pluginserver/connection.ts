@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type FrameMemory, FrameReader, type FrameSink, type FrameWriter, Outbox } from './frames.js';
+import { type FrameMemory, FrameReader, type FrameSink, type FrameWriter, WriteBuffer } from './frames.js';
 import type { InstanceDirectory } from './instances.js';
 import type { SharedMemory } from './options.js';
 import {
@@ -58,7 +58,7 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
-    this.out = new Outbox(socket);
+    this.out = new WriteBuffer(socket);
     this.#frames = new FrameReader(host.maxFrameBytes, this, this);
     socket.on('data', (chunk: Buffer) => this.#frames.push(chunk));
     socket.on('end', () => this.#onEnd());

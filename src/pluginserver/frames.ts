@@ -137,7 +137,7 @@ export interface FrameWriter extends PieceSink {
   flush(): void;
 }
 
-const MOST_SPARE_BUFFERS = 16;
+const MAX_SPARE_BUFFERS = 16;
 /** Buffers that nobody writes to; connections share them, since most are idle most of the time. */
 const spareBuffers: Buffer[] = [];
 const settled = Promise.resolve();
@@ -146,7 +146,7 @@ const settled = Promise.resolve();
  * Collects what is sent during one turn of the event loop and writes it with one system call: calls that a plugin makes
  * together cost Kong one wake-up.
  */
-export class Outbox implements FrameWriter {
+export class WriteBuffer implements FrameWriter {
   readonly #socket: Socket;
   #buffer: Buffer | undefined;
   #used = 0;
@@ -196,7 +196,7 @@ export class Outbox implements FrameWriter {
     if (socket.writable) socket.write(buffer.subarray(0, this.#used));
     this.#used = 0;
     // Nothing waits in the stream: the kernel has a copy of all bytes.
-    if (socket.writableLength === 0 && spareBuffers.length < MOST_SPARE_BUFFERS) spareBuffers.push(buffer);
+    if (socket.writableLength === 0 && spareBuffers.length < MAX_SPARE_BUFFERS) spareBuffers.push(buffer);
   }
 
   #closeBuffer(): void {

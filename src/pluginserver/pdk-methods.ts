@@ -118,8 +118,8 @@ export function pdkMethods(): Iterable<PdkMethod> {
   return methods.values();
 }
 
-const MOST_KEPT_FRAMES = 32;
-const MOST_KEPT_BYTES = 256;
+const MAX_KEPT_FRAMES = 32;
+const MAX_KEPT_BYTES = 256;
 let spareWriter: WireWriter | undefined;
 
 /**
@@ -142,7 +142,7 @@ export function sendCall(method: PdkMethod, args: readonly unknown[], out: Piece
     const before = writer.length;
     writer.text(method.name);
     writer.closeFrame(before);
-    if (mayKeep(method, args) && writer.length <= MOST_KEPT_BYTES) {
+    if (mayKeep(method, args) && writer.length <= MAX_KEPT_BYTES) {
       method.frames.set(args[0], Buffer.concat(writer.finish()));
     }
     writer.sendTo(out);
@@ -154,7 +154,7 @@ export function sendCall(method: PdkMethod, args: readonly unknown[], out: Piece
 
 /** Only of calls that read: what they ask for is of the plugin's choosing, what others write is of one request. */
 function mayKeep({ readReply, frames }: PdkMethod, args: readonly unknown[]): boolean {
-  if (readReply === nothing || frames.size >= MOST_KEPT_FRAMES) return false;
+  if (readReply === nothing || frames.size >= MAX_KEPT_FRAMES) return false;
   const [only] = args;
   return args.length < 2 && (only === undefined || typeof only === 'string' || typeof only === 'number');
 }

@@ -19,7 +19,7 @@ export interface EventHost {
   mayRestart(instanceId: number): boolean;
   claimRestart(instanceId: number): Promise<boolean>;
   /** A line about a refusal for Kong's own log; undefined when there were some just now. */
-  alarm(status: RefusalStatus): { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
+  alarm(status: ErrorResponseStatus): { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
 }
 
 export interface EventConnection {
@@ -32,7 +32,7 @@ export interface EventConnection {
   closeForRestart(): void;
 }
 
-export type RefusalStatus = 500 | 503;
+export type ErrorResponseStatus = 500 | 503;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -113,7 +113,7 @@ export class RunningEvent implements PhaseEvent {
    * Ends the event with an error answer instead of the plugin's: the client gets a plain error and nothing of the upstream's
    * answer. In the response phase an exit keeps the upstream's headers (cookies, for example), so they are cleared first.
    */
-  refuse(status: RefusalStatus): void {
+  refuse(status: ErrorResponseStatus): void {
     this.#finish('the event was refused');
     if (status === 503) this.#host.counts.eventsRefused++;
     else this.#host.counts.eventsFailed++;
@@ -224,7 +224,7 @@ export class RunningEvent implements PhaseEvent {
     return true;
   }
 
-  #exit(status: RefusalStatus): void {
+  #exit(status: ErrorResponseStatus): void {
     this.#deadline = NEVER;
     const line = this.#host.alarm(status);
     if (line !== undefined) void this.#pipe.ownCall(line.level === 'warn' ? LOG_WARN : LOG_ERR, [line.text]);

@@ -4,9 +4,9 @@ import { decideRequest } from '../directives/request-decision.js';
 import { decideResponse } from '../directives/response-decision.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError } from '../errors/ping-auth-error.js';
-import { HeaderList } from '../exchange/header-list.js';
-import type { HttpRequest, HttpResponse, ShownBody } from '../exchange/http-message.js';
-import { defaultPort, parseAnsweredUrl } from '../exchange/request-url.js';
+import { HeaderList } from '../http/header-list.js';
+import type { BodyView, HttpRequest, HttpResponse } from '../http/message.js';
+import { defaultPort, parseAnsweredUrl } from '../http/request-url.js';
 import { readRequestAnswer, readResponseAnswer } from '../sideband/wire-answers.js';
 import { type MessageText, requestText, responseText } from './message-text.js';
 import { fieldsOf, type RecordedRequest, type RecordedResponse, type Recording } from './recording.js';
@@ -63,7 +63,7 @@ function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Ex
   const decision = decideRequest(readRequestAnswer(bytes(answer)), request, {
     url: shown.url,
     headers: request.headers,
-    body: shownBody(shown.body),
+    body: bodyView(shown.body),
     certificate: undefined,
   });
   const ignored = decision.notes.map(noteInWords);
@@ -100,7 +100,7 @@ function explainResponse(shown: RecordedResponse, answer: unknown, id: string): 
   const decision = decideResponse(
     readResponseAnswer(bytes(answer)),
     response,
-    shownBody(shown.body),
+    bodyView(shown.body),
     shown.method,
   );
   const after = applyResponseChanges(response, decision.changes, shown.method);
@@ -151,7 +151,7 @@ function toResponse(shown: RecordedResponse): HttpResponse {
   };
 }
 
-function shownBody(body: string | undefined): ShownBody {
+function bodyView(body: string | undefined): BodyView {
   if (body === undefined) return { kind: 'omitted', reason: 'disabled' };
   return body === '' ? { kind: 'absent' } : { kind: 'text', text: body };
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
-import { isJsonObject, type JsonObject, parseJson } from '../exchange/text.js';
+import { isJsonObject, type JsonObject, parseJson } from '../http/text.js';
 import { OUTCOMES, PHASES } from '../telemetry/decision-log.js';
 
 const TEXT = z.string().optional();

@@ -1,6 +1,6 @@
-import type { HeaderField } from '../exchange/header-list.js';
-import { type HttpRequest, type HttpResponse, reasonPhrase } from '../exchange/http-message.js';
-import { composeUrl } from '../exchange/request-url.js';
+import type { HeaderField } from '../http/header-list.js';
+import { type HttpRequest, type HttpResponse, reasonPhrase } from '../http/message.js';
+import { composeUrl } from '../http/request-url.js';
 import { printable, printableLines } from '../telemetry/redaction.js';
 
 /** A message for people: nothing in it can move a terminal's cursor or change the direction of writing. */

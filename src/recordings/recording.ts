@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { HeaderField } from '../exchange/header-list.js';
-import { isJsonObject, type JsonObject, parseJson } from '../exchange/text.js';
+import type { HeaderField } from '../http/header-list.js';
+import { isJsonObject, type JsonObject, parseJson } from '../http/text.js';
 import { type Gaps, gapsOf } from './gaps.js';
 import type { SidebandLine } from './log-record.js';
 import { readLog } from './read-log.js';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher, Pool } from 'undici';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
-import type { Interruption, Patience } from './call-slots.js';
+import type { CallDeadline, Interruption } from './concurrency-limiter.js';
 import { networkProblem } from './network-error.js';
 import type { CarriedOptions, ProviderConnections, ReusedClient } from './provider-connections.js';
 
@@ -25,7 +25,7 @@ export interface ProviderRequest {
   readonly body: Buffer;
   /** The largest answer that is taken, bytes. */
   readonly maxAnswerBytes: number;
-  readonly patience: Patience;
+  readonly callDeadline: CallDeadline;
   /** Told how large an answer has become that is no small one. @throws PingAuthError when that is too much memory */
   holdAnswer(bytes: number): void;
 }
@@ -57,8 +57,8 @@ export async function attempt(
   request: ProviderRequest,
   onStale: () => void,
 ): Promise<AttemptResult> {
-  const { patience } = request;
-  const slot = connections.slots.take(patience);
+  const { callDeadline } = request;
+  const slot = connections.limiter.take(callDeadline);
   let hadItsTime = () => true;
   if (slot !== 'taken') {
     const arrived = performance.now();
@@ -75,15 +75,15 @@ export async function attempt(
     const pool = connections.pool;
     const first = await exchange(pool, path, request);
     if (first.kind === 'answered') return first;
-    if (!isStale(first) || patience.ended !== undefined) {
-      return judged(first, request, patience.ended, hadItsTime());
+    if (!isStale(first) || callDeadline.ended !== undefined) {
+      return judged(first, request, callDeadline.ended, hadItsTime());
     }
     onStale();
     // All connections of that age may be dead; the second try must not get another of them.
     connections.renew(pool);
-    return judged(await exchange(connections.pool, path, request), request, patience.ended, hadItsTime());
+    return judged(await exchange(connections.pool, path, request), request, callDeadline.ended, hadItsTime());
   } finally {
-    connections.slots.release();
+    connections.limiter.release();
   }
 }
 
@@ -163,7 +163,7 @@ function notSent(error: PingAuthError): AttemptResult {
 /** Posts to the provider and collects the answer, at most `maxAnswerBytes` of it. Never rejects. */
 function exchange(pool: Pool, path: string, request: ProviderRequest): Promise<ExchangeOutcome> {
   // It may have ended while the call was handed from step to step, when nobody listened.
-  if (request.patience.ended !== undefined)
+  if (request.callDeadline.ended !== undefined)
     return Promise.resolve({ kind: 'interrupted', bytesArrived: false });
   return new Promise((resolve) => {
     const handler = new ExchangeHandler(request, resolve);
@@ -198,7 +198,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   constructor(request: ProviderRequest, resolve: (outcome: ExchangeOutcome) => void) {
     this.#request = request;
     this.#resolve = resolve;
-    request.patience.listen(() => this.#interrupt());
+    request.callDeadline.listen(() => this.#interrupt());
   }
 
   carriedBy(client: ReusedClient): void {
@@ -292,7 +292,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#settled = true;
     this.#first = undefined;
     this.#rest = undefined;
-    this.#request.patience.listen(undefined);
+    this.#request.callDeadline.listen(undefined);
     this.#resolve(outcome);
   }
 }

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
-import { CallSlots } from './call-slots.js';
 import { Avoidance, type Clock } from './circuit.js';
+import { ConcurrencyLimiter } from './concurrency-limiter.js';
 
 /** Connections are renewed this often, so that a changed DNS entry is followed. */
 export const CONNECTION_MAX_AGE_MS = 60_000;
@@ -53,7 +53,7 @@ export class ReusedClient extends Client {
 
 /** The connections to one host with one set of TLS settings and limits, shared by all instances that want the same. */
 export class ProviderConnections {
-  readonly slots: CallSlots;
+  readonly limiter: ConcurrencyLimiter;
   readonly avoidance: Avoidance;
   readonly #clock: Clock;
   readonly #create: () => Pool;
@@ -65,7 +65,7 @@ export class ProviderConnections {
   #lastUsed: number;
 
   constructor(origin: string, settings: PoolSettings, clock: Clock, connectorFor = createConnector) {
-    this.slots = new CallSlots(settings.connections, settings.maxQueued);
+    this.limiter = new ConcurrencyLimiter(settings.connections, settings.maxQueued);
     this.avoidance = new Avoidance(clock);
     this.#clock = clock;
     const connect = connectorFor(settings);
@@ -97,7 +97,7 @@ export class ProviderConnections {
 
   /** Milliseconds since the last call; 0 while one is under way. */
   get idleMs(): number {
-    return this.slots.taken > 0 ? 0 : this.#clock.now() - this.#lastUsed;
+    return this.limiter.taken > 0 ? 0 : this.#clock.now() - this.#lastUsed;
   }
 
   get stats(): { readonly connected: number; readonly free: number } {

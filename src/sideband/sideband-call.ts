@@ -1,6 +1,6 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { Patience } from './call-slots.js';
 import type { CircuitSettings } from './circuit.js';
+import type { CallDeadline } from './concurrency-limiter.js';
 import type { SidebandObserver, SidebandPhase } from './observer.js';
 import { type AttemptResult, attempt, type ProviderRequest } from './provider-attempt.js';
 import type { LinkedProvider } from './sideband-runtime.js';
@@ -30,7 +30,7 @@ export class SidebandCall implements ProviderRequest {
   readonly #phase: SidebandPhase;
   readonly headers: readonly string[];
   readonly body: Buffer;
-  readonly patience: Patience;
+  readonly callDeadline: CallDeadline;
   readonly #asker: AnswerHolder;
   /** Not reached lately, and asked by this call to see whether that is over. */
   #probed: LinkedProvider | undefined;
@@ -43,14 +43,14 @@ export class SidebandCall implements ProviderRequest {
     phase: SidebandPhase,
     headers: readonly string[],
     body: Buffer,
-    patience: Patience,
+    callDeadline: CallDeadline,
     asker: AnswerHolder,
   ) {
     this.#settings = settings;
     this.#phase = phase;
     this.headers = headers;
     this.body = body;
-    this.patience = patience;
+    this.callDeadline = callDeadline;
     this.#asker = asker;
   }
 
@@ -77,7 +77,8 @@ export class SidebandCall implements ProviderRequest {
           failure = outcome.error;
           this.provider = provider;
         }
-        const next = outcome.elsewhere && this.patience.ended === undefined ? order[index + 1] : undefined;
+        const next =
+          outcome.elsewhere && this.callDeadline.ended === undefined ? order[index + 1] : undefined;
         this.#reportFailure(provider, outcome.error, next);
         if (next === undefined) break;
       }

@@ -1,16 +1,16 @@
 import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
-import type { RequestAnswer, ResponseAnswer } from '../exchange/sideband-message.js';
 import { VERSION } from '../version.js';
-import { type Caller, Patience } from './call-slots.js';
+import { CallDeadline, type Caller } from './concurrency-limiter.js';
 import { Deadlines } from './deadlines.js';
+import type { RequestAnswer, ResponseAnswer } from './messages.js';
 import type { CallFinished, SidebandObserver, SidebandPhase } from './observer.js';
 import { callTimeoutMs, providersOf } from './provider.js';
 import { type CallSettings, SidebandCall } from './sideband-call.js';
 import { PROCESS_RUNTIME, type ProviderStatus, type SidebandRuntime } from './sideband-runtime.js';
 import { readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
-export type { Caller } from './call-slots.js';
+export type { Caller } from './concurrency-limiter.js';
 export type { SidebandObserver } from './observer.js';
 
 /** What belongs to one call. */
@@ -42,7 +42,7 @@ export interface Asked<A> {
 }
 
 /**
- * The policy provider as one instance of the plugin sees it. Payloads are JSON text (exchange/payloads.ts). Only a 200
+ * The policy provider as one instance of the plugin sees it. Payloads are JSON text (sideband/payloads.ts). Only a 200
  * with an object of the right shape is an answer; everything else is thrown as PingAuthError with a code of the catalogue
  * and `call` filled in.
  */
@@ -90,16 +90,16 @@ export function createSidebandClient(
     outcomeOf: (answer: A) => CallFinished['outcome'],
   ): Promise<Asked<A>> {
     const start = runtime.clock.now();
-    const patience = new Patience(deadlines, context.caller);
+    const callDeadline = new CallDeadline(deadlines, context.caller);
     let call: SidebandCall | undefined;
     try {
-      if (patience.ended !== undefined) throw new PingAuthError('client_gone');
+      if (callDeadline.ended !== undefined) throw new PingAuthError('client_gone');
       call = new SidebandCall(
         settings,
         phase,
         callHeaders(headers, context),
         Buffer.from(payload),
-        patience,
+        callDeadline,
         context,
       );
       const body = await call.answer();
@@ -129,7 +129,7 @@ export function createSidebandClient(
       });
       throw error;
     } finally {
-      patience.close();
+      callDeadline.close();
     }
   }
 }

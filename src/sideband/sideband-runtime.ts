@@ -72,7 +72,7 @@ export class SidebandRuntime {
         secondsLeft: known.circuit.secondsLeft,
         avoided: all.some((one) => one.avoidance.active),
         connections: { open: sum((one) => one.stats.connected), free: sum((one) => one.stats.free) },
-        calls: { underWay: sum((one) => one.slots.taken), queued: sum((one) => one.slots.queued) },
+        calls: { underWay: sum((one) => one.limiter.taken), queued: sum((one) => one.limiter.queued) },
       };
     });
   }

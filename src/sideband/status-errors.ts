@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { asBuffer, type JsonObject } from '../exchange/text.js';
+import { asBuffer, type JsonObject } from '../http/text.js';
 import { jsonObjectOrUndefined } from './wire-answers.js';
 
 /** What an answer with a status other than 200 means. `wall`: milliseconds since 1970, for Retry-After. */

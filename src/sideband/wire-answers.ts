@@ -1,8 +1,8 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField } from '../exchange/header-list.js';
-import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from '../exchange/sideband-message.js';
-import { decodeUtf8, isJsonObject, type JsonObject } from '../exchange/text.js';
+import type { HeaderField } from '../http/header-list.js';
+import { decodeUtf8, isJsonObject, type JsonObject } from '../http/text.js';
 import { memberText } from './json-member.js';
+import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from './messages.js';
 
 /** Kong shows a plugin 1000 headers at most; with millions of them this process would do nothing else for a long time. */
 const MAX_HEADERS = 2000;

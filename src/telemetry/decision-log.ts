@@ -1,6 +1,6 @@
-import type { Note } from '../directives/decision.js';
+import type { IgnoredDirective } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
-import type { OmissionReason } from '../exchange/http-message.js';
+import type { OmissionReason } from '../http/message.js';
 import type { DecisionLines } from './options.js';
 import { redactText } from './redaction.js';
 
@@ -51,7 +51,7 @@ export interface DecisionRecord {
   readonly ms?: number | undefined;
   /** Names only: see describeChanges in directives/. */
   readonly changed?: readonly string[] | undefined;
-  readonly notes?: readonly Note[] | undefined;
+  readonly notes?: readonly IgnoredDirective[] | undefined;
   /** Why the policy decided without the body although there is one. */
   readonly bodyNotShown?: OmissionReason | undefined;
   readonly code?: ErrorCode | undefined;

@@ -1,6 +1,6 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { asBuffer, parseJson } from '../exchange/text.js';
+import { asBuffer, parseJson } from '../http/text.js';
 import { type Phase, tenths } from './decision-log.js';
 import { openLogFile } from './log-file.js';
 import { BODY_CHARACTERS, redactMessage } from './redaction.js';

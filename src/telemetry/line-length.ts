@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, parseJson } from '../exchange/text.js';
+import { isJsonObject, type JsonObject, parseJson } from '../http/text.js';
 
 /**
  * Kong logs a plugin server's output line by line and nginx cuts each at 2048 bytes, its own prefix and suffix (time,

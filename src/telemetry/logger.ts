@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { hasLoneSurrogate } from '../exchange/text.js';
+import { hasLoneSurrogate } from '../http/text.js';
 import { MAX_LINE_BYTES, shortenLine } from './line-length.js';
 import { LineWriter } from './line-writer.js';
 import { type LogFile, openLogFile } from './log-file.js';

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../exchange/text.js';
+import { isJsonObject } from '../http/text.js';
 import { CUT, cutText } from './line-length.js';
 
 export const REDACTED = '[redacted]';

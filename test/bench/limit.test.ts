@@ -45,7 +45,7 @@ interface Effects {
   path?: string;
   headers?: object;
   exit?: { status: number; headers: object; body: string };
-  memos: number;
+  requestContexts: number;
 }
 
 /** The last of a few requests, on one connection unless it is denied. */
@@ -53,12 +53,12 @@ async function run(
   server: PluginServerProcess,
   one: LimitCase,
 ): Promise<{ asked: unknown; effects: Effects }> {
-  let effects: Effects = { memos: 0 };
+  let effects: Effects = { requestContexts: 0 };
   const config = benchConfig({ url: `${serviceUrl}/${one.name}` });
   const [side] = await openProtobufSides(server.socket, config, 1, (method, argument) => {
     if (method === 'kong.service.request.set_path') effects.path = bytesOf(argument, 1).toString();
     if (method === 'kong.service.request.set_headers') effects.headers = decodeStruct(argument);
-    if (method === 'kong.ctx.shared.set') effects.memos++;
+    if (method === 'kong.ctx.shared.set') effects.requestContexts++;
     if (method !== 'kong.response.exit') return;
     const headers = decodeStruct(bytesOf(argument, 3));
     effects.exit = { status: intOf(argument, 1), headers, body: bytesOf(argument, 2).toString() };
@@ -66,7 +66,7 @@ async function run(
   try {
     for (let request = 0; request < REQUESTS; request++) {
       asked = [];
-      effects = { memos: 0 };
+      effects = { requestContexts: 0 };
       await side?.request(one.request);
     }
   } finally {
@@ -77,13 +77,13 @@ async function run(
 
 /** What each case is there for; the rest is seen by comparing. */
 const EXPECTED: Record<LimitCase['name'], { readonly calls: number; readonly effects: object }> = {
-  get: { calls: 2, effects: { memos: 1 } },
-  post: { calls: 2, effects: { memos: 1 } },
-  denied: { calls: 1, effects: { memos: 0, exit: expect.objectContaining({ status: 403 }) } },
+  get: { calls: 2, effects: { requestContexts: 1 } },
+  post: { calls: 2, effects: { requestContexts: 1 } },
+  denied: { calls: 1, effects: { requestContexts: 0, exit: expect.objectContaining({ status: 403 }) } },
   changed: {
     calls: 2,
     effects: {
-      memos: 1,
+      requestContexts: 1,
       path: '/internal/accounts/4711/transactions',
       headers: {
         authorization: [],

@@ -93,10 +93,10 @@ async function replayHttp1(
     if (/^(expect: 100|upgrade:)/im.test(part)) while (received.length === 0 && (await happens(PATIENCE_MS)));
     else await ownPacket();
   }
-  const patience = expected?.hung === true ? HANG_MS : PATIENCE_MS;
+  const callDeadline = expected?.hung === true ? HANG_MS : PATIENCE_MS;
   const start = Date.now();
   while (!parse().complete && !closed) {
-    if (await happens(patience)) continue;
+    if (await happens(callDeadline)) continue;
     const asMany = parse().responses.length >= (expected?.responses?.length ?? 0);
     if ((settled() && asMany) || Date.now() - start > PATIENCE_MS) break;
   }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { read, root } from './pages.js';
 
 export interface Import {
-  /** A file of this project from its root (`src/exchange/memo.ts`), or what is imported as it is written (`node:net`, `undici`). */
+  /** A file of this project from its root (`src/sideband/request-context.ts`), or what is imported as it is written (`node:net`, `undici`). */
   readonly to: string;
   /** Gone when the program runs. */
   readonly typeOnly: boolean;

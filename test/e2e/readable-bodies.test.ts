@@ -14,38 +14,42 @@ const TEXT = '{"name":"Grüße","role":"admin"}';
 const CHANGED = 'geändert';
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 const type = (value: string) => ['Content-Type', value] as const;
-const coding = (value: string) => ['Content-Encoding', value] as const;
+const contentEncoding = (value: string) => ['Content-Encoding', value] as const;
 
 type Readable = readonly [what: string, headers: HeaderPairs, body: Buffer];
 type Unreadable = readonly [what: string, status: number, headers: HeaderPairs, body: Buffer];
 /** What describes the bytes and is wrong for others. */
 const OF_THE_BYTES = ['ETag', 'Content-MD5', 'Digest', 'Repr-Digest', 'Content-Digest', 'Accept-Ranges'];
-const ZSTD: HeaderPairs = [type('application/json'), coding('zstd')];
+const ZSTD: HeaderPairs = [type('application/json'), contentEncoding('zstd')];
 const knowsZstd = 'zstdDecompress' in zlib;
 
 /** Bodies that are TEXT to their reader. */
 const READABLE: readonly Readable[] = [
-  ['gzip', [type('application/json'), coding('gzip')], gzipSync(TEXT)],
-  ['x-gzip', [type('application/json'), coding('x-gzip')], gzipSync(TEXT)],
-  ['zlib', [type('text/plain'), coding('deflate')], deflateSync(TEXT)],
-  ['bare deflate', [type('text/plain'), coding('deflate')], deflateRawSync(TEXT)],
-  ['brotli', [type('application/problem+json'), coding('br')], brotliCompressSync(TEXT)],
-  ['two codings', [type('application/json'), coding('br, gzip')], gzipSync(brotliCompressSync(TEXT))],
+  ['gzip', [type('application/json'), contentEncoding('gzip')], gzipSync(TEXT)],
+  ['x-gzip', [type('application/json'), contentEncoding('x-gzip')], gzipSync(TEXT)],
+  ['zlib', [type('text/plain'), contentEncoding('deflate')], deflateSync(TEXT)],
+  ['bare deflate', [type('text/plain'), contentEncoding('deflate')], deflateRawSync(TEXT)],
+  ['brotli', [type('application/problem+json'), contentEncoding('br')], brotliCompressSync(TEXT)],
+  [
+    'two codings',
+    [type('application/json'), contentEncoding('br, gzip')],
+    gzipSync(brotliCompressSync(TEXT)),
+  ],
   ['iso-8859-1', [type('text/plain; charset=iso-8859-1')], latin1(TEXT)],
   ['UTF-16', [type('application/json; charset=utf-16')], Buffer.from(TEXT, 'utf16le')],
-  ['no type', [coding('gzip')], gzipSync(TEXT)],
+  ['no type', [contentEncoding('gzip')], gzipSync(TEXT)],
   ...(knowsZstd ? [['zstd', ZSTD, zstdFrame(TEXT)] as const] : []),
 ];
 
 /** Text that cannot be shown. */
 const UNREADABLE: readonly Unreadable[] = [
-  ['an unknown coding', 415, [type('application/json'), coding('x')], Buffer.from(TEXT)],
+  ['an unknown coding', 415, [type('application/json'), contentEncoding('x')], Buffer.from(TEXT)],
   ...(knowsZstd ? [] : [['zstd, which Node.js 20 does not have', 415, ZSTD, zstdFrame(TEXT)] as const]),
   ['an unknown charset', 415, [type('application/json; charset=utf-7')], Buffer.from(TEXT)],
-  ['broken gzip', 400, [type('application/json'), coding('gzip')], gzipSync(TEXT).subarray(0, -3)],
+  ['broken gzip', 400, [type('application/json'), contentEncoding('gzip')], gzipSync(TEXT).subarray(0, -3)],
   ['one wrong byte', 400, [type('application/json')], latin1('{"role":"admin","x":"\xff"}')],
   ['ASCII as UTF-16', 400, [type('application/json; charset=utf-16')], Buffer.from('{"role":"admin" }')],
-  ['plain text as gzip', 400, [type('application/json'), coding('gzip')], Buffer.from(TEXT)],
+  ['plain text as gzip', 400, [type('application/json'), contentEncoding('gzip')], Buffer.from(TEXT)],
 ];
 const quick = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } };
 /** Megabytes in a few bytes. */
@@ -55,7 +59,7 @@ const few = <T extends readonly [string, ...unknown[]]>(all: readonly T[]) =>
 /** Changes a header, for the sake of a line in the log: there is none for what passes as it is. */
 const MARK = ['X-Mark', '1'] as const;
 const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex');
-const NO_TEXT: HeaderPairs = [MARK, type('application/octet-stream'), coding('gzip')];
+const NO_TEXT: HeaderPairs = [MARK, type('application/octet-stream'), contentEncoding('gzip')];
 
 describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
   let rig: Rig;
@@ -217,13 +221,13 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
     });
 
     it('a bomb is over the limit', async () => {
-      const packed = [type('application/json'), coding('br')];
+      const packed = [type('application/json'), contentEncoding('br')];
       expect((await post('/status/204', packed, BOMB)).status).toBe(413);
       expect(rig.upstreamRequests()).toEqual([]);
       expect((await get(packed, BOMB)).status).toBe(502);
       for (const phase of ['request', 'response'])
         await until(`${phase}_body_too_large`, () => rig.log().includes(`"code":"${phase}_body_too_large"`));
-      const headers = [type('text/plain'), coding('gzip')];
+      const headers = [type('text/plain'), contentEncoding('gzip')];
       const large = testText(100_000);
       expect((await get(headers, gzipSync(large))).status).toBe(200);
       expect(gunzipSync((await get(headers, gzipSync(large))).body).equals(large)).toBe(true);

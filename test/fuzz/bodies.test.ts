@@ -3,9 +3,9 @@ import * as zlib from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { changedBody } from '../../src/directives/changed-body.js';
-import { isZstdFrame } from '../../src/exchange/content-coding.js';
-import { type HeaderField, HeaderList } from '../../src/exchange/header-list.js';
-import { readableBody } from '../../src/exchange/readable-body.js';
+import { isZstdFrame } from '../../src/http/content-encoding.js';
+import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
+import { readableBody } from '../../src/http/readable-body.js';
 import { anyBytes, damaged, damages, fuzzed, oddText } from './fuzz.js';
 import { readDeflate, readGzip } from './reference-inflate.js';
 
@@ -42,8 +42,8 @@ describe('a coded body', () => {
       fc.asyncProperty(plainText, fc.array(coder, { minLength: 1, maxLength: 3 }), async (text, coders) => {
         let body = Buffer.from(text);
         for (const name of coders) body = Buffer.from(CODERS[name](body));
-        const codings = coders.map((name) => NAMES[name]).join(', ');
-        const seen = await shown(body, [['content-encoding', codings]]);
+        const contentEncodings = coders.map((name) => NAMES[name]).join(', ');
+        const seen = await shown(body, [['content-encoding', contentEncodings]]);
         expect(seen).toBe(isUtf8(body) || isUtf16Like(text) ? undefined : text);
       }),
       fuzzed(400),
@@ -66,15 +66,18 @@ describe('a coded body', () => {
     );
   });
 
-  it.each(['gzip', 'deflate'])('of any bytes is %s to us only if it is to that reader', async (coding) => {
-    const heads = fc.constantFrom('', '1f8b08', '1f8b0804000000000003', '7801', '789c', '03', '0100', '4b');
-    await fc.assert(
-      fc.asyncProperty(heads, anyBytes, async (head, bytes) => {
-        await agrees(Buffer.concat([Buffer.from(head, 'hex'), bytes]), coding);
-      }),
-      fuzzed(1500),
-    );
-  });
+  it.each(['gzip', 'deflate'])(
+    'of any bytes is %s to us only if it is to that reader',
+    async (contentEncoding) => {
+      const heads = fc.constantFrom('', '1f8b08', '1f8b0804000000000003', '7801', '789c', '03', '0100', '4b');
+      await fc.assert(
+        fc.asyncProperty(heads, anyBytes, async (head, bytes) => {
+          await agrees(Buffer.concat([Buffer.from(head, 'hex'), bytes]), contentEncoding);
+        }),
+        fuzzed(1500),
+      );
+    },
+  );
 
   it('is refused when it ends early, or is followed by anything', async () => {
     await fc.assert(
@@ -127,13 +130,13 @@ describe('a coded body', () => {
 });
 
 /** Shown is what the reference reads, if that is UTF-8 and nobody could take the coded bytes for a text. */
-async function agrees(body: Buffer, coding: string): Promise<void> {
+async function agrees(body: Buffer, contentEncoding: string): Promise<void> {
   if (body.length === 0) return;
-  const reference = coding === 'gzip' ? readGzip(body) : readDeflate(body);
+  const reference = contentEncoding === 'gzip' ? readGzip(body) : readDeflate(body);
   const isText = reference !== undefined && isUtf8(reference) && !isUtf8(body);
   const text = isText ? reference.toString() : undefined;
   const expected = text === undefined || isUtf16Like(text) || text.length > LIMIT ? undefined : text;
-  expect(await shown(body, [['content-encoding', coding]])).toBe(expected);
+  expect(await shown(body, [['content-encoding', contentEncoding]])).toBe(expected);
 }
 
 /** Without a Content-Type, parsers of JSON take this for UTF-16 or UTF-32. */

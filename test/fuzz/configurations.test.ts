@@ -4,7 +4,7 @@ import { createAuthority } from '../../dev/certificates.js';
 import { certificateProblem, privateKeyProblem } from '../../src/config/formats.js';
 import { parseConfig } from '../../src/config/parse-config.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { certificateToJwk } from '../../src/exchange/client-certificate.js';
+import { certificateToJwk } from '../../src/sideband/client-certificate.js';
 import { damaged, damages, fuzzed, oddText } from './fuzz.js';
 import { damagedJson, jsonDamages } from './json-damage.js';
 

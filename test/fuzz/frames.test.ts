@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeLossless, encodeLossless } from '../../src/exchange/text.js';
+import { decodeLossless, encodeLossless } from '../../src/http/text.js';
 import { FrameReader } from '../../src/pluginserver/frames.js';
 import { pdkMethod } from '../../src/pluginserver/pdk-methods.js';
 import { readRpcCall } from '../../src/pluginserver/rpc-messages.js';

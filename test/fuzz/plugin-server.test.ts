@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { writeMemo } from '../../src/exchange/memo.js';
 import * as pingAuth from '../../src/plugin/module.js';
 import { useTelemetry } from '../../src/plugin/runtime.js';
+import { writeRequestContext } from '../../src/sideband/request-context.js';
 import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
 import {
   eventCall,
@@ -204,7 +204,7 @@ function answerInResponse({ method }: PdkCall): Uint8Array {
 
 /** `Number{v: 1.1}` */
 const HTTP_1_1 = Buffer.concat([Buffer.from([(1 << 3) | 1]), Buffer.from(Float64Array.of(1.1).buffer)]);
-const MEMO = writeMemo({
+const MEMO = writeRequestContext({
   outcome: 'permit',
   method: 'GET',
   requestId: undefined,

@@ -6,9 +6,9 @@ import { describeChanges } from '../../src/directives/decision.js';
 import { decideRequest } from '../../src/directives/request-decision.js';
 import { decideResponse } from '../../src/directives/response-decision.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { admitRequest } from '../../src/exchange/admission.js';
-import type { HeaderField, HeaderList } from '../../src/exchange/header-list.js';
-import { readMemo, writeMemo } from '../../src/exchange/memo.js';
+import { admitRequest } from '../../src/http/admission.js';
+import { requestBodyRules, showBody } from '../../src/http/body-view.js';
+import type { HeaderField, HeaderList } from '../../src/http/header-list.js';
 import {
   composeUrl,
   escapePath,
@@ -16,11 +16,18 @@ import {
   normalisePath,
   parseAnsweredUrl,
   requestUrlFromKong,
-} from '../../src/exchange/request-url.js';
-import { requestBodyRules, showBody } from '../../src/exchange/shown-body.js';
-import { decodeLossless, encodeLossless } from '../../src/exchange/text.js';
+} from '../../src/http/request-url.js';
+import { decodeLossless, encodeLossless } from '../../src/http/text.js';
+import { readRequestContext, writeRequestContext } from '../../src/sideband/request-context.js';
 import { readRequestAnswer, readResponseAnswer } from '../../src/sideband/wire-answers.js';
-import { aMemo, aRequest, aResponse, SHOW_ALL, showRequest, showResponse } from '../model/messages.js';
+import {
+  aRequest,
+  aRequestContext,
+  aResponse,
+  SHOW_ALL,
+  showRequest,
+  showResponse,
+} from '../model/messages.js';
 import { damaged, damages, fuzzed, oddText } from './fuzz.js';
 
 /** What nginx lets through in a header value: any byte but control characters; blanks around it are cut off. */
@@ -128,10 +135,10 @@ describe('a policy that gives back what it was shown', () => {
   });
 
   it('changes no byte of a response', () => {
-    const memo = aMemo('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
+    const requestContext = aRequestContext('permit', showRequest(aRequest(), SHOW_ALL).payload, null);
     fc.assert(
       fc.property(response, (upstream) => {
-        const shown = showResponse(upstream, memo, SHOW_ALL);
+        const shown = showResponse(upstream, requestContext, SHOW_ALL);
         const answer = readResponseAnswer(overTheWire(shown.payload));
         const { changes } = decideResponse(answer, upstream, shown.body, 'GET');
         const isTaken = [204, 304].includes(upstream.status) && upstream.body.length > 0;
@@ -241,7 +248,7 @@ describe('URLs', () => {
 
 describe('the memo between the two phases', () => {
   const correlation = fc.record({ requestId: fc.string(), traceparent: fc.string() }, { requiredKeys: [] });
-  const memos = fc
+  const requestContexts = fc
     .tuple(
       fc.constantFrom('permit' as const, 'fail_open' as const, 'monitor' as const),
       request,
@@ -250,15 +257,15 @@ describe('the memo between the two phases', () => {
     )
     .map(([outcome, client, state, ids]) => {
       const given = state === undefined ? undefined : JSON.parse(JSON.stringify(state));
-      return aMemo(outcome, showRequest(client, SHOW_ALL).payload, given, ids);
+      return aRequestContext(outcome, showRequest(client, SHOW_ALL).payload, given, ids);
     });
 
   it('is read as it was written', () => {
     fc.assert(
-      fc.property(memos, (memo) => {
+      fc.property(requestContexts, (requestContext) => {
         // Through Kong, whose strings are bytes.
-        const text = decodeLossless(encodeLossless(writeMemo(memo)));
-        expect(JSON.stringify(readMemo(text))).toBe(JSON.stringify(memo));
+        const text = decodeLossless(encodeLossless(writeRequestContext(requestContext)));
+        expect(JSON.stringify(readRequestContext(text))).toBe(JSON.stringify(requestContext));
       }),
       fuzzed(500),
     );
@@ -266,8 +273,12 @@ describe('the memo between the two phases', () => {
 
   it('holds enough to ask the policy about a response', () => {
     fc.assert(
-      fc.property(memos, (memo) => {
-        const shown = showResponse(aResponse(200, [], 'x'), readMemo(writeMemo(memo)), SHOW_ALL);
+      fc.property(requestContexts, (requestContext) => {
+        const shown = showResponse(
+          aResponse(200, [], 'x'),
+          readRequestContext(writeRequestContext(requestContext)),
+          SHOW_ALL,
+        );
         expect(shown.payload.state !== undefined || shown.payload.request !== undefined).toBe(true);
       }),
       fuzzed(300),
@@ -276,11 +287,11 @@ describe('the memo between the two phases', () => {
 
   it('is refused with state_missing when it is damaged in the least', () => {
     fc.assert(
-      fc.property(memos, damages, (memo, plan) => {
-        const whole = writeMemo(memo);
+      fc.property(requestContexts, damages, (requestContext, plan) => {
+        const whole = writeRequestContext(requestContext);
         const text = decodeLossless(damaged(Buffer.from(whole), plan));
         if (text === whole) return;
-        const read = attempt(() => readMemo(text));
+        const read = attempt(() => readRequestContext(text));
         expect(read instanceof PingAuthError && read.code).toBe('state_missing');
       }),
       fuzzed(700),

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { HeaderChanges } from '../../src/directives/decision.js';
 import { ERRORS } from '../../src/errors/catalogue.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { HeaderList } from '../../src/exchange/header-list.js';
-import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/exchange/http-message.js';
-import { readMemo, writeMemo } from '../../src/exchange/memo.js';
+import { HeaderList } from '../../src/http/header-list.js';
+import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/http/message.js';
+import { readRequestContext, writeRequestContext } from '../../src/sideband/request-context.js';
 import { statusError } from '../../src/sideband/status-errors.js';
 import { readRequestAnswer, readResponseAnswer } from '../../src/sideband/wire-answers.js';
-import { aMemo, aRequest, aResponse, SHOW_ALL, showRequest } from '../model/messages.js';
+import { aRequest, aRequestContext, aResponse, SHOW_ALL, showRequest } from '../model/messages.js';
 import { accessPhase, fakeGateway, fakeInstance, responsePhase } from '../support/fake-instance.js';
 import { damaged, damages, fuzzed, oddText } from './fuzz.js';
 import { damagedJson, jsonDamages } from './json-damage.js';
@@ -134,8 +134,8 @@ describe('an answer to /sideband/request, damaged', () => {
           const valid = validPermit(bytes);
           expect(valid, 'the oracle finds no permit in it').toBeDefined();
           checkRequestChanges(deed.changes, REQUEST);
-          expect(readMemo(deed.memo).outcome).toBe('permit');
-          checkState(deed.memo, bytes);
+          expect(readRequestContext(deed.requestContext).outcome).toBe('permit');
+          checkState(deed.requestContext, bytes);
         } else if (deed?.did === 'refuse') {
           passed.refuse++;
           const response = jsonObject(bytes)?.response;
@@ -164,13 +164,13 @@ describe('an answer to /sideband/request, damaged', () => {
 });
 
 describe('an answer to /sideband/response, damaged', () => {
-  const memo = writeMemo(aMemo('permit', SHOWN, { token: 't' }));
+  const requestContext = writeRequestContext(aRequestContext('permit', SHOWN, { token: 't' }));
 
   it('lets a response out only when it is a valid answer, and then changed in nothing but sendable ways', async () => {
     const passed = { filter: 0, withhold: 0 };
     await fc.assert(
       fc.asyncProperty(responseAnswers, async (bytes) => {
-        const gateway = fakeGateway({ response: RESPONSE, memo });
+        const gateway = fakeGateway({ response: RESPONSE, requestContext });
         const instance = fakeInstance({ response: () => readResponseAnswer(bytes) });
         await responsePhase(instance, gateway, {});
         const [deed, ...more] = gateway.deeds;
@@ -271,9 +271,9 @@ function checkSent({ status, headers }: ResponseToSend): void {
 }
 
 /** What the policy gave as state goes back to it as it came. */
-function checkState(memo: string, answer: Uint8Array): void {
+function checkState(requestContext: string, answer: Uint8Array): void {
   const value = jsonObject(answer) ?? {};
-  const { kept } = readMemo(memo);
+  const { kept } = readRequestContext(requestContext);
   if (!Object.hasOwn(value, 'state')) {
     expect(kept).toMatch(/^"request":\{/);
     return;

@@ -1,11 +1,11 @@
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../../src/exchange/header-list.js';
-import type { HttpResponse, ResponseToSend } from '../../src/exchange/http-message.js';
-import { denialForAgent, refusalForAgent } from '../../src/mcp/denial.js';
+import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
+import type { HttpResponse, ResponseToSend } from '../../src/http/message.js';
+import { denialForAgent, errorResponseForAgent } from '../../src/mcp/denial.js';
 import type { McpMessage } from '../../src/mcp/message.js';
 import { readMcpRequest } from '../../src/mcp/request.js';
 import { readMcpResponse } from '../../src/mcp/response.js';
-import { refusal } from '../../src/plugin/refusal.js';
+import { errorResponse } from '../../src/plugin/error-response.js';
 import { bytes, text } from '../model/messages.js';
 
 export type Send = (url: string | URL, init?: RequestInit) => Promise<Response>;
@@ -61,7 +61,7 @@ export function mcpPath(send: Send, policy: Policy = {}): { fetch: Send; passage
     } catch (error) {
       if (!(error instanceof PingAuthError)) throw error;
       passage({ http, mcpMethod: message?.method, mcpName: undefined }).refused = error.message;
-      return refusalForAgent(refusal(error, undefined, 'r1'), error, message?.id);
+      return errorResponseForAgent(errorResponse(error, undefined, 'r1'), error, message?.id);
     }
   };
   const fetch: Send = async (url, init = {}) => {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectAgent } from '../../dev/mcp/agent.js';
 import { CUSTOMER, type McpServerOptions, startMcpServer } from '../../dev/mcp/mcp-server.js';
-import { HeaderList } from '../../src/exchange/header-list.js';
-import type { ResponseToSend } from '../../src/exchange/http-message.js';
+import { HeaderList } from '../../src/http/header-list.js';
+import type { ResponseToSend } from '../../src/http/message.js';
 import { bytes } from '../model/messages.js';
 import { mcpPath, type Policy } from './mcp-path.js';
 

@@ -1,9 +1,9 @@
 import type { RequestChanges, RequestDecision } from '../../src/directives/decision.js';
 import { decideRequest } from '../../src/directives/request-decision.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import type { HeaderField } from '../../src/exchange/header-list.js';
-import type { HttpRequest } from '../../src/exchange/http-message.js';
-import type { RequestAnswer } from '../../src/exchange/sideband-message.js';
+import type { HeaderField } from '../../src/http/header-list.js';
+import type { HttpRequest } from '../../src/http/message.js';
+import type { RequestAnswer } from '../../src/sideband/messages.js';
 import { echo, type Permit, permit, type RequestShowSettings, SHOW_ALL, showRequest } from './messages.js';
 
 export function decide(

@@ -1,30 +1,34 @@
 import type { PluginConfig } from '../../src/config/schema.js';
 import type { ShownRequest } from '../../src/directives/request-decision.js';
-import { certificateToJwk } from '../../src/exchange/client-certificate.js';
-import { type HeaderField, HeaderList } from '../../src/exchange/header-list.js';
-import type { HttpRequest, HttpResponse, RequestUrl, ShownBody } from '../../src/exchange/http-message.js';
-import { type AccessOutcome, keptPart, type Memo } from '../../src/exchange/memo.js';
-import {
-  composeRequestPayload,
-  composeResponsePayload,
-  describeTarget,
-} from '../../src/exchange/payloads.js';
-import { composeUrl } from '../../src/exchange/request-url.js';
 import {
   type RequestBodySettings,
   type ResponseBodySettings,
   requestBodyRules,
   responseBodyRules,
   showBody,
-} from '../../src/exchange/shown-body.js';
+} from '../../src/http/body-view.js';
+import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
+import type { BodyView, HttpRequest, HttpResponse, RequestUrl } from '../../src/http/message.js';
+import { composeUrl } from '../../src/http/request-url.js';
+import { toWireText } from '../../src/http/text.js';
+import { certificateToJwk } from '../../src/sideband/client-certificate.js';
 import type {
   AnsweredResponse,
   Json,
   RequestAnswer,
   RequestPayload,
   ResponsePayload,
-} from '../../src/exchange/sideband-message.js';
-import { toWireText } from '../../src/exchange/text.js';
+} from '../../src/sideband/messages.js';
+import {
+  composeRequestPayload,
+  composeResponsePayload,
+  describeTarget,
+} from '../../src/sideband/payloads.js';
+import {
+  type AccessOutcome,
+  type RequestContext,
+  retainedPayload,
+} from '../../src/sideband/request-context.js';
 
 export type Permit = Extract<RequestAnswer, { kind: 'permit' }>;
 
@@ -136,11 +140,11 @@ export function showRequest(
 /** The same for a response. */
 export function showResponse(
   response: HttpResponse,
-  memo: Memo,
+  requestContext: RequestContext,
   settings: ResponseBodySettings,
-): { readonly body: ShownBody; readonly payload: ResponsePayload & { readonly state?: Json } } {
+): { readonly body: BodyView; readonly payload: ResponsePayload & { readonly state?: Json } } {
   const body = atOnce(showBody(response.body, response.headers, responseBodyRules(settings)));
-  return { body, payload: JSON.parse(composeResponsePayload(response, memo, body)) };
+  return { body, payload: JSON.parse(composeResponsePayload(response, requestContext, body)) };
 }
 
 /** Only what is compressed and large has to be waited for. */
@@ -150,12 +154,12 @@ function atOnce<T extends object>(value: T | Promise<T>): T {
 }
 
 /** @param state undefined: the answer had none */
-export function aMemo(
+export function aRequestContext(
   outcome: AccessOutcome,
   payload: RequestPayload,
   state: Json | undefined,
-  ids: Partial<Pick<Memo, 'requestId' | 'traceparent' | 'tracestate'>> = {},
-): Memo {
+  ids: Partial<Pick<RequestContext, 'requestId' | 'traceparent' | 'tracestate'>> = {},
+): RequestContext {
   const { method, url, http_version } = payload;
   return {
     outcome,
@@ -164,6 +168,6 @@ export function aMemo(
     traceparent: ids.traceparent,
     tracestate: ids.tracestate,
     target: JSON.stringify({ method, url, http_version }).slice(1, -1),
-    kept: keptPart(JSON.stringify(payload), state === undefined ? undefined : JSON.stringify(state)),
+    kept: retainedPayload(JSON.stringify(payload), state === undefined ? undefined : JSON.stringify(state)),
   };
 }

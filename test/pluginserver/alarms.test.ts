@@ -13,15 +13,19 @@ const failing = probeModule({
 test('a refusal of the server is said through Kong before the answer, twice a second', async () => {
   let now = 10_000;
   const { connect } = await probe(failing, { now: () => now });
-  const refusal = async () => {
+  const errorResponse = async () => {
     const kong = await connect();
     const { calls } = await kong.event(await kong.start('probe'), 'access');
     return calls.map(({ method }) => method);
   };
   const said = ['kong.log.err', 'kong.response.exit'];
-  expect([await refusal(), await refusal(), await refusal()]).toEqual([said, said, ['kong.response.exit']]);
+  expect([await errorResponse(), await errorResponse(), await errorResponse()]).toEqual([
+    said,
+    said,
+    ['kong.response.exit'],
+  ]);
   now = 11_000;
-  expect(await refusal()).toEqual(said);
+  expect(await errorResponse()).toEqual(said);
 });
 
 test('too many events are a warning, with what to do', async () => {

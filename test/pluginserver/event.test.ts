@@ -195,16 +195,21 @@ test('strings that are not UTF-8 pass through in both directions', async () => {
 
 test('5 MB pass through in both directions, in the body and as a string', async () => {
   const body = Buffer.alloc(5_000_000, Buffer.from(Array.from({ length: 251 }, (_, i) => i)));
-  const memo = 'mémo '.repeat(900_000);
+  const requestContext = 'mémo '.repeat(900_000);
   const { calls, end } = await access(
     async (kong) => {
-      const [bytes] = await Promise.all([kong.request.getRawBody(), kong.ctx.shared.set('m', memo)]);
+      const [bytes] = await Promise.all([
+        kong.request.getRawBody(),
+        kong.ctx.shared.set('m', requestContext),
+      ]);
       await kong.service.request.setRawBody(bytes);
     },
     ({ method }) => (method === 'kong.request.get_raw_body' ? textMessage(body) : ''),
   );
   expect(end).toBe('returned');
-  expect(calls[1]?.payload.subarray(-Buffer.byteLength(memo)).equals(Buffer.from(memo))).toBe(true);
+  expect(
+    calls[1]?.payload.subarray(-Buffer.byteLength(requestContext)).equals(Buffer.from(requestContext)),
+  ).toBe(true);
   expect(calls[2]?.payload.subarray(-body.length).equals(body)).toBe(true);
 });
 

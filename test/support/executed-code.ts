@@ -14,7 +14,7 @@ import { until } from './until.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SECRET = 'executed-code-secret';
 
-/** How often each piece of code ran, by file (`src/exchange/memo.ts`). A piece is a function or a block of one, named by its place. */
+/** How often each piece of code ran, by file (`src/sideband/request-context.ts`). A piece is a function or a block of one, named by its place. */
 export type Executed = ReadonlyMap<string, Readonly<Record<string, number>>>;
 
 export interface ObservedServer {

@@ -1,15 +1,15 @@
 import { parseConfig } from '../../src/config/parse-config.js';
 import type { RequestChanges, ResponseChanges } from '../../src/directives/decision.js';
-import { HeaderList } from '../../src/exchange/header-list.js';
-import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/exchange/http-message.js';
-import type { RequestAnswer, RequestPayload, ResponseAnswer } from '../../src/exchange/sideband-message.js';
-import type { Gateway, LogValues, RequestReading } from '../../src/gateway/gateway.js';
-import { AccessRun } from '../../src/plugin/access-run.js';
-import { Alarms } from '../../src/plugin/alarms.js';
+import { HeaderList } from '../../src/http/header-list.js';
+import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/http/message.js';
+import type { Gateway, LogValues, RequestReading } from '../../src/kong/gateway.js';
+import { AccessRun } from '../../src/plugin/access-phase.js';
 import { ByteBudget } from '../../src/plugin/byte-budget.js';
+import { ErrorLogLimiter } from '../../src/plugin/error-log-limiter.js';
 import type { PhaseEvent, PluginHost } from '../../src/plugin/host.js';
 import { createSetup, type Instance } from '../../src/plugin/instance.js';
-import { ResponseRun } from '../../src/plugin/response-run.js';
+import { ResponseRun } from '../../src/plugin/response-phase.js';
+import type { RequestAnswer, RequestPayload, ResponseAnswer } from '../../src/sideband/messages.js';
 import type { DecisionRecord } from '../../src/telemetry/decision-log.js';
 import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
 
@@ -57,7 +57,7 @@ export function fakeInstance(
     decisions,
     asked,
     telemetry: { ...SILENT_TELEMETRY, decision: (record) => decisions.push(record) },
-    alarms: new Alarms(),
+    alarms: new ErrorLogLimiter(),
     budget: new ByteBudget(),
     routeId: 'route-1',
     serviceId: undefined,
@@ -79,7 +79,7 @@ export type Deed =
   | {
       readonly did: 'permit';
       readonly changes: RequestChanges;
-      readonly memo: string;
+      readonly requestContext: string;
       readonly log: LogValues | undefined;
     }
   | {
@@ -129,7 +129,7 @@ export function fakeGateway(
   given: {
     readonly reading?: () => Partial<RequestReading>;
     readonly response?: HttpResponse;
-    readonly memo?: string | undefined;
+    readonly requestContext?: string | undefined;
     readonly fails?: readonly string[];
   } = {},
 ): FakeGateway {
@@ -145,9 +145,12 @@ export function fakeGateway(
       owner.identified('rid-1');
       return { request: REQUEST, unreadBody: undefined, ...given.reading?.() };
     },
-    permit: (changes, memo, log) => attempt({ did: 'permit', changes, memo, log }),
+    permit: (changes, requestContext, log) => attempt({ did: 'permit', changes, requestContext, log }),
     refuse: (response, log) => attempt({ did: 'refuse', response, log }),
-    readResponse: async () => ({ response: given.response ?? RESPONSE, memo: given.memo }),
+    readResponse: async () => ({
+      response: given.response ?? RESPONSE,
+      requestContext: given.requestContext,
+    }),
     filter: (_original, changes, log) => attempt({ did: 'filter', changes, log }),
     withhold: (response, log) => attempt({ did: 'withhold', response, log }),
   };

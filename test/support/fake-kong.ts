@@ -1,4 +1,4 @@
-import type { KongPdk } from '../../src/gateway/kong-pdk.js';
+import type { KongPdk } from '../../src/kong/kong-pdk.js';
 
 /** One PDK call as Kong would see it: `kong.request.get_header` and its arguments. */
 export type RecordedCall = readonly [method: string, ...args: unknown[]];

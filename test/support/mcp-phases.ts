@@ -1,9 +1,9 @@
 import { applyResponseChanges } from '../../src/directives/apply.js';
 import type { ErrorCode } from '../../src/errors/catalogue.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../../src/exchange/header-list.js';
-import type { HttpRequest, HttpResponse } from '../../src/exchange/http-message.js';
-import type { RequestAnswer, RequestPayload, ResponsePayload } from '../../src/exchange/sideband-message.js';
+import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
+import type { HttpRequest, HttpResponse } from '../../src/http/message.js';
+import type { RequestAnswer, RequestPayload, ResponsePayload } from '../../src/sideband/messages.js';
 import { text } from '../model/messages.js';
 import {
   accessPhase,
@@ -75,16 +75,16 @@ export async function respond(
   {
     change = () => ({}),
     request = post(CALL),
-    memo,
+    requestContext,
     ...options
   }: Omit<FakeInstanceOptions, 'request'> & {
     change?: Change<ResponsePayload>;
-    readonly memo?: string;
+    readonly requestContext?: string;
     readonly request?: HttpRequest;
   } = {},
 ) {
   const { deed } = await access(request);
-  const kept = memo ?? (deed.did === 'permit' ? deed.memo : '');
+  const kept = requestContext ?? (deed.did === 'permit' ? deed.requestContext : '');
   const instance = fakeInstance({
     response: () => {
       const shown = instance.asked.at(-1) as ResponsePayload;
@@ -94,7 +94,7 @@ export async function respond(
     ...options,
     config: { mcp: true, ...options.config },
   });
-  const gateway = fakeGateway({ response, memo: kept });
+  const gateway = fakeGateway({ response, requestContext: kept });
   await responsePhase(instance, gateway, {});
   const done = onlyOne(gateway.deeds);
   const sent = done.did === 'filter' ? applyResponseChanges(response, done.changes, 'POST') : undefined;
@@ -118,7 +118,7 @@ export const response = (
 export const stream = (...messages: string[]) =>
   messages.map((data) => `event: message\ndata: ${data}\n\n`).join('');
 /** Status and JSON of a refusal. */
-export const refusal = (deed: Deed) =>
+export const errorResponse = (deed: Deed) =>
   deed.did === 'refuse' || deed.did === 'withhold'
     ? [deed.response.status, JSON.parse(text(deed.response.body) ?? '')]
     : [deed.did];

@@ -1,12 +1,12 @@
 import { parseConfig } from '../../src/config/parse-config.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
+import type { Clock } from '../../src/sideband/circuit.js';
 import type {
   RequestAnswer,
   RequestPayload,
   ResponseAnswer,
   ResponsePayload,
-} from '../../src/exchange/sideband-message.js';
-import type { Clock } from '../../src/sideband/circuit.js';
+} from '../../src/sideband/messages.js';
 import {
   type Asked,
   type CallContext,

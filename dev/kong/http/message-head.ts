@@ -223,14 +223,14 @@ function checkFraming(version: number, headers: readonly HeaderLine[]): void {
     headers.filter((line) => line.name.toLowerCase() === name).map((line) => line.value);
   const hosts = all('host');
   const lengths = all('content-length');
-  const codings = all('transfer-encoding');
+  const contentEncodings = all('transfer-encoding');
   const bad =
     repeatsUnique(headers) ||
     (hosts.length === 0 && version > 1) ||
-    (lengths.length > 0 && codings.length > 0) ||
+    (lengths.length > 0 && contentEncodings.length > 0) ||
     (lengths[0] !== undefined && !/^\d+$/.test(lengths[0]));
   if (bad) throw new HeadRefused(400, 'bad_request', headers);
-  if (codings[0] !== undefined && codings[0].toLowerCase() !== 'chunked') {
+  if (contentEncodings[0] !== undefined && contentEncodings[0].toLowerCase() !== 'chunked') {
     throw new HeadRefused(501, 'nginx', headers);
   }
 }

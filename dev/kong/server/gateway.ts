@@ -61,11 +61,15 @@ export class Gateway {
   }
 
   /** nginx turned the request away while reading it. */
-  async refuse(ctx: RequestContext, client: ClientSide, refusal: HeadRefused): Promise<void> {
+  async refuse(ctx: RequestContext, client: ClientSide, errorResponse: HeadRefused): Promise<void> {
     const page =
-      refusal.page === 'nginx'
-        ? bareNginxPage(refusal.status)
-        : errorPage(refusal.page === 'header_too_large' ? 494 : refusal.status, ctx.id, accept(ctx));
+      errorResponse.page === 'nginx'
+        ? bareNginxPage(errorResponse.status)
+        : errorPage(
+            errorResponse.page === 'header_too_large' ? 494 : errorResponse.status,
+            ctx.id,
+            accept(ctx),
+          );
     await sendPage({ ctx, client, plugins: [] }, page, 'kong', true);
   }
 

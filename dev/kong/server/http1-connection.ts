@@ -113,7 +113,7 @@ function wantsKeepAlive(head: RequestHead): boolean {
 
 /** nginx's own refusals, before any plugin. */
 async function refuse(
-  refusal: HeadRefused,
+  errorResponse: HeadRefused,
   socket: Socket,
   reader: ByteReader,
   info: ConnectionInfo,
@@ -135,13 +135,13 @@ async function refuse(
     rawPath: '/',
     args: undefined,
     uri: '/',
-    headers: new HeaderLines(refusal.headers),
+    headers: new HeaderLines(errorResponse.headers),
     body,
     connection: info,
     keepAlive: false,
     upgrade: undefined,
   });
-  await gateway.refuse(context, client, refusal);
+  await gateway.refuse(context, client, errorResponse);
 }
 
 /** Writes the answer of one HTTP/1 request. */

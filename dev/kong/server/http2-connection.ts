@@ -35,10 +35,10 @@ export async function serveHttp2Stream(
     repeatsUnique(headers.lines) ||
     (host !== undefined && authority !== undefined && host !== authority)
   ) {
-    const refusal =
+    const errorResponse =
       received instanceof HeadRefused ? received : new HeadRefused(400, 'bad_request', headers.lines);
     const stub = { ...blank(body, info), headers };
-    await gateway.refuse(gateway.context(stub), client, refusal);
+    await gateway.refuse(gateway.context(stub), client, errorResponse);
     return;
   }
   if (host === undefined && authority !== undefined) headers.add('host', authority);

@@ -38,7 +38,7 @@ interface Landscape {
   get(path?: string): Promise<Response>;
 }
 
-async function landscape(guard: boolean, script: Script = MARKS, patience = '30s'): Promise<Landscape> {
+async function landscape(guard: boolean, script: Script = MARKS, callDeadline = '30s'): Promise<Landscape> {
   const folder = mkdtempSync(join(tmpdir(), 'guard-'));
   cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
   const upstream: ServerResponse[] = [];
@@ -60,7 +60,7 @@ async function landscape(guard: boolean, script: Script = MARKS, patience = '30s
   await listening(join(folder, 'probe.sock'));
   const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
   const kong = await startKong({
-    conf: { prefix: folder, nginx_http_lua_socket_read_timeout: patience, ...servers },
+    conf: { prefix: folder, nginx_http_lua_socket_read_timeout: callDeadline, ...servers },
     declarativeConfig: {
       _format_version: '3.0',
       services: [{ name: 's', url, routes: [{ name: 'r', paths: ['/'] }] }],

@@ -1,6 +1,6 @@
 import type { PluginConfig } from '../../config/schema.js';
 import { asPingAuthError, type PingAuthError } from '../../errors/ping-auth-error.js';
-import type { RequestAnswer } from '../../exchange/sideband-message.js';
+import type { RequestAnswer } from '../../sideband/messages.js';
 import { createSidebandClient, type SidebandClient } from '../../sideband/sideband-client.js';
 import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
 import { type Finding, failed, ok, type ProviderReport, warning } from './finding.js';

@@ -3,7 +3,7 @@ import { isLoopback } from '../../config/formats.js';
 import { parseConfig } from '../../config/parse-config.js';
 import type { PluginConfig } from '../../config/schema.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
-import { portOf } from '../../exchange/request-url.js';
+import { portOf } from '../../http/request-url.js';
 import { checkCalls } from './calls.js';
 import type { EnvVault, PluginEntry } from './declarative-file.js';
 import {

@@ -1,5 +1,5 @@
 import { type Document, parseAllDocuments } from 'yaml';
-import { isJsonObject, type JsonObject } from '../../exchange/text.js';
+import { isJsonObject, type JsonObject } from '../../http/text.js';
 
 /** One place in a declarative file where the plugin is configured. */
 export interface PluginEntry {

@@ -1,4 +1,4 @@
-import { isJsonObject, parseJson } from '../../exchange/text.js';
+import { isJsonObject, parseJson } from '../../http/text.js';
 import type { EnvVault } from './declarative-file.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,8 +1,8 @@
-import { HeaderList } from '../../exchange/header-list.js';
-import { keptPart } from '../../exchange/memo.js';
-import { composeResponsePayload, describeTarget } from '../../exchange/payloads.js';
-import { portOf } from '../../exchange/request-url.js';
-import type { RequestPayload } from '../../exchange/sideband-message.js';
+import { HeaderList } from '../../http/header-list.js';
+import { portOf } from '../../http/request-url.js';
+import type { RequestPayload } from '../../sideband/messages.js';
+import { composeResponsePayload, describeTarget } from '../../sideband/payloads.js';
+import { retainedPayload } from '../../sideband/request-context.js';
 
 /** The request about which the policy is asked, as the admin gives it. */
 export interface SampleRequest {
@@ -34,9 +34,9 @@ export function samplePayload({ method, url, headers }: SampleRequest): RequestP
 /** What an upstream might have answered, in the answer to which the policy has its say, too. JSON text. */
 export function sampleResponse(request: RequestPayload, state: string | undefined): string {
   const target = describeTarget({ method: request.method, httpVersion: request.http_version }, request.url);
-  const memo = { target, kept: keptPart(JSON.stringify(request), state) };
+  const requestContext = { target, kept: retainedPayload(JSON.stringify(request), state) };
   const headers = HeaderList.from([['content-type', 'application/json']]);
-  return composeResponsePayload({ status: 200, headers, body: Buffer.from('{}') }, memo, {
+  return composeResponsePayload({ status: 200, headers, body: Buffer.from('{}') }, requestContext, {
     kind: 'text',
     text: '{}',
   });

@@ -6,17 +6,17 @@ import { describeChanges, noteInWords } from '../../directives/decision.js';
 import { decideRequest, type ShownRequest } from '../../directives/request-decision.js';
 import { decideResponse } from '../../directives/response-decision.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
-import { admitRequest, admitResponse } from '../../exchange/admission.js';
-import { certificateToJwk } from '../../exchange/client-certificate.js';
-import { type HeaderField, HeaderList } from '../../exchange/header-list.js';
-import type { HttpRequest, HttpResponse, ShownBody } from '../../exchange/http-message.js';
-import { keptPart, type Memo } from '../../exchange/memo.js';
-import { composeRequestPayload, composeResponsePayload, describeTarget } from '../../exchange/payloads.js';
-import { composeUrl, defaultPort, normalisePath, parseAnsweredUrl } from '../../exchange/request-url.js';
-import { requestBodyRules, responseBodyRules, showBody } from '../../exchange/shown-body.js';
-import type { Json, RequestAnswer, RequestPayload, ResponseAnswer } from '../../exchange/sideband-message.js';
-import { refusalStatus } from '../../plugin/refusal.js';
+import { admitRequest, admitResponse } from '../../http/admission.js';
+import { requestBodyRules, responseBodyRules, showBody } from '../../http/body-view.js';
+import { type HeaderField, HeaderList } from '../../http/header-list.js';
+import type { BodyView, HttpRequest, HttpResponse } from '../../http/message.js';
+import { composeUrl, defaultPort, normalisePath, parseAnsweredUrl } from '../../http/request-url.js';
+import { errorResponseStatus } from '../../plugin/error-response.js';
 import { asLines, requestText, responseText } from '../../recordings/message-text.js';
+import { certificateToJwk } from '../../sideband/client-certificate.js';
+import type { Json, RequestAnswer, RequestPayload, ResponseAnswer } from '../../sideband/messages.js';
+import { composeRequestPayload, composeResponsePayload, describeTarget } from '../../sideband/payloads.js';
+import { type RequestContext, retainedPayload } from '../../sideband/request-context.js';
 import { createSidebandClient } from '../../sideband/sideband-client.js';
 import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
 
@@ -61,7 +61,7 @@ export interface ResponseMessage {
 }
 
 /** What the plugin itself refuses, or why there is no decision. */
-export interface Refusal {
+export interface ErrorResponse {
   readonly kind: 'refuse';
   /** Of docs/errors.md. */
   readonly code: string;
@@ -84,10 +84,10 @@ export type RequestOutcome =
       /** What the policy was shown. */
       readonly payload: RequestPayload;
       /** What the response call is made with. */
-      readonly memo: Pick<Memo, 'method' | 'target' | 'kept'>;
+      readonly requestContext: Pick<RequestContext, 'method' | 'target' | 'kept'>;
     }
   | { readonly kind: 'deny'; readonly response: ResponseMessage; readonly ignored: readonly string[] }
-  | Refusal;
+  | ErrorResponse;
 
 export type ResponseOutcome =
   | {
@@ -97,7 +97,7 @@ export type ResponseOutcome =
       readonly changed: readonly string[];
       readonly ignored: readonly string[];
     }
-  | Refusal;
+  | ErrorResponse;
 
 type Permitted = Extract<RequestOutcome, { kind: 'permit' }>;
 
@@ -109,7 +109,7 @@ export type AnswerAgain =
       readonly answer: Readonly<Record<string, unknown>>;
       readonly state: Json | undefined;
     }
-  | Refusal;
+  | ErrorResponse;
 
 /** A policy provider behind the plugin's own client and rules. No method throws for what is wrong with an answer. */
 export interface Policy {
@@ -133,18 +133,18 @@ export function createPolicy(config: PluginConfig): Policy {
   const runtime = new SidebandRuntime();
   // A circuit would answer for the provider; here every call has to reach it.
   const client = createSidebandClient({ ...config, circuit_failures: 0 }, {}, runtime);
-  const orRefusal = async <O>(ask: () => Promise<O>): Promise<O | Refusal> => {
+  const orErrorResponse = async <O>(ask: () => Promise<O>): Promise<O | ErrorResponse> => {
     try {
       return await ask();
     } catch (thrown) {
       const error = asPingAuthError(thrown);
-      const status = refusalStatus(error, config.error_status);
+      const status = errorResponseStatus(error, config.error_status);
       return { kind: 'refuse', code: error.code, status, message: error.message };
     }
   };
   return {
     askAboutRequest: (described, requestId) =>
-      orRefusal(async () => {
+      orErrorResponse(async () => {
         const request = toHttpRequest(described);
         admitRequest(request, config);
         const shown = await showRequest(request, config);
@@ -153,17 +153,17 @@ export function createPolicy(config: PluginConfig): Policy {
         const { answer } = await client.askAboutRequest(payload, { requestId });
         return requestOutcome(answer, request, shown, target, payload);
       }),
-    askAboutResponse: (described, { memo }, requestId) =>
-      orRefusal(async () => {
+    askAboutResponse: (described, { requestContext }, requestId) =>
+      orErrorResponse(async () => {
         const response = { ...described, headers: HeaderList.from(described.headers) };
         admitResponse(response);
         const body = await showBody(response.body, response.headers, responseBodyRules(config));
-        const payload = composeResponsePayload(response, memo, body);
+        const payload = composeResponsePayload(response, requestContext, body);
         const { answer } = await client.askAboutResponse(payload, { requestId });
-        return responseOutcome(answer, response, body, memo.method);
+        return responseOutcome(answer, response, body, requestContext.method);
       }),
     askAgain: (phase, payload, requestId) =>
-      orRefusal<AnswerAgain>(async () => {
+      orErrorResponse<AnswerAgain>(async () => {
         if (phase === 'response') {
           // Checked by whoever recorded it; the provider judges the rest.
           const asked = await client.askAboutResponse(JSON.stringify(payload), { requestId });
@@ -228,14 +228,14 @@ function requestOutcome(
     ignored,
     state: parsedState(decision.state),
     payload: JSON.parse(payload) as RequestPayload,
-    memo: { method: request.method, target, kept: keptPart(payload, decision.state) },
+    requestContext: { method: request.method, target, kept: retainedPayload(payload, decision.state) },
   };
 }
 
 function responseOutcome(
   answer: ResponseAnswer,
   response: HttpResponse,
-  body: ShownBody,
+  body: BodyView,
   method: string,
 ): ResponseOutcome {
   const { changes, notes } = decideResponse(answer, response, body, method);

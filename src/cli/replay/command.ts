@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import type { PluginConfig } from '../../config/schema.js';
-import { portOf } from '../../exchange/request-url.js';
+import { portOf } from '../../http/request-url.js';
 import { openLog, readExchanges } from '../../recordings/read-log.js';
 import { headerField, wholeNumber } from '../option-values.js';
 import { createPolicy } from '../policy/ask-policy.js';

@@ -1,6 +1,6 @@
 // From a recorded call to the question that is asked anew, and from the new answer to something that can be compared with the recorded one.
 import { isDeepStrictEqual } from 'node:util';
-import { isJsonObject, type JsonObject } from '../../exchange/text.js';
+import { isJsonObject, type JsonObject } from '../../http/text.js';
 import type { Exchange, RecordedPhase } from '../../recordings/exchanges.js';
 import { explain } from '../../recordings/explanation.js';
 import { fieldsOf, type Recording, toRecording } from '../../recordings/recording.js';

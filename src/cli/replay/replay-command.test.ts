@@ -8,7 +8,7 @@ import { type ProviderProcess, startProviderProcess } from '../../../dev/policy-
 import type { RuleInput } from '../../../dev/policy-provider/rules.js';
 import { FakeTerminal } from '../../../test/support/fake-terminal.js';
 import { parseConfig } from '../../config/parse-config.js';
-import type { RequestPayload } from '../../exchange/sideband-message.js';
+import type { RequestPayload } from '../../sideband/messages.js';
 import { createSidebandClient } from '../../sideband/sideband-client.js';
 import type { SidebandExchange } from '../../telemetry/exchange-recorder.js';
 import { createExchangeRecorder } from '../../telemetry/exchange-recorder.js';

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { compile } from 'json-p3';
-import { parseJson } from '../../exchange/text.js';
+import { parseJson } from '../../http/text.js';
 import type { RequestOutcome, ResponseOutcome } from '../policy/ask-policy.js';
 import type {
   BodyExpectation,

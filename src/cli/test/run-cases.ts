@@ -55,7 +55,7 @@ async function runCase(one: PolicyCase, policy: Policy, requestId: string): Prom
 
   const outcome = await policy.askAboutRequest(one.request, requestId);
   if (outcome.kind === 'refuse' && one.expected.decision !== 'refuse') {
-    return result('error', { problem: `request: ${refusalInWords(outcome)}` });
+    return result('error', { problem: `request: ${errorResponseInWords(outcome)}` });
   }
   const mismatches = requestMismatches(one.expected, outcome);
   if (mismatches.length > 0) return result('failed', { mismatches, shown: shownRequest(outcome) });
@@ -63,7 +63,7 @@ async function runCase(one: PolicyCase, policy: Policy, requestId: string): Prom
 
   const second = await policy.askAboutResponse(one.response, outcome, requestId);
   if (second.kind === 'refuse' && one.expectedResponse.decision !== 'refuse') {
-    return result('error', { problem: `response: ${refusalInWords(second)}` });
+    return result('error', { problem: `response: ${errorResponseInWords(second)}` });
   }
   const others = responseMismatches(one.expectedResponse, second);
   if (others.length === 0) return result('passed');
@@ -103,6 +103,10 @@ function changesInWords(changed: readonly string[]): string {
   return changed.length === 0 ? ', nothing changed' : `, changed: ${changed.join(', ')}`;
 }
 
-function refusalInWords({ code, status, message }: Extract<RequestOutcome, { kind: 'refuse' }>): string {
+function errorResponseInWords({
+  code,
+  status,
+  message,
+}: Extract<RequestOutcome, { kind: 'refuse' }>): string {
   return `refused with ${status}, code ${code}: ${message}`;
 }

@@ -1,4 +1,4 @@
-import { type Kind, wordOf } from './verdict.js';
+import { type Kind, wordOf } from './decision.js';
 
 /** A decision as colour and word. */
 export function Badge({ kind, isMonitored }: { kind: Kind; isMonitored: boolean }) {

@@ -1,6 +1,6 @@
 import type { DifferenceRow, MessageDifference, MessageText } from '../wire.js';
 
-const MOST_LINES = 2000;
+const MAX_LINES = 2000;
 const SIGN = { same: ' ', added: '+', removed: '−', changed: '±' } as const;
 const WORD = { same: '', added: 'added', removed: 'removed', changed: 'changed' } as const;
 
@@ -22,10 +22,10 @@ export function Difference({ difference, before, after }: Titles & { difference:
       <HeaderTable rows={headers} before={before} after={after} />
       {body.length > 0 && (
         <div class="body">
-          {body.slice(0, MOST_LINES).map((row, index) => (
+          {body.slice(0, MAX_LINES).map((row, index) => (
             <Pair key={index} row={row} className="line" />
           ))}
-          {body.length > MOST_LINES && <p class="note">… {body.length - MOST_LINES} more lines</p>}
+          {body.length > MAX_LINES && <p class="note">… {body.length - MAX_LINES} more lines</p>}
         </div>
       )}
     </div>
@@ -130,8 +130,8 @@ export function Message({ message, title }: { message: MessageText; title: strin
       )}
       {lines.length > 0 && (
         <pre class="body">
-          {lines.slice(0, MOST_LINES).join('\n')}
-          {lines.length > MOST_LINES && `\n… ${lines.length - MOST_LINES} more lines`}
+          {lines.slice(0, MAX_LINES).join('\n')}
+          {lines.length > MAX_LINES && `\n… ${lines.length - MAX_LINES} more lines`}
         </pre>
       )}
     </div>

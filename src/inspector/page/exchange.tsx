@@ -1,10 +1,10 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { CodeHelp, ExchangeDetail, PhaseDetail } from '../wire.js';
 import { Badge } from './badge.js';
+import { phaseVerdict, verdictOf } from './decision.js';
 import { Difference, Message } from './difference.js';
 import { detail, open, openKey } from './state.js';
 import { dayAndTime, milliseconds } from './time.js';
-import { phaseVerdict, verdictOf } from './verdict.js';
 import { Way } from './way.js';
 
 export function ExchangeView() {
@@ -107,7 +107,7 @@ function Phase({ phase, isRequest }: { phase: PhaseDetail; isRequest: boolean })
         <Fact name="Provider’s error id" value={phase.providerErrorId} isCode />
         <Fact name={phase.lines.length === 1 ? 'Line' : 'Lines'} value={phase.lines.join(', ')} />
       </dl>
-      {phase.code !== undefined && <Refusal code={phase.code} detail={phase.detail} help={help} />}
+      {phase.code !== undefined && <ErrorResponse code={phase.code} detail={phase.detail} help={help} />}
       {phase.shortened && (
         <p class="note">The line was shortened for Kong’s log; the file of --log-file has it whole.</p>
       )}
@@ -162,7 +162,7 @@ function Messages({
 }
 
 /** What a code means and what to do, from the catalogue and docs/troubleshooting.md. */
-function Refusal({
+function ErrorResponse({
   code,
   detail,
   help,

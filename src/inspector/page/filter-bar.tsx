@@ -1,8 +1,8 @@
 import { computed, signal } from '@preact/signals';
+import { KIND_WORDS, KINDS, type Kind, verdictOf } from './decision.js';
 import { NO_FILTERS, writeFilters } from './filters.js';
 import { counted, filters, rows, setFilters } from './state.js';
 import { inputTime } from './time.js';
-import { KIND_WORDS, KINDS, type Kind, verdictOf } from './verdict.js';
 
 const counts = computed(() => {
   const found = new Map<Kind, number>();

@@ -1,5 +1,5 @@
 import type { Row } from '../wire.js';
-import { KINDS, type Kind, providerMs, verdictOf } from './verdict.js';
+import { KINDS, type Kind, providerMs, verdictOf } from './decision.js';
 
 /** What the list shows. Empty: everything. All of it stands in the URL, so that a view can be passed on. */
 export interface Filters {

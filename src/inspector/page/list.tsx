@@ -2,9 +2,9 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Row } from '../wire.js';
 import { Badge } from './badge.js';
+import { providerMs, verdictOf } from './decision.js';
 import { rows as allRows, listed, open, openKey, source } from './state.js';
 import { clockTime, milliseconds } from './time.js';
-import { providerMs, verdictOf } from './verdict.js';
 
 /** Pixels, as in styles/list.css: every row has the same height, so that only those in sight have to be there. */
 const HEIGHT = { wide: 34, narrow: 62 };

@@ -1,10 +1,10 @@
 import { computed } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
+import { KIND_WORDS, KINDS } from './decision.js';
 import { type Series, seriesOf, stacked } from './series.js';
 import { filters, plotted, rows, setFilters } from './state.js';
 import { milliseconds, secondsTime } from './time.js';
-import { KIND_WORDS, KINDS } from './verdict.js';
 
 const PLOT_HEIGHT = 118;
 

@@ -1,5 +1,5 @@
 import type { Row } from '../wire.js';
-import { KINDS, providerMs, verdictOf } from './verdict.js';
+import { KINDS, providerMs, verdictOf } from './decision.js';
 
 /** What the two plots show. All lists have one entry for each step of time. */
 export interface Series {
@@ -17,14 +17,14 @@ export interface Series {
 const STEPS = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400, 604800,
 ];
-const MOST_STEPS = 120;
+const MAX_STEPS = 120;
 
 /** @param from, to milliseconds since 1970: what the plots span, whether or not there are rows */
 export function seriesOf(rows: readonly Row[], from: number, to: number): Series {
   const span = Math.max(to - from, 1) / 1000;
-  const step = STEPS.find((seconds) => span / seconds <= MOST_STEPS) ?? Math.ceil(span / MOST_STEPS);
+  const step = STEPS.find((seconds) => span / seconds <= MAX_STEPS) ?? Math.ceil(span / MAX_STEPS);
   const first = Math.floor(from / 1000 / step);
-  const count = Math.max(1, Math.min(Math.floor(to / 1000 / step) - first + 1, 2 * MOST_STEPS));
+  const count = Math.max(1, Math.min(Math.floor(to / 1000 / step) - first + 1, 2 * MAX_STEPS));
   const rates = KINDS.map(() => new Array<number>(count).fill(0));
   const calls: number[][] = Array.from({ length: count }, () => []);
   for (const row of rows) {

@@ -1,7 +1,7 @@
 import type { ExchangeDetail, PhaseDetail } from '../wire.js';
 import { Badge } from './badge.js';
+import { phaseVerdict } from './decision.js';
 import { milliseconds } from './time.js';
-import { phaseVerdict } from './verdict.js';
 
 /** The five stations of a request, and how far it came. */
 export function Way({ detail }: { detail: ExchangeDetail }) {

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
-import { parseJson } from '../../../exchange/text.js';
+import { parseJson } from '../../../http/text.js';
 import { describeTlsFailure, isTlsFailure } from '../../../sideband/network-error.js';
 
 /** How Kong's Admin API is reached. */

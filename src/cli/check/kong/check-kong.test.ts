@@ -263,7 +263,7 @@ describe('the guard at a running Kong', () => {
 });
 
 describe('an Admin API that cannot be read is named in words', () => {
-  const refusal = async (url: string, ...args: string[]) => {
+  const errorResponse = async (url: string, ...args: string[]) => {
     const { stdout, exitCode } = await check(url, '--json', ...args);
     expect(stdout).not.toContain(TOKEN);
     const [report] = (JSON.parse(stdout) as { configurations: ConfigurationReport[] }).configurations;
@@ -284,11 +284,11 @@ describe('an Admin API that cannot be read is named in words', () => {
   it('nobody listens', async () => {
     const url = await web(200, '');
     await closing.close();
-    expect(await refusal(url)).toMatch(/refuses connections.*admin_listen/);
+    expect(await errorResponse(url)).toMatch(/refuses connections.*admin_listen/);
   });
 
   it('no such host', async () => {
-    expect(await refusal('http://nowhere.invalid:8001')).toMatch(/cannot be resolved.*--admin-url/);
+    expect(await errorResponse('http://nowhere.invalid:8001')).toMatch(/cannot be resolved.*--admin-url/);
   });
 
   it('no answer in time', async () => {
@@ -299,13 +299,13 @@ describe('an Admin API that cannot be read is named in words', () => {
       server.close();
     });
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await refusal(url, '--timeout', '50')).toMatch(/does not answer in time.*--timeout/);
+    expect(await errorResponse(url, '--timeout', '50')).toMatch(/does not answer in time.*--timeout/);
   });
 
   it('a token is wanted, refused, taken', async () => {
     const url = await fakeAdminApi({ ...kong(plugin(), GUARD), token: TOKEN }, closing);
-    expect(await refusal(url)).toMatch(/wants a token.*KONG_ADMIN_TOKEN/);
-    expect(await refusal(url, '--admin-token-env', 'WRONG')).toMatch(/refuses the token/);
+    expect(await errorResponse(url)).toMatch(/wants a token.*KONG_ADMIN_TOKEN/);
+    expect(await errorResponse(url, '--admin-token-env', 'WRONG')).toMatch(/refuses the token/);
     const { exitCode, stdout } = await check(url, '--admin-token-env', 'TOKEN');
     expect(exitCode).toBe(0);
     expect(stdout).not.toContain(TOKEN);
@@ -314,19 +314,19 @@ describe('an Admin API that cannot be read is named in words', () => {
   it('TLS that is not trusted, and is with --admin-ca', async () => {
     const tls = await authority.issueServer(['localhost']);
     const url = await fakeAdminApi({ ...kong(plugin(), GUARD), tls }, closing);
-    expect(await refusal(url)).toMatch(/(issuer|authority).*--admin-ca/);
+    expect(await errorResponse(url)).toMatch(/(issuer|authority).*--admin-ca/);
     expect((await check(url, '--admin-ca', join(folder, 'ca.pem'))).exitCode).toBe(0);
     const other = await fakeAdminApi({ tls: await authority.issueServer(['kong.example']) }, closing);
-    expect(await refusal(other, '--admin-ca', join(folder, 'ca.pem'))).toMatch(
+    expect(await errorResponse(other, '--admin-ca', join(folder, 'ca.pem'))).toMatch(
       /another host.*a name of the/i,
     );
   });
 
   it('TLS where there is none, and none where there is', async () => {
     const plain = await fakeAdminApi({}, closing);
-    expect(await refusal(plain.replace('http:', 'https:'))).toMatch(/does not speak TLS.*http:/);
+    expect(await errorResponse(plain.replace('http:', 'https:'))).toMatch(/does not speak TLS.*http:/);
     const nginx = '<html>400 The plain HTTP request was sent to HTTPS port</html>';
-    expect(await refusal(await web(400, nginx))).toMatch(/speaks TLS.*https:/);
+    expect(await errorResponse(await web(400, nginx))).toMatch(/speaks TLS.*https:/);
   });
 
   it.each([
@@ -335,7 +335,7 @@ describe('an Admin API that cannot be read is named in words', () => {
     [200, '{"hello":"world"}', /not as Kong does.*8001/],
     [500, '{"message":"An unexpected error occurred"}', /no Admin API answers \(status 500\)/],
   ])('something else: %i %s', async (status, body, words) => {
-    expect(await refusal(await web(status, body))).toMatch(words);
+    expect(await errorResponse(await web(status, body))).toMatch(words);
   });
 
   it('wrong usage', async () => {

@@ -21,14 +21,14 @@ export async function checkKong(access: AdminAccess, pluginName: string): Promis
   const where = `Kong at ${access.url.href}`;
   try {
     const facts = await readKong(new AdminApi(access), pluginName);
-    return { where, findings: judge(facts, pluginName), providers: [] };
+    return { where, findings: evaluate(facts, pluginName), providers: [] };
   } catch (thrown) {
     if (!(thrown instanceof AdminApiError)) throw thrown;
     return { where, findings: [failed('kong', thrown.message, thrown.remedy)], providers: [] };
   }
 }
 
-function judge(facts: KongFacts, pluginName: string): Finding[] {
+function evaluate(facts: KongFacts, pluginName: string): Finding[] {
   const scopes = new Scopes(
     facts,
     facts.plugins.filter(({ name }) => name === pluginName),

@@ -1,0 +1,61 @@
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import { HeaderList } from '../http/header-list.js';
+
+/**
+ * Readers for what PDK calls return. The two protocols show the same thing in different ways (a missing value is undefined,
+ * null or ''; header values are strings or lists; an empty Lua table may arrive as a list), and a value of an unexpected
+ * kind means that the request cannot be described to the policy: it is refused, never guessed.
+ *
+ * All of them throw PingAuthError `internal_error`, which names the call, unless they say otherwise.
+ */
+export function optionalString(value: unknown, call: string): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value === 'string') return value;
+  throw unexpected(call, value);
+}
+
+export function requiredString(value: unknown, call: string): string {
+  const text = optionalString(value, call);
+  if (text === undefined) throw unexpected(call, value);
+  return text;
+}
+
+export function requiredInteger(value: unknown, call: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  throw unexpected(call, value);
+}
+
+/**
+ * Kong gives the version as a number: 1, 1.1 or 2. nginx also takes `HTTP/1.15` from a client, for which Kong has none, and a
+ * request line without any for 0.9 (seen on a running Kong); these are the client's doing.
+ * @throws PingAuthError `request_unreadable` for another number, and for none
+ */
+export function httpVersion(value: unknown, call: string): string {
+  if (value === 1) return '1.0';
+  if (value === 1.1) return '1.1';
+  if (value === 2 || value === 3) return String(value);
+  if (typeof value === 'number' || value === undefined || value === null || value === '') {
+    throw new PingAuthError('request_unreadable', { detail: 'HTTP version is none of 1.0, 1.1, 2' });
+  }
+  throw unexpected(call, value);
+}
+
+/** Names in lower case, as Kong gives them; every value of a repeated header is a field of its own. */
+export function headerList(value: unknown, call: string): HeaderList {
+  if (value === undefined || value === null) return HeaderList.empty;
+  if (typeof value !== 'object') throw unexpected(call, value);
+  return HeaderList.fromMap(value, (name, entry) => unexpected(`${call} (header ${name})`, entry));
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+export function bytes(value: unknown, call: string): Uint8Array {
+  if (value === undefined || value === null || value === '') return NO_BYTES;
+  if (value instanceof Uint8Array) return value;
+  throw unexpected(call, value);
+}
+
+function unexpected(call: string, value: unknown): PingAuthError {
+  const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : typeof value;
+  return new PingAuthError('internal_error', { detail: `Kong answered ${call} with ${kind}` });
+}

@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest';
+import { accessPhase, fakeGateway, fakeInstance, REQUEST } from '../../test/support/fake-instance.js';
+import type { ErrorCode } from '../errors/catalogue.js';
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import { HeaderList } from '../http/header-list.js';
+import type { RequestAnswer } from '../sideband/messages.js';
+import { readRequestContext } from '../sideband/request-context.js';
+
+const PERMIT: RequestAnswer = {
+  kind: 'permit',
+  method: 'GET',
+  url: 'http://api.example:8000/things',
+  headers: [
+    ['host', 'api.example:8000'],
+    ['accept', '*/*'],
+  ],
+  body: undefined,
+  state: '{"user":"joe"}',
+  sourceIp: undefined,
+  sourcePort: undefined,
+  clientCertificate: undefined,
+};
+const DENY: RequestAnswer = {
+  kind: 'deny',
+  response: { responseCode: '403', headers: [['x-why', 'policy']], body: 'no' },
+};
+const failing = (code: ErrorCode) => (): never => {
+  throw new PingAuthError(code, { detail: 'what only the log may know' });
+};
+
+describe('the access phase', () => {
+  it('permits what the policy permits, and keeps its state with the request', async () => {
+    const instance = fakeInstance({ request: () => PERMIT });
+    const gateway = fakeGateway();
+    await accessPhase(instance, gateway, {});
+    expect(gateway.deeds).toMatchObject([
+      { did: 'permit', log: { key: 'ping_auth', values: { decision: 'permit' } } },
+    ]);
+    const [deed] = gateway.deeds;
+    expect(deed?.did === 'permit' && readRequestContext(deed.requestContext)).toMatchObject({
+      kept: '"state":{"user":"joe"}',
+      outcome: 'permit',
+    });
+    expect(instance.decisions).toMatchObject([
+      { phase: 'access', outcome: 'permit', requestId: 'rid-1', routeId: 'route-1' },
+    ]);
+  });
+
+  it('keeps the whole first payload when the answer has no state', async () => {
+    const gateway = fakeGateway();
+    const instance = fakeInstance({ request: () => ({ ...PERMIT, state: undefined }) });
+    await accessPhase(instance, gateway, {});
+    const [deed] = gateway.deeds;
+    const kept = deed?.did === 'permit' ? readRequestContext(deed.requestContext).kept : '';
+    expect(JSON.parse(`{${kept}}`)).toEqual({ request: instance.asked[0] });
+  });
+
+  it('gives the client what the policy denies with', async () => {
+    const gateway = fakeGateway();
+    await accessPhase(fakeInstance({ request: () => DENY }), gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 403 } }]);
+  });
+
+  it.each<[ErrorCode, number]>([
+    ['provider_unreachable', 502],
+    ['provider_timeout', 504],
+    ['provider_answer_invalid', 502],
+    ['directive_invalid', 502],
+    ['provider_circuit_open', 503],
+    ['internal_error', 500],
+  ])('refuses on %s with %i and tells the client nothing of the inside', async (code, status) => {
+    const gateway = fakeGateway();
+    const instance = fakeInstance({ request: failing(code) });
+    await accessPhase(instance, gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status } }]);
+    const [deed] = gateway.deeds;
+    const body = deed?.did === 'refuse' ? new TextDecoder().decode(deed.response.body) : '';
+    expect(JSON.parse(body)).toMatchObject({ request_id: 'rid-1' });
+    expect(body).not.toContain(code);
+    expect(body).not.toContain('what only the log may know');
+    expect(instance.decisions).toMatchObject([
+      { outcome: 'refuse', code, detail: 'what only the log may know' },
+    ]);
+  });
+
+  it("answers 502s with the admin's error_status, and leaves the others", async () => {
+    for (const [code, status] of [
+      ['provider_unreachable', 503] as const,
+      ['provider_timeout', 504] as const,
+    ]) {
+      const gateway = fakeGateway();
+      await accessPhase(fakeInstance({ config: { error_status: 503 }, request: failing(code) }), gateway, {});
+      expect(gateway.deeds).toMatchObject([{ response: { status } }]);
+    }
+  });
+
+  it('refuses everything when the configuration is invalid', async () => {
+    const gateway = fakeGateway();
+    const broken = { ...fakeInstance(), setup: new PingAuthError('config_invalid') };
+    await accessPhase(broken, gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 500 } }]);
+  });
+
+  it('refuses when the permit could only be half applied', async () => {
+    const gateway = fakeGateway({ fails: ['permit'] });
+    const instance = fakeInstance({ request: () => PERMIT });
+    await accessPhase(instance, gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 500 } }]);
+    expect(instance.decisions).toMatchObject([{ outcome: 'refuse', code: 'internal_error' }]);
+  });
+
+  it('fails loudly, never quietly, when even the refusal fails', async () => {
+    const twice = fakeGateway({ fails: ['permit', 'refuse'] });
+    await expect(accessPhase(fakeInstance({ request: () => PERMIT }), twice, {})).rejects.toThrow(
+      'Kong failed at refuse',
+    );
+    expect(twice.deeds).toEqual([]);
+  });
+
+  it('answers nobody when Kong has given the event up, and does not come back as if permitted', async () => {
+    const gateway = fakeGateway();
+    const gone = fakeInstance({ request: failing('client_gone') });
+    await expect(accessPhase(gone, gateway, { over: true })).rejects.toMatchObject({ code: 'client_gone' });
+    expect(gateway.deeds).toEqual([]);
+  });
+});
+
+describe('fail_open_request', () => {
+  const config = { fail_open_request: true };
+
+  it('lets a request through, marked, when the provider cannot be reached', async () => {
+    const gateway = fakeGateway();
+    await accessPhase(fakeInstance({ config, request: failing('provider_unreachable') }), gateway, {});
+    expect(gateway.deeds).toMatchObject([
+      { did: 'permit', changes: { headers: { set: new Map([['x-ping-auth', ['fail-open']]]) } } },
+    ]);
+  });
+
+  it.each<ErrorCode>([
+    'provider_rate_limited',
+    'provider_payload_too_large',
+    'provider_rejected',
+    'provider_secret_refused',
+    'provider_no_endpoint',
+    'provider_answer_invalid',
+    'provider_answer_too_large',
+    'provider_not_json',
+    'provider_queue_full',
+    'provider_unexpected_status',
+    'provider_tls_failed',
+    'directive_invalid',
+    'internal_error',
+    'client_gone',
+  ])('does not apply to %s, which a client or a wrong answer may cause', async (code) => {
+    const gateway = fakeGateway();
+    await accessPhase(fakeInstance({ config, request: failing(code) }), gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse' }]);
+  });
+
+  it('does not apply to a request that is refused before the policy is asked', async () => {
+    const headers = HeaderList.from(Array.from({ length: 1000 }, (_, n) => [`x-${n}`, '1'] as const));
+    const gateway = fakeGateway({ reading: () => ({ request: { ...REQUEST, headers } }) });
+    await accessPhase(fakeInstance({ config, request: failing('provider_unreachable') }), gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 431 } }]);
+  });
+});
+
+describe('mode monitor', () => {
+  const config = { mode: 'monitor' };
+
+  it.each([
+    ['a deny', () => DENY, 'monitor_deny'],
+    ['an error', failing('provider_unreachable'), 'monitor_refuse'],
+    ['a change', () => ({ ...PERMIT, headers: [['x-new', '1'] as const] }), 'monitor_change'],
+  ])('changes nothing on %s and logs what it would have done', async (_name, request, outcome) => {
+    const gateway = fakeGateway();
+    const instance = fakeInstance({ config, request });
+    await accessPhase(instance, gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'permit', changes: { body: undefined, path: undefined } }]);
+    const [deed] = gateway.deeds;
+    expect(deed?.did === 'permit' && deed.changes.headers).toEqual({ set: new Map(), remove: [] });
+    expect(instance.decisions).toMatchObject([{ outcome }]);
+  });
+});
+
+describe('a secret that the provider refuses', () => {
+  it('is asked for anew from Kong as often as the host allows, and otherwise refused', async () => {
+    const instance = fakeInstance({ request: failing('provider_secret_refused') });
+    const gateway = fakeGateway();
+    const allowed = accessPhase(instance, gateway, { restartAllowed: true });
+    await expect(allowed).rejects.toMatchObject({ restartInstance: true });
+    expect(gateway.deeds).toEqual([]);
+    await accessPhase(instance, gateway, { restartAllowed: false });
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 502 } }]);
+  });
+});

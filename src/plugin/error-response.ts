@@ -1,0 +1,48 @@
+import type { PingAuthError } from '../errors/ping-auth-error.js';
+import { type HeaderField, HeaderList } from '../http/header-list.js';
+import type { ResponseToSend } from '../http/message.js';
+
+/** What a client may read as `code`: one word for each status, so that it learns nothing about the inside. */
+const CLIENT_CODES: Readonly<Record<number, string>> = {
+  400: 'BAD_REQUEST',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'LIMIT_EXCEEDED',
+  431: 'REQUEST_HEADERS_TOO_LARGE',
+  500: 'INTERNAL_ERROR',
+  501: 'NOT_IMPLEMENTED',
+  502: 'BAD_GATEWAY',
+  503: 'SERVICE_UNAVAILABLE',
+  504: 'GATEWAY_TIMEOUT',
+};
+
+/**
+ * Our own error answer: `{"code","message","request_id"}`, and `Retry-After` where a retry makes sense.
+ *
+ * @param errorStatus the admin's `error_status`, in place of 502; undefined when there is no configuration to ask
+ */
+export function errorResponse(
+  error: PingAuthError,
+  errorStatus: number | undefined,
+  requestId: string | undefined,
+): ResponseToSend {
+  const status = errorResponseStatus(error, errorStatus);
+  const headers: HeaderField[] = [
+    ['content-type', 'application/json; charset=utf-8'],
+    ['cache-control', 'no-store'],
+  ];
+  if (error.retryAfterSeconds !== undefined) headers.push(['retry-after', String(error.retryAfterSeconds)]);
+  const json =
+    error.clientJson ??
+    JSON.stringify({
+      code: CLIENT_CODES[status] ?? 'REFUSED',
+      message: error.entry.message,
+      ...(requestId === undefined ? {} : { request_id: requestId }),
+    });
+  return { status, headers: HeaderList.from(headers), body: new TextEncoder().encode(json) };
+}
+
+/** The status of the answer; `errorStatus` as for {@link errorResponse}. */
+export function errorResponseStatus(error: PingAuthError, errorStatus: number | undefined): number {
+  return error.status === 502 ? (errorStatus ?? 502) : error.status;
+}
