@@ -128,7 +128,13 @@ function defineCommand(): Command {
         .default(256 * 1024 * 1024)
         .argParser(integer(1, 2 ** 40)),
     )
-    .addOption(count('--max-events <n>', 'requests in work; further ones get 503', DEFAULTS.maxEvents))
+    .addOption(
+      count(
+        '--max-events <n>',
+        'requests in work; further ones get 503. Requests whose body is still arriving are counted apart: a quarter of this',
+        DEFAULTS.maxEvents,
+      ),
+    )
     .addOption(
       count(
         '--max-connections <n>',
