@@ -15,6 +15,12 @@ export function toPingAuthError(thrown: unknown): unknown {
     case 'ERR_BODY_PATH':
     case 'ERR_BODY_FILE':
       return new PingAuthError('request_body_unavailable', { detail, cause: thrown });
+    case 'ERR_TOO_MANY_UPLOADS':
+      return new PingAuthError('server_overloaded', {
+        detail,
+        retryAfterSeconds: RETRY_SECONDS,
+        cause: thrown,
+      });
     case 'ERR_NO_MEMORY':
       return overloaded(`${detail}, too much`, thrown);
     default:

@@ -27,6 +27,8 @@ test('a restart that was promised and then not granted: the plugin ends the even
       logger,
       bodyLimits: { maxBodyBytes: 1, bodyDirs: [] },
       eventTimeoutMs: 10_000,
+      uploadBegins: () => true,
+      uploadEnds: silent,
       startClock: () => 0,
       mayRestart: () => true,
       claimRestart: async () => false,

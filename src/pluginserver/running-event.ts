@@ -3,7 +3,7 @@ import type { Instance } from './instances.js';
 import { kongObject } from './kong-object.js';
 import type { BodyLimits, ServerCounts, ServerLogger } from './options.js';
 import { type PdkMethod, pdkMethod } from './pdk-methods.js';
-import { PdkPipe } from './pdk-pipe.js';
+import { PdkPipe, type UploadObserver } from './pdk-pipe.js';
 import { EventOverError, type PhaseEvent } from './plugin-module.js';
 import { sendEventEnd } from './rpc-messages.js';
 import type { WireReader } from './wire-reader.js';
@@ -14,6 +14,9 @@ export interface EventHost {
   readonly bodyLimits: BodyLimits;
   /** A phase that takes longer is refused, milliseconds. Kong itself waits 60 s. */
   readonly eventTimeoutMs: number;
+  /** An event waits for a request body. False when so many do that this one may do so only for a moment. */
+  uploadBegins(): boolean;
+  uploadEnds(): void;
   /** Milliseconds of the clock that {@link RunningEvent.tick} is called with from now on. */
   startClock(): number;
   mayRestart(instanceId: number): boolean;
@@ -35,9 +38,11 @@ export interface EventConnection {
 export type ErrorResponseStatus = 500 | 503;
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** While too many events wait for bodies: time for a body that Kong has already, and for a request without one over HTTP/2. */
+const SHORT_UPLOAD_MS = 250;
 
 /** One event: runs the plugin's phase and sees to it that the event ends in the right way, whatever the plugin does. */
-export class RunningEvent implements PhaseEvent {
+export class RunningEvent implements PhaseEvent, UploadObserver {
   readonly #sequence: number;
   readonly #phase: string;
   readonly #host: EventHost;
@@ -50,6 +55,7 @@ export class RunningEvent implements PhaseEvent {
   /** The plugin has no more say in how the event ends. */
   #decided = false;
   #deadline = NEVER;
+  #uploadDeadline = NEVER;
   /** Why the event was over before its phase was. */
   #overBecause: string | undefined;
   #onOver: (() => void) | undefined;
@@ -60,7 +66,7 @@ export class RunningEvent implements PhaseEvent {
     this.#phase = phase;
     this.#host = host;
     this.#connection = connection;
-    this.#pipe = new PdkPipe(connection.out, host.bodyLimits);
+    this.#pipe = new PdkPipe(connection.out, host.bodyLimits, this);
   }
 
   get over(): boolean {
@@ -90,9 +96,17 @@ export class RunningEvent implements PhaseEvent {
     return this.#pipe.owed;
   }
 
-  /** Whether the reply that is due next may pass by unread. */
-  get isReplyDispensable(): boolean {
-    return this.#pipe.isReplyDispensable;
+  get nextReply(): PdkPipe['nextReply'] {
+    return this.#pipe.nextReply;
+  }
+
+  uploadBegins(): void {
+    if (!this.#host.uploadBegins()) this.#uploadDeadline = this.#host.startClock() + SHORT_UPLOAD_MS;
+  }
+
+  uploadEnds(): void {
+    this.#host.uploadEnds();
+    this.#uploadDeadline = NEVER;
   }
 
   /** Runs the phase. */
@@ -138,6 +152,7 @@ export class RunningEvent implements PhaseEvent {
 
   /** Looks whether the time is up; false when the event has no deadline any more. */
   tick(now: number): boolean {
+    if (now >= this.#uploadDeadline) this.#pipe.giveUpUpload();
     if (now < this.#deadline) return this.#deadline !== NEVER;
     this.#deadline = NEVER;
     if (this.#decided) this.#pipe.end('Kong did not answer in time');
