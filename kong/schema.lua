@@ -364,6 +364,14 @@ return {
             },
           },
           {
+            max_request_context_bytes = {
+              type = "integer",
+              between = { 16384, 67108864 },
+              default = 1048576,
+              description = "Largest request context in bytes. Kong keeps it between the phases of a request: the state of the policy, or without one everything that the policy was shown of the request. A request with a larger one is refused with 413.",
+            },
+          },
+          {
             max_sideband_response_bytes = {
               type = "integer",
               between = { 1024, 268435456 },

@@ -32,7 +32,8 @@ export class PingAuthError extends Error {
   readonly status: number;
   readonly retryAfterSeconds: number | undefined;
   readonly clientJson: string | undefined;
-  readonly call: FailedCall;
+  /** Completed by whoever made the call. */
+  call: FailedCall;
 
   constructor(code: ErrorCode, options: PingAuthErrorOptions = {}) {
     const { detail, cause } = options;

@@ -174,20 +174,14 @@ function callHeaders(fixed: readonly string[], call: CallContext): readonly stri
   return headers;
 }
 
-/** The same error with the facts of the call. */
+/** Completes the error with the facts of the call. */
 function withCall(error: PingAuthError, call: SidebandCall | undefined, durationMs: number): PingAuthError {
-  const { detail, cause, retryAfterSeconds, clientJson } = error;
   const { provider, correlationId } = call ?? {};
-  return new PingAuthError(error.code, {
-    ...(detail !== undefined && { detail }),
-    ...(cause !== undefined && { cause }),
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-    ...(clientJson !== undefined && { clientJson }),
-    call: {
-      ...error.call,
-      durationMs,
-      ...(provider !== undefined && { provider: provider.name }),
-      ...(correlationId !== undefined && { correlationId }),
-    },
-  });
+  error.call = {
+    ...error.call,
+    durationMs,
+    ...(provider !== undefined && { provider: provider.name }),
+    ...(correlationId !== undefined && { correlationId }),
+  };
+  return error;
 }

@@ -66,6 +66,13 @@ export const MESSAGE_FIELDS = {
     element: { match_all: [{ pattern: TOKEN_LUA_PATTERN, err: 'must be a header name' }] },
     prepare: (value) => value.toLowerCase(),
   }),
+  max_request_context_bytes: wholeNumber({
+    description:
+      'Largest request context in bytes. Kong keeps it between the phases of a request: the state of the policy, or without one everything that the policy was shown of the request. A request with a larger one is refused with 413.',
+    min: 16_384,
+    max: 64 * MIB,
+    default: MIB,
+  }),
   max_sideband_response_bytes: wholeNumber({
     description:
       'Largest answer of the policy provider in bytes; a larger one is refused with 502. It holds the whole message and the state, so allow for more than twice the largest body.',
