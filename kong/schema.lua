@@ -349,7 +349,7 @@ return {
               type = "string",
               one_of = { "omit", "reject", "allow_unreadable" },
               default = "omit",
-              description = "What happens with a body that is no text, or not in body_content_types. omit: the policy decides without it. reject: 415 for a request, 502 for a response. Text whose coding or charset cannot be undone is always refused, unless this is allow_unreadable: then the policy decides without it.",
+              description = "What happens with a body that is no text, or not in body_content_types. omit: the policy decides without it. reject: 415 for a request, 502 for a response. Text whose content encoding or charset cannot be decoded is always refused, unless this is allow_unreadable: then the policy decides without it.",
             },
           },
           {

@@ -34,8 +34,8 @@ it('every file and folder that the page names is there', () => {
   expect(missing).toEqual([]);
 });
 
-describe('the way of one request', () => {
-  const way = rows('The way of one request').map(([cell = '']) => {
+describe('the request lifecycle', () => {
+  const way = rows('Request lifecycle').map(([cell = '']) => {
     const [, file = '', mark] = /^`([\w/.-]+)`( •)?$/.exec(cell) ?? [];
     return { file: `src/${file}`, hasEachHeader: mark !== undefined };
   });
