@@ -107,6 +107,11 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
       'With `mcp: true`: `subscriptions/listen`, a stream without an end. Kong would buffer it for ever.',
     fix: 'Nothing to do. See [what is not possible](mcp.md#what-is-not-possible).',
   },
+  mcp_origin_not_allowed: {
+    cause:
+      'With `mcp: true` and `mcp_allowed_origins`: the request comes from a web page (it has an `Origin` header) that is not on the list.',
+    fix: '**Kong**: if the page belongs to a client of yours, add its origin. Otherwise there is nothing to do. See [Origin and CORS](mcp.md#web-pages-origin-and-cors).',
+  },
   mcp_response_invalid: {
     cause:
       'With `mcp: true`: the MCP server did not answer with one JSON-RPC response to the request. "a request of the server" in `detail` means that the server asks the client something in the middle of a call (sampling, elicitation).',
