@@ -342,6 +342,45 @@ return {
             },
           },
           {
+            mcp_allowed_origins = {
+              type = "array",
+              elements = {
+                type = "string",
+                match_all = {
+                  {
+                    pattern = "^%a[%w+.-]*://[^/%s@?#]+$",
+                    err = "must be scheme://host or scheme://host:port, nothing more",
+                  },
+                },
+              },
+              len_max = 100,
+              default = {},
+              description = "Origins of web pages that may call the MCP server, such as `https://app.example.com`; `*` in the host's first label stands for any text without a dot.\n\nA request with another Origin header gets 403 before the policy is asked.\n\nEmpty: the policy decides about such requests as about all others.",
+            },
+          },
+          {
+            mcp_max_ttl_ms = {
+              type = "integer",
+              between = { 0, 86400000 },
+              description = "Longest time in milliseconds for which a client may cache a list or resource of the MCP server (`ttlMs` in the result).\n\n0: not at all. Empty: as long as the server says.\n\nIn any case, no result is cached for anybody but the caller.\n\nFrom 0 to 86400000 (24 hours).",
+            },
+          },
+          {
+            mcp_resource_metadata_url = {
+              type = "string",
+              match_all = {
+                {
+                  pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^/%s]",
+                  err = "must start with https:// and a host name",
+                },
+              },
+              match_none = {
+                { pattern = "[%s%c\"\\\\]", err = "must not contain spaces, quotes or backslashes" },
+              },
+              description = "URL of the protected resource metadata (RFC 9728) of the MCP server. ping-auth adds it to the `WWW-Authenticate: Bearer` of a 401 or 403 that does not name one, so that clients find the authorization server.",
+            },
+          },
+          {
             send_request_body = {
               type = "boolean",
               default = true,

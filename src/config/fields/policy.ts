@@ -41,15 +41,4 @@ export const POLICY_FIELDS = {
         'HTTP status for the client when ping-auth gets no decision from the policy provider (where the documentation says 502).\n\nFrom 400 to 599, but not 444 or 499; empty: 502.',
     },
   } as const satisfies Field,
-  mcp: flag({
-    description:
-      'Whether the route leads to an MCP server (Model Context Protocol over HTTP).\n\nping-auth then reads messages strictly, always shows the policy `mcp-method` and `mcp-name`, shows event streams as JSON, and turns denials into JSON-RPC errors.',
-    default: false,
-  }),
-  mcp_denials: choice({
-    description:
-      'What a client gets when the policy denies an MCP message.\n\n**json_rpc**: a JSON-RPC error that an agent understands, except where clients need the HTTP response (401, `WWW-Authenticate`, redirects).\n\n**http**: the response of the policy.',
-    values: ['json_rpc', 'http'],
-    default: 'json_rpc',
-  }),
 } as const;
