@@ -14,7 +14,7 @@ describe.each(HOSTS)('bodies under %s', (host) => {
       host,
       // The policy returns no state, so Kong keeps what it was shown.
       config: { max_request_context_bytes: 16 * KB * KB },
-      routes: [{ paths: ['/small-context'] }],
+      routes: [{ paths: ['/small-context'], config: { max_request_context_bytes: KB * KB } }],
     });
   });
   afterAll(() => rig?.close());
@@ -46,7 +46,7 @@ describe.each(HOSTS)('bodies under %s', (host) => {
     ]);
   });
 
-  it('a request that Kong would have to keep whole is refused by default, and never gets to the upstream', async () => {
+  it('a request that Kong would have to keep whole is refused over the limit, and never gets to the upstream', async () => {
     const body = testText(2 * KB * KB);
     const headers = [['Content-Type', 'text/plain']] as const;
     const got = await rig.send({ method: 'POST', path: '/small-context/mirror', headers, body });
