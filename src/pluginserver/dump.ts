@@ -19,7 +19,7 @@ export function dumpOf(plugins: readonly (PluginModule | PluginManifest)[]): str
 }
 
 /** The plugin's schema as Kong wants it. */
-export function kongSchemaOf(plugin: PluginModule | PluginManifest): object {
+function kongSchemaOf(plugin: PluginModule | PluginManifest): object {
   const config = {
     type: 'record',
     fields: plugin.Schema,

@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { type InstanceRecord, RESTART_INTERVAL_MS } from '../instance-registry.js';
 import { type Instance, type InstanceDirectory, InstanceTable } from '../instances.js';
 import { type HostOptions, PluginHost } from '../plugin-host.js';
+import type { PluginModule } from '../plugin-module.js';
 import type { Answer, ToParent, ToWorker } from './messages.js';
 
 type Question =
@@ -118,6 +119,7 @@ class WorkerInstances implements InstanceDirectory {
 }
 
 export interface WorkerOptions extends Omit<HostOptions, 'instances'> {
+  readonly plugins: readonly PluginModule[];
   /** Time for events in flight when the parent has ended without a word, milliseconds. */
   readonly graceMs: number;
   /** What the parent collects from its workers, for example metrics. */
