@@ -55,7 +55,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
   const plugin = manifestVariant(await setup.loadPlugin(), options);
   const { runServer } = await import('../pluginserver/run-server.js');
   const { Observability } = await import('./observability.js');
-  const { byteBudget } = await import('../plugin/runtime.js');
+  const { memoryBudget } = await import('../plugin/runtime.js');
   const observability = await Observability.start(options);
   const { log } = observability;
   try {
@@ -69,7 +69,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
       bodyDirs: options.bodyDir,
       maxBodyBytes: options.maxBodyBytes,
       maxFrameBytes: options.maxFrameBytes,
-      memory: byteBudget(),
+      memory: memoryBudget(),
       maxEvents: options.maxEvents,
       maxConnections: options.maxConnections,
       eventTimeoutMs: options.eventTimeout * 1000,

@@ -18,7 +18,6 @@ export interface EventHost {
   uploadEnds(): void;
   /** Milliseconds of the clock that {@link RunningEvent.tick} is called with from now on. */
   startClock(): number;
-  mayRestart(instanceId: number): boolean;
   claimRestart(instanceId: number): Promise<boolean>;
   /** A line about a refusal for Kong's own log; undefined when there were some just now. */
   alarm(status: ErrorResponseStatus): { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
@@ -48,9 +47,6 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
   readonly #connection: EventConnection;
   readonly #pipe: PdkPipe;
   #instance: Instance | undefined;
-  /** The plugin was told that a restart would be granted. */
-  #restartPromised = false;
-  #restartDenied = false;
   /** The plugin has no more say in how the event ends. */
   #decided = false;
   #deadline = NEVER;
@@ -83,11 +79,16 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     return this.#abort.signal;
   }
 
-  get restartAllowed(): boolean {
-    const id = this.#instance?.record.id;
-    const allowed = id !== undefined && !this.#restartDenied && this.#host.mayRestart(id);
-    this.#restartPromised = allowed;
-    return allowed;
+  async requestRestart(): Promise<boolean> {
+    const instance = this.#instance;
+    if (instance === undefined || this.#decided || this.#pipe.exited) return false;
+    // The parent process of a worker may be gone: no restart then.
+    const granted = await this.#host.claimRestart(instance.record.id).catch(() => false);
+    if (!granted || this.#decided || this.#pipe.exited) return false;
+    this.#log('info', 'instance_restarts', 'the plugin asked for a new start of its instance');
+    this.#finish('the instance starts anew');
+    this.#connection.closeForRestart();
+    return true;
   }
 
   /** How many replies Kong still owes. */
@@ -119,7 +120,17 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     }
     instance.eventBegins();
     this.#deadline = this.#host.startClock() + this.#host.eventTimeoutMs;
-    this.#attempt(instance);
+    let result: unknown;
+    try {
+      result = instance.run(this.#phase, kongObject(this.#pipe), this);
+    } catch (error) {
+      this.#phaseFailed(error, instance);
+      return;
+    }
+    Promise.resolve(result).then(
+      () => this.#phaseReturned(instance),
+      (error) => this.#phaseFailed(error, instance),
+    );
   }
 
   /**
@@ -174,20 +185,6 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     this.#pipe.end('the connection was closed');
   }
 
-  #attempt(instance: Instance): void {
-    let result: unknown;
-    try {
-      result = instance.run(this.#phase, kongObject(this.#pipe), this);
-    } catch (error) {
-      void this.#phaseFailed(error, instance);
-      return;
-    }
-    Promise.resolve(result).then(
-      () => this.#phaseReturned(instance),
-      (error) => this.#phaseFailed(error, instance),
-    );
-  }
-
   #phaseReturned(instance: Instance): void {
     instance.eventEnds();
     if (this.#decided) return;
@@ -204,21 +201,13 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     this.#connection.eventReturned();
   }
 
-  async #phaseFailed(error: unknown, instance: Instance): Promise<void> {
-    if (!this.#decided && !this.#pipe.exited && wantsRestart(error)) {
-      const wasPromised = this.#restartPromised;
-      const granted = await this.#restart(instance);
-      if (!granted && !this.#decided && wasPromised) {
-        // Another request or worker process was faster. The plugin was told otherwise, so it has to end the event itself now.
-        this.#restartDenied = true;
-        return this.#attempt(instance);
-      }
-    }
+  #phaseFailed(error: unknown, instance: Instance): void {
     instance.eventEnds();
     if (this.#decided) return;
     if (!this.#pipe.exited) {
       this.#log('error', 'phase_failed', 'phase failed: the request is refused', error);
-      return this.refuse(500);
+      this.refuse(500);
+      return;
     }
     // The client has its answer already. kong-pdk's exit returns, so plugins run on after it.
     if (!(error instanceof EventOverError))
@@ -226,16 +215,6 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     this.#decided = true;
     this.#deadline = NEVER;
     this.#connection.eventDecided();
-  }
-
-  async #restart(instance: Instance): Promise<boolean> {
-    // The parent process of a worker may be gone: no restart then.
-    const granted = await this.#host.claimRestart(instance.record.id).catch(() => false);
-    if (!granted) return false;
-    this.#log('info', 'instance_restarts', 'the plugin asked for a new start of its instance');
-    this.#finish('the instance starts anew');
-    this.#connection.closeForRestart();
-    return true;
   }
 
   #exit(status: ErrorResponseStatus): void {
@@ -268,10 +247,6 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     const fields = { event, plugin, instance, phase: this.#phase };
     this.#host.logger[level](err === undefined ? fields : { ...fields, err }, message);
   }
-}
-
-function wantsRestart(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && Reflect.get(error, 'restartInstance') === true;
 }
 
 const MESSAGES = { 500: 'An unexpected error occurred', 503: 'Service unavailable' } as const;
