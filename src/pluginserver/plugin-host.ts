@@ -109,10 +109,6 @@ export class PluginHost implements ConnectionHost {
     return this.#unknownInstances.mayClose(instanceId);
   }
 
-  mayRestart(instanceId: number): boolean {
-    return this.instances.mayRestart(instanceId);
-  }
-
   claimRestart(instanceId: number): Promise<boolean> {
     return this.instances.claimRestart(instanceId);
   }
