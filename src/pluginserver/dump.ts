@@ -24,7 +24,7 @@ export function dumpOf(plugins: readonly (PluginModule | PluginManifest)[]): str
 }
 
 /** The plugin's schema as Kong wants it. */
-function kongSchemaOf(plugin: PluginModule | PluginManifest): object {
+export function kongSchemaOf(plugin: PluginModule | PluginManifest): object {
   const config = {
     type: 'record',
     fields: plugin.Schema,
