@@ -349,7 +349,15 @@ return {
               type = "string",
               one_of = { "omit", "reject", "allow_unreadable" },
               default = "omit",
-              description = "What happens with a body that is no text, or not in body_content_types. omit: the policy decides without it. reject: 415 for a request, 502 for a response. Text whose coding or charset cannot be undone is always refused, unless this is allow_unreadable: then the policy decides without it.",
+              description = "What happens with a body that is no text, or not in body_content_types. omit: the policy decides without it. reject: 415 for a request, 502 for a response. Text whose content encoding or charset cannot be decoded is always refused, unless this is allow_unreadable: then the policy decides without it.",
+            },
+          },
+          {
+            encoded_request_bodies = {
+              type = "string",
+              one_of = { "decode", "forward", "reject" },
+              default = "decode",
+              description = "How a request body with Content-Encoding reaches the upstream after the policy was shown its text. decode: decoded, without Content-Encoding, so that the upstream reads what the policy read. forward: as the client sent it; an upstream that ignores Content-Encoding, or decodes in another way, reads something else. reject: status 415. On MCP routes forward means decode. A body that the policy is not shown stays as it is.",
             },
           },
           {

@@ -96,11 +96,18 @@ export const ERRORS = {
     'set opaque_bodies to omit where such bodies are to pass unseen',
     'info',
   ),
+  request_body_encoded: entry(
+    415,
+    'Compressed request bodies are not supported here',
+    'The request body has a Content-Encoding, and encoded_request_bodies is reject',
+    'set encoded_request_bodies to decode, or let the client send the body without Content-Encoding',
+    'info',
+  ),
   request_body_unreadable: entry(
     415,
     'The request body cannot be read',
-    'The request body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the client has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'The request body is text by its type, but its content encoding or charset cannot be decoded for the policy',
+    'the client has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'info',
   ),
   request_body_unavailable: entry(
@@ -127,8 +134,8 @@ export const ERRORS = {
     'warn',
   ),
   response_body_unreadable: badGateway(
-    'The upstream body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the upstream has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'The upstream body is text by its type, but its content encoding or charset cannot be decoded for the policy',
+    'the upstream has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'warn',
   ),
 

@@ -1,9 +1,10 @@
+import { withDecodedBody } from '../directives/changed-body.js';
 import { describeChanges, NO_REQUEST_CHANGES, type RequestChanges } from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { failOpenChanges } from '../directives/request-headers.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
-import { showBody } from '../http/body-view.js';
+import { decodeBody } from '../http/body.js';
 import type { HeaderList } from '../http/header-list.js';
 import { type BodyView, type HttpRequest, type ResponseToSend, textShown } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
@@ -32,6 +33,7 @@ export class AccessRun extends PhaseRun {
   #payload = '';
   #changes: RequestChanges = NO_REQUEST_CHANGES;
   #requestContext: string = NOT_EVALUATED;
+  #bodyView: BodyView = { kind: 'absent' };
 
   protected override async evaluate(setup: Setup): Promise<void> {
     const { config } = setup;
@@ -44,8 +46,11 @@ export class AccessRun extends PhaseRun {
     admitRequest(request, config);
 
     const { excluded } = setup;
-    const bodyView = showBody(request.body, headers, setup.requestBodyRules, unreadBody);
-    const body = bodyView instanceof Promise ? await bodyView : bodyView;
+    const body: BodyView =
+      unreadBody === undefined
+        ? await decodeBody(request.body, headers, setup.requestBodyRules, this)
+        : { kind: 'omitted', reason: unreadBody };
+    this.#bodyView = body;
     const message = setup.mcp && this.#readMessage(request, body, setup.mcp);
     const seen = message?.headers ?? headers;
     const shown = {
@@ -85,7 +90,7 @@ export class AccessRun extends PhaseRun {
     this.changed = describeChanges(changes);
     const outcome = this.changed.length > 0 ? 'change' : 'permit';
     this.outcome = monitor ? `monitor_${outcome}` : outcome;
-    if (!monitor) this.#changes = changes;
+    if (!monitor) this.#changes = withDecodedBody(changes, request, body);
     this.#keep(monitor ? 'monitor' : 'permit', request.method, decision.state);
   }
 
@@ -99,7 +104,7 @@ export class AccessRun extends PhaseRun {
     if (!config.fail_open_request || !error.entry.failOpen) return false;
     if (this.#request === undefined || this.#payload === '') return false;
     this.outcome = 'fail_open';
-    this.#changes = failOpenChanges(this.#request.headers);
+    this.#changes = withDecodedBody(failOpenChanges(this.#request.headers), this.#request, this.#bodyView);
     this.#keep('fail_open', this.#request.method, undefined);
     return true;
   }

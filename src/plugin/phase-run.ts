@@ -1,7 +1,9 @@
 import type { IgnoredDirective } from '../directives/decision.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { OmissionReason, ResponseToSend } from '../http/message.js';
+import { overloaded } from '../kong/call-errors.js';
 import type { Gateway, LogValues, RequestOwner } from '../kong/gateway.js';
 import { errorResponseForAgent } from '../mcp/denial.js';
 import type { RequestContextMessage } from '../sideband/request-context.js';
@@ -25,7 +27,7 @@ const UNDECIDED = new PingAuthError('internal_error', { detail: 'the phase ended
  * One phase of one request: the skeleton that both phases have in common, and the one record of it, filled as it goes.
  * What is known when an error comes is what the error finds; what stands here in the end is what the decision line says.
  */
-export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOwner {
+export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOwner, MemoryReservation {
   abstract readonly phase: Phase;
   readonly #startedAt = performance.now();
   readonly #instance: Instance;
@@ -95,6 +97,16 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
   /** Sets memory aside for a body of this message. @throws PingAuthError `server_overloaded` */
   hold(bytes: number): void {
     this.#held += this.#instance.budget.take(bytes, this.phase);
+  }
+
+  grow(bytes: number): void {
+    if (!this.#instance.budget.reserve(bytes)) throw overloaded(`${bytes} more bytes are too much`);
+    this.#held += bytes;
+  }
+
+  shrink(bytes: number): void {
+    this.#instance.budget.giveBack(bytes);
+    this.#held -= bytes;
   }
 
   /** An answer as large as the message was counted with it; what it has beyond that is more. */

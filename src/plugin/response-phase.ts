@@ -4,7 +4,7 @@ import { rebaseChanges } from '../directives/representation.js';
 import { decideResponse } from '../directives/response-decision.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../http/admission.js';
-import { showBody } from '../http/body-view.js';
+import { decodeBody } from '../http/body.js';
 import { type HttpResponse, type ResponseToSend, textShown } from '../http/message.js';
 import { parseAnsweredUrl } from '../http/request-url.js';
 import { decodeUtf8 } from '../http/text.js';
@@ -48,8 +48,7 @@ export class ResponseRun extends PhaseRun {
     if (setup.mcp !== undefined) this.mcp = requestContext.mcp;
     admitResponse(response);
 
-    const shown = showBody(response.body, response.headers, setup.responseBodyRules);
-    let body = shown instanceof Promise ? await shown : shown;
+    let body = await decodeBody(response.body, response.headers, setup.responseBodyRules, this);
     if (body.kind === 'omitted') this.bodyNotShown = body.reason;
     let form = response;
     if (setup.mcp !== undefined && requestContext.mcp !== undefined) {
