@@ -288,6 +288,45 @@ return {
             },
           },
           {
+            mcp_allowed_origins = {
+              type = "array",
+              elements = {
+                type = "string",
+                match_all = {
+                  {
+                    pattern = "^%a[%w+.-]*://[^/%s@?#]+$",
+                    err = "must be scheme://host or scheme://host:port, nothing more",
+                  },
+                },
+              },
+              len_max = 100,
+              default = {},
+              description = "Origins of web pages that may call the MCP server, such as https://app.example.com; * in the host's first label stands for any text without a dot. A request with another Origin header gets 403 before the policy is asked. Empty: the policy decides about such requests as about all others.",
+            },
+          },
+          {
+            mcp_max_ttl_ms = {
+              type = "integer",
+              between = { 0, 86400000 },
+              description = "Longest time in milliseconds for which a client may cache a list or resource of the MCP server (ttlMs in the result); 0: not at all. Unset: as long as the server says. Whatever it is, no result is cached for anybody but the caller.",
+            },
+          },
+          {
+            mcp_resource_metadata_url = {
+              type = "string",
+              description = "URL of the protected resource metadata (RFC 9728) of the MCP server. It goes into the WWW-Authenticate: Bearer of a 401 or 403 that does not name one, so that clients find the authorization server.",
+              match_all = {
+                {
+                  pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^/%s]",
+                  err = "must start with https:// and a host name",
+                },
+              },
+              match_none = {
+                { pattern = "[%s%c\"\\\\]", err = "must not contain spaces, quotes or backslashes" },
+              },
+            },
+          },
+          {
             send_request_body = {
               type = "boolean",
               default = true,

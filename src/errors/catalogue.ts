@@ -153,6 +153,13 @@ export const ERRORS = {
     "the client's headers have to repeat what its message says",
     'info',
   ),
+  mcp_origin_not_allowed: entry(
+    403,
+    'The Origin is not allowed here',
+    'The Origin header of the request is not in mcp_allowed_origins',
+    'add the origin to mcp_allowed_origins if it belongs to a client of yours; otherwise nothing: a foreign web page was kept out',
+    'info',
+  ),
   mcp_method_not_allowed: entry(
     405,
     'The request method is not supported here',

@@ -41,15 +41,4 @@ export const POLICY_FIELDS = {
         'HTTP status that a client gets when the decision could not be obtained from the policy provider (where the documentation says 502).',
     },
   } as const satisfies Field,
-  mcp: flag({
-    description:
-      'Whether the route leads to an MCP server (Model Context Protocol over HTTP). Messages are read strictly, the policy always sees mcp-method and mcp-name, event streams are shown as JSON, and denials become JSON-RPC errors.',
-    default: false,
-  }),
-  mcp_denials: choice({
-    description:
-      "What becomes of the policy's denial of an MCP message. json_rpc: a JSON-RPC error that an agent understands, except where HTTP matters to clients (401, WWW-Authenticate, redirects). http: as the policy said.",
-    values: ['json_rpc', 'http'],
-    default: 'json_rpc',
-  }),
 } as const;
