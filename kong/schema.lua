@@ -198,7 +198,7 @@ return {
               },
               len_max = 8,
               default = {},
-              description = "Further policy providers, in order, with the same secret and TLS settings. The next one is asked only when no byte of an answer came: not reached, TLS failed, or connection lost before the answer.",
+              description = "Further policy providers, in order, with the same secret and TLS settings. The next one is called only if no byte of an answer arrived: not reached, TLS failed, or connection lost before the answer.",
             },
           },
           {
@@ -206,7 +206,7 @@ return {
               type = "integer",
               between = { 100, 3600000 },
               default = 30000,
-              description = "Milliseconds for which a policy provider that could not be reached is left out, as long as there is another; then a single request probes it.",
+              description = "Milliseconds for which a policy provider that gave no answer is ejected: the others are called first. After that a single request probes it.",
             },
           },
           {
@@ -214,7 +214,7 @@ return {
               type = "integer",
               between = { 0, 10000 },
               default = 0,
-              description = "Number of consecutive failures (no connection, no answer in time, status 5xx) after which the policy provider is not asked for circuit_open_ms. 0 switches this off.",
+              description = "Number of consecutive failures (no connection, connection lost, no answer in time, status 5xx) after which the circuit breaker opens: the policy provider is not called for circuit_open_ms. 0 switches it off. A client that can make the provider slow or fail can open it for all others, unless other calls succeed in between.",
             },
           },
           {
@@ -222,7 +222,7 @@ return {
               type = "integer",
               between = { 100, 600000 },
               default = 10000,
-              description = "Milliseconds for which requests are answered with 503 at once after circuit_failures failures; then a single request probes the policy provider.",
+              description = "Milliseconds for which requests are refused with 503 at once after circuit_failures failures. After that a single request probes the policy provider.",
             },
           },
           {
@@ -246,21 +246,29 @@ return {
               type = "string",
               one_of = { "enforce", "monitor" },
               default = "enforce",
-              description = "enforce: the decision is carried out. monitor: the policy provider is asked and the decision is logged and counted, but nothing is refused or changed, so nothing is protected.",
+              description = "enforce: the decision is carried out. monitor: the policy provider is called and the decision is logged and counted, but nothing is refused or changed, so nothing is protected.",
             },
           },
           {
             fail_open_request = {
               type = "boolean",
               default = false,
-              description = "Whether a request passes unchecked when the policy provider is unreachable or failing. What ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would. It carries X-Ping-Auth: fail-open to the upstream.",
+              description = "Whether a request passes unchecked when the policy provider is unreachable: no byte of the call could be sent (DNS failure, connection refused or not established in time), or the circuit breaker is open because of that. Everything else is refused, see fail_open_scope. The request carries X-Ping-Auth: fail-open to the upstream.",
             },
           },
           {
             fail_open_response = {
               type = "boolean",
               default = false,
-              description = "Whether a response passes unfiltered when the policy provider is unreachable or failing after it permitted the request.",
+              description = "Whether a response passes unfiltered when the policy provider, after it permitted the request, is unreachable: under the same conditions as fail_open_request.",
+            },
+          },
+          {
+            fail_open_scope = {
+              type = "string",
+              one_of = { "unreachable", "unavailable" },
+              default = "unreachable",
+              description = "When fail_open_request and fail_open_response apply. unreachable: only when no byte of the call could be sent. unavailable: also when a provider that was reached gives no answer in time, loses the connection or answers with status 5xx. With unavailable, a client that can make the provider slow or fail can get its requests past the policy.",
             },
           },
           {

@@ -64,7 +64,7 @@ export class AccessRun extends PhaseRun {
       shown.certificate,
     );
 
-    const answer = await this.ask(setup, this.#payload, setup.client.askAboutRequest);
+    const answer = await this.ask(setup, this.#payload, setup.client.evaluateRequest);
 
     const decision = decideRequest(answer, request, shown);
     this.notes = decision.notes;
@@ -96,7 +96,7 @@ export class AccessRun extends PhaseRun {
       this.outcome = 'monitor_refuse';
       return true;
     }
-    if (!config.fail_open_request || !error.entry.failOpen) return false;
+    if (!config.fail_open_request || !error.mayFailOpen(config.fail_open_scope)) return false;
     if (this.#request === undefined || this.#payload === '') return false;
     this.outcome = 'fail_open';
     this.#changes = failOpenChanges(this.#request.headers);

@@ -1,11 +1,13 @@
 import type { IgnoredDirective } from '../directives/decision.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { OmissionReason, ResponseToSend } from '../http/message.js';
+import { overloaded } from '../kong/call-errors.js';
 import type { Gateway, LogValues, RequestOwner } from '../kong/gateway.js';
 import { errorResponseForAgent } from '../mcp/denial.js';
 import type { RequestContextMessage } from '../sideband/request-context.js';
-import type { Asked, CallContext } from '../sideband/sideband-client.js';
+import type { CallContext, Evaluation } from '../sideband/sideband-client.js';
 import { type DecisionRecord, type Outcome, type Phase, tenths } from '../telemetry/decision-log.js';
 import { redactText } from '../telemetry/redaction.js';
 import { isTracing, startSidebandSpan } from '../telemetry/tracing.js';
@@ -17,6 +19,7 @@ import { type Instance, ready, type Setup } from './instance.js';
 /** Nearly all tools have such a name; others may be a URI as long as a page, with a token in it. */
 const PLAIN_NAME = /^[\w-]{1,64}$/;
 const MAX_LOGGED_NAME = 600;
+const SMALL_ANSWER = 65_536;
 
 /** For the case that cannot be: a phase that comes to no end is no permit. */
 const UNDECIDED = new PingAuthError('internal_error', { detail: 'the phase ended without a decision' });
@@ -25,7 +28,7 @@ const UNDECIDED = new PingAuthError('internal_error', { detail: 'the phase ended
  * One phase of one request: the skeleton that both phases have in common, and the one record of it, filled as it goes.
  * What is known when an error comes is what the error finds; what stands here in the end is what the decision line says.
  */
-export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOwner {
+export abstract class PhaseRun implements DecisionRecord, CallContext, MemoryReservation, RequestOwner {
   abstract readonly phase: Phase;
   readonly #startedAt = performance.now();
   readonly #instance: Instance;
@@ -55,6 +58,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
   mcp: RequestContextMessage | undefined = undefined;
   /** Bytes of the process's budget that are to be given back. */
   #held = 0;
+  #answerBytes = 0;
   /** What the client gets in the place of the message. */
   protected answer: ResponseToSend | undefined = undefined;
 
@@ -97,10 +101,24 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
     this.#held += this.#instance.budget.take(bytes, this.phase);
   }
 
-  /** An answer as large as the message was counted with it; what it has beyond that is more. */
-  holdAnswer(bytes: number): void {
-    const more = ByteBudget.beyond(bytes, this.#held);
-    if (more > 0) this.hold(more);
+  get memory(): MemoryReservation {
+    return this;
+  }
+
+  /** Of small answers there are thousands, and they are no danger. */
+  grow(bytes: number): void {
+    this.#answerBytes += bytes;
+    if (this.#answerBytes <= SMALL_ANSWER) return;
+    const more = ByteBudget.beyond(this.#answerBytes, this.#held);
+    if (more <= 0) return;
+    if (!this.#instance.budget.reserve(more))
+      throw overloaded(`an answer of ${bytes} bytes would be too much`);
+    this.#held += more;
+  }
+
+  /** Everything is given back at the end. */
+  shrink(bytes: number): void {
+    this.#answerBytes -= bytes;
   }
 
   async #run(): Promise<void> {
@@ -127,7 +145,7 @@ export abstract class PhaseRun implements DecisionRecord, CallContext, RequestOw
   protected async ask<A>(
     setup: Setup,
     payload: string,
-    send: (payload: string, call: CallContext) => Promise<Asked<A>>,
+    send: (payload: string, call: CallContext) => Promise<Evaluation<A>>,
   ): Promise<A> {
     const span = isTracing() ? startSidebandSpan(this.phase, setup.address, this) : undefined;
     try {

@@ -59,7 +59,7 @@ export class ResponseRun extends PhaseRun {
     }
     const payload = composeResponsePayload(form, requestContext, body);
 
-    const answer = await this.ask(setup, payload, setup.client.askAboutResponse);
+    const answer = await this.ask(setup, payload, setup.client.evaluateResponse);
 
     const { changes, notes } = decideResponse(answer, form, body, requestContext.method);
     this.notes = notes;
@@ -83,7 +83,7 @@ export class ResponseRun extends PhaseRun {
       this.outcome = 'monitor_refuse';
       return true;
     }
-    if (!config.fail_open_response || !error.entry.failOpen) return false;
+    if (!config.fail_open_response || !error.mayFailOpen(config.fail_open_scope)) return false;
     this.outcome = 'fail_open';
     return true;
   }

@@ -8,19 +8,25 @@ const ERROR_STATUS =
 export const POLICY_FIELDS = {
   mode: choice({
     description:
-      'enforce: the decision is carried out. monitor: the policy provider is asked and the decision is logged and counted, but nothing is refused or changed, so nothing is protected.',
+      'enforce: the decision is carried out. monitor: the policy provider is called and the decision is logged and counted, but nothing is refused or changed, so nothing is protected.',
     values: ['enforce', 'monitor'],
     default: 'enforce',
   }),
   fail_open_request: flag({
     description:
-      'Whether a request passes unchecked when the policy provider is unreachable or failing. What ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would. It carries X-Ping-Auth: fail-open to the upstream.',
+      'Whether a request passes unchecked when the policy provider is unreachable: no byte of the call could be sent (DNS failure, connection refused or not established in time), or the circuit breaker is open because of that. Everything else is refused, see fail_open_scope. The request carries X-Ping-Auth: fail-open to the upstream.',
     default: false,
   }),
   fail_open_response: flag({
     description:
-      'Whether a response passes unfiltered when the policy provider is unreachable or failing after it permitted the request.',
+      'Whether a response passes unfiltered when the policy provider, after it permitted the request, is unreachable: under the same conditions as fail_open_request.',
     default: false,
+  }),
+  fail_open_scope: choice({
+    description:
+      'When fail_open_request and fail_open_response apply. unreachable: only when no byte of the call could be sent. unavailable: also when a provider that was reached gives no answer in time, loses the connection or answers with status 5xx. With unavailable, a client that can make the provider slow or fail can get its requests past the policy.',
+    values: ['unreachable', 'unavailable'],
+    default: 'unreachable',
   }),
   error_status: {
     zod: z
