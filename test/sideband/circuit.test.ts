@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CircuitChanged } from '../../src/sideband/observer.js';
 import { knownProviders } from '../../src/sideband/sideband-client.js';
 import { type Answering, response } from '../support/hostile-provider.js';
-import { PERMIT, REQUEST, testClient } from '../support/sideband-clients.js';
+import { PERMIT, testClient } from '../support/sideband-clients.js';
 import { permit, sidebandSetup } from '../support/sideband-setup.js';
 import { until } from '../support/until.js';
 
