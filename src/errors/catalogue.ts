@@ -30,7 +30,7 @@ export const ERRORS = {
     500,
     'The gateway is not configured correctly',
     'The plugin configuration is invalid; every request is refused until it is corrected',
-    'correct the plugin configuration; the log file names the field, `ping-auth check` explains it',
+    'correct this in the configuration of the plugin',
     'error',
   ),
   internal_error: entry(
@@ -152,6 +152,13 @@ export const ERRORS = {
     'The headers do not agree with the message',
     'Mcp-Method, Mcp-Name or MCP-Protocol-Version is missing or says something else than the body',
     "the client's headers have to repeat what its message says",
+    'info',
+  ),
+  mcp_origin_not_allowed: entry(
+    403,
+    'The Origin is not allowed here',
+    'The Origin header of the request is not in mcp_allowed_origins',
+    'add the origin to mcp_allowed_origins if it belongs to a client of yours; otherwise nothing: a foreign web page was kept out',
     'info',
   ),
   mcp_method_not_allowed: entry(

@@ -8,23 +8,23 @@ const ERROR_STATUS =
 export const POLICY_FIELDS = {
   mode: choice({
     description:
-      'enforce: the decision is carried out. monitor: the policy provider is called and the decision is logged and counted, but nothing is refused or changed, so nothing is protected.',
+      '**enforce**: ping-auth carries out the decision.\n\n**monitor**: ping-auth asks the policy provider and logs and counts the decision, but refuses and changes nothing. Nothing is protected.',
     values: ['enforce', 'monitor'],
     default: 'enforce',
   }),
   fail_open_request: flag({
     description:
-      'Whether a request passes unchecked when the policy provider is unreachable: no byte of the call could be sent (DNS failure, connection refused or not established in time), or the circuit breaker is open because of that. Everything else is refused, see fail_open_scope. The request carries X-Ping-Auth: fail-open to the upstream.',
+      'Whether a request passes unchecked when the policy provider is unreachable: no byte of the call could be sent (DNS failure, connection refused or not established in time), or the circuit breaker is open because of that. It carries `X-Ping-Auth: fail-open` to the upstream.\n\nEverything else is refused; see `fail_open_scope`.',
     default: false,
   }),
   fail_open_response: flag({
     description:
-      'Whether a response passes unfiltered when the policy provider, after it permitted the request, is unreachable: under the same conditions as fail_open_request.',
+      'Whether a response passes unfiltered when the policy provider is unreachable after it allowed the request, under the same conditions as `fail_open_request`.',
     default: false,
   }),
   fail_open_scope: choice({
     description:
-      'When fail_open_request and fail_open_response apply. unreachable: only when no byte of the call could be sent. unavailable: also when a provider that was reached gives no answer in time, loses the connection or answers with status 5xx. With unavailable, a client that can make the provider slow or fail can get its requests past the policy.',
+      'When `fail_open_request` and `fail_open_response` apply.\n\n**unreachable**: only if no byte of the call could be sent to the policy provider.\n\n**unavailable**: also if a policy provider that was reached gives no answer in time, loses the connection or answers with status 5xx. A client that can make the policy provider slow or fail can then get its requests past the policy.',
     values: ['unreachable', 'unavailable'],
     default: 'unreachable',
   }),
@@ -44,18 +44,7 @@ export const POLICY_FIELDS = {
       not_one_of: [444, 499],
       default: 502,
       description:
-        'HTTP status that a client gets when the decision could not be obtained from the policy provider (where the documentation says 502).',
+        'HTTP status for the client when ping-auth gets no decision from the policy provider (where the documentation says 502).\n\nFrom 400 to 599, but not 444 or 499; empty: 502.',
     },
   } as const satisfies Field,
-  mcp: flag({
-    description:
-      'Whether the route leads to an MCP server (Model Context Protocol over HTTP). Messages are read strictly, the policy always sees mcp-method and mcp-name, event streams are shown as JSON, and denials become JSON-RPC errors.',
-    default: false,
-  }),
-  mcp_denials: choice({
-    description:
-      "What becomes of the policy's denial of an MCP message. json_rpc: a JSON-RPC error that an agent understands, except where HTTP matters to clients (401, WWW-Authenticate, redirects). http: as the policy said.",
-    values: ['json_rpc', 'http'],
-    default: 'json_rpc',
-  }),
 } as const;
