@@ -13,9 +13,9 @@ export interface ErrorEntry {
   readonly status: number;
   /** What the client may read. Tells nothing about the inside. */
   readonly message: string;
-  /** What it means, for the operator: log lines and docs/troubleshooting.md. */
+  /** What it means, for the operator: log lines and docs/errors.md. */
   readonly meaning: string;
-  /** What an operator can do about it, in one sentence; docs/troubleshooting.md says more. */
+  /** What an operator can do about it, in one sentence; docs/errors.md says more. */
   readonly remedy: string;
   readonly level: 'info' | 'warn' | 'error';
   /**
@@ -36,7 +36,7 @@ export const ERRORS = {
   internal_error: entry(
     500,
     'An internal error occurred',
-    'A fault in ping-auth itself; please report it with the log line',
+    'A defect in ping-auth; please report it with the log line',
     'report it with the line of the log file',
     'error',
   ),
@@ -50,7 +50,7 @@ export const ERRORS = {
   server_overloaded: entry(
     503,
     'The service is overloaded',
-    'The plugin server has more events in flight than it accepts, no memory for one more large message, or no CPU time left',
+    'The plugin server has more requests in progress than it accepts, no memory for one more large body, or no CPU time left',
     'raise --workers, --max-events or --max-inflight-bytes, or make the policy provider answer faster',
     'warn',
   ),
@@ -107,14 +107,14 @@ export const ERRORS = {
   request_body_unreadable: entry(
     415,
     'The request body cannot be read',
-    'The request body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the client has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'The request body is text by its type, but its content encoding or charset cannot be decoded for the policy',
+    'the client has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'info',
   ),
   request_body_unavailable: entry(
     500,
     'An internal error occurred',
-    'Kong named a file with the request body that the plugin server does not read',
+    'The buffered request body file is not readable by the plugin server',
     "run the plugin server as the user of Kong's workers, and let --body-dir name Kong's prefix if it is given",
     'error',
   ),
@@ -135,8 +135,8 @@ export const ERRORS = {
     'warn',
   ),
   response_body_unreadable: badGateway(
-    'The upstream body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the upstream has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'The upstream body is text by its type, but its content encoding or charset cannot be decoded for the policy',
+    'the upstream has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'warn',
   ),
 
