@@ -1,3 +1,4 @@
+import { changedBody } from '../directives/changed-body.js';
 import { describeChanges, NO_REQUEST_CHANGES, type RequestChanges } from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { failOpenChanges } from '../directives/request-headers.js';
@@ -6,11 +7,13 @@ import { admitRequest } from '../http/admission.js';
 import { showBody } from '../http/body-view.js';
 import type { HeaderList } from '../http/header-list.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
-import { type BodyView, type HttpRequest, textShown } from '../http/message.js';
+import { type BodyView, type HttpRequest, type ResponseToSend, textShown } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
+import { bytesOfText } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
-import { denialForAgent } from '../mcp/denial.js';
+import { type AgentDenial, requestDenialForAgent } from '../mcp/approval.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
+import { withResourceMetadata } from '../mcp/resource-metadata.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
 import { composeRequestPayload, describeTarget } from '../sideband/payloads.js';
 import {
@@ -29,6 +32,14 @@ interface PermittedRequest {
   readonly requestContext: string;
 }
 
+interface AskedRequest {
+  readonly request: HttpRequest;
+  /** The body that goes on in place of the client's: without what an agent's client sent for ping-auth. */
+  readonly rewritten: string | undefined;
+  readonly target: string;
+  readonly payload: string;
+}
+
 const NOT_EVALUATED_REQUEST: PermittedRequest = {
   request: NO_REQUEST_CHANGES,
   requestContext: NOT_EVALUATED,
@@ -41,7 +52,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
   readonly #instance: Instance;
   readonly #gateway: Gateway;
   /** What the policy is asked; undefined until the request has been read and admitted. */
-  #asked: { readonly request: HttpRequest; readonly target: string; readonly payload: string } | undefined;
+  #asked: AskedRequest | undefined;
 
   constructor(instance: Instance, gateway: Gateway) {
     this.#instance = instance;
@@ -67,11 +78,18 @@ export class AccessPhase implements Phase<PermittedRequest> {
     message.path = request.url.path;
     this.#readTraceContext(headers);
     admitRequest(request, config);
+    setup.mcp?.checkOrigin(headers);
 
     const bodyView = showBody(request.body, headers, setup.requestBodyRules, unreadBody);
-    const body = bodyView instanceof Promise ? await bodyView : bodyView;
+    let body = bodyView instanceof Promise ? await bodyView : bodyView;
     if (body.kind === 'omitted') message.bodyNotShown = body.reason;
     const mcp = setup.mcp && this.#readMcpMessage(request, body, setup.mcp);
+    const rewritten = mcp?.isRewritten === true ? mcp.text : undefined;
+    if (rewritten !== undefined) {
+      // The new text, and its bytes for the upstream.
+      memory.grow(bytesOfText(rewritten) + rewritten.length);
+      body = { kind: 'text', text: rewritten };
+    }
     const seen = mcp?.headers ?? headers;
     const shown = {
       url: composeUrl(request.url),
@@ -81,7 +99,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     };
     const target = describeTarget(request, shown.url);
     const payload = composeRequestPayload(request, target, shown.headers, body, shown.certificate, memory);
-    this.#asked = { request, target, payload };
+    this.#asked = { request, rewritten, target, payload };
 
     const answer = await call.ask(setup, payload, setup.client.askAboutRequest);
 
@@ -93,9 +111,15 @@ export class AccessPhase implements Phase<PermittedRequest> {
       const { status } = response;
       if (isMonitor)
         return { kind: 'forward', outcome: 'monitor_deny', changes: NOT_EVALUATED_REQUEST, notes, status };
-      const isForAgent = mcp !== undefined && setup.mcp?.denials === 'json_rpc';
-      const sent = isForAgent ? denialForAgent(response, mcp.message.id) : response;
-      return { kind: 'respond', outcome: 'deny', response: sent, notes, status };
+      const { offer, ignored, ...denial } = agentDenial(response, mcp, setup.mcp);
+      return {
+        kind: 'respond',
+        outcome: 'deny',
+        response: denial.response,
+        notes: ignored === undefined ? notes : [...notes, { what: 'approval_url', name: ignored }],
+        status,
+        approval: offer,
+      };
     }
     const changes =
       mcp === undefined
@@ -107,7 +131,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     return {
       kind: 'forward',
       outcome: isMonitor ? `monitor_${outcome}` : outcome,
-      changes: { request: isMonitor ? NO_REQUEST_CHANGES : changes, requestContext },
+      changes: { request: isMonitor ? NO_REQUEST_CHANGES : this.#withBody(changes), requestContext },
       changed,
       notes,
     };
@@ -120,7 +144,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     if (!config.fail_open_request || !error.entry.failOpen || this.#asked === undefined) {
       return refuse(error, this.#instance, this.message);
     }
-    const request = failOpenChanges(this.#asked.request.headers);
+    const request = this.#withBody(failOpenChanges(this.#asked.request.headers));
     const requestContext = this.#requestContext('fail_open', undefined);
     return { kind: 'forward', outcome: 'fail_open', changes: { request, requestContext } };
   }
@@ -128,6 +152,17 @@ export class AccessPhase implements Phase<PermittedRequest> {
   apply(decision: Decision<PermittedRequest>, log: LogValues): Promise<void> {
     if (decision.kind === 'respond') return this.#gateway.refuse(decision.response, log);
     return this.#gateway.permit(decision.changes.request, decision.changes.requestContext, log);
+  }
+
+  /** With the rewritten body, if there is one and the policy set no other. */
+  #withBody(changes: RequestChanges): RequestChanges {
+    if (this.#asked?.rewritten === undefined || changes.body !== undefined) return changes;
+    const { bytes, headers } = changedBody(
+      this.#asked.rewritten,
+      changes.headers,
+      this.#asked.request.headers,
+    );
+    return { ...changes, headers, body: bytes };
   }
 
   #requestContext(outcome: AccessOutcome, state: string | undefined): string {
@@ -160,4 +195,19 @@ export class AccessPhase implements Phase<PermittedRequest> {
     // At most 512 characters have to be passed on; what is longer or odd is left out.
     if (isTracestate(tracestate)) this.message.tracestate = tracestate;
   }
+}
+
+/** The policy's denial as the client gets it on this route. */
+function agentDenial(
+  response: ResponseToSend,
+  mcp: McpRequest | undefined,
+  setup: McpSetup | undefined,
+): AgentDenial {
+  if (setup === undefined) return { response };
+  const isForAgent = mcp !== undefined && setup.denials === 'json_rpc';
+  const denial = isForAgent ? requestDenialForAgent(response, mcp) : { response };
+  const url = setup.responseRules.resourceMetadataUrl;
+  if (url === undefined) return denial;
+  const { status, headers, body } = denial.response;
+  return { ...denial, response: { status, headers: withResourceMetadata(status, headers, url), body } };
 }
