@@ -1,5 +1,6 @@
 import { caseFileJsonSchema } from '../../src/cli/test/case-schema.js';
-import { KONG_PLUGIN_SCHEMA } from '../../src/config/kong-schema.js';
+import * as manifest from '../../src/plugin/manifest.js';
+import { kongSchemaOf } from '../../src/pluginserver/dump.js';
 import { errorTable } from './error-table.js';
 import { fieldTable } from './field-table.js';
 import { toLua } from './lua-schema.js';
@@ -18,7 +19,7 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
       [
         '-- Kong schema of the ping-auth plugin, for Konnect and for the control plane of a hybrid deployment.',
         '-- Made from src/config by `npm run generate`; change it there.',
-        `return ${toLua(KONG_PLUGIN_SCHEMA)}`,
+        `return ${toLua(kongSchemaOf(manifest))}`,
         '',
       ].join('\n'),
   },

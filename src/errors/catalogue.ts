@@ -22,7 +22,7 @@ export const ERRORS = {
     500,
     'The gateway is not configured correctly',
     'The plugin configuration is invalid; every request is refused until it is corrected',
-    'correct the plugin configuration; the log file names the field, `ping-auth check` explains it',
+    'correct this in the configuration of the plugin',
     'error',
   ),
   internal_error: entry(
