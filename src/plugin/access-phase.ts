@@ -1,10 +1,10 @@
-import { changedBody } from '../directives/changed-body.js';
+import { withDecodedBody } from '../directives/changed-body.js';
 import { describeChanges, NO_REQUEST_CHANGES, type RequestChanges } from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { failOpenChanges } from '../directives/request-headers.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
-import { showBody } from '../http/body-view.js';
+import { decodeBody } from '../http/body.js';
 import type { HeaderList } from '../http/header-list.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import { type BodyView, type HttpRequest, type ResponseToSend, textShown } from '../http/message.js';
@@ -32,14 +32,6 @@ interface PermittedRequest {
   readonly requestContext: string;
 }
 
-interface AskedRequest {
-  readonly request: HttpRequest;
-  /** The body that goes on in place of the client's: without what an agent's client sent for ping-auth. */
-  readonly rewritten: string | undefined;
-  readonly target: string;
-  readonly payload: string;
-}
-
 const NOT_EVALUATED_REQUEST: PermittedRequest = {
   request: NO_REQUEST_CHANGES,
   requestContext: NOT_EVALUATED,
@@ -52,7 +44,14 @@ export class AccessPhase implements Phase<PermittedRequest> {
   readonly #instance: Instance;
   readonly #gateway: Gateway;
   /** What the policy is asked; undefined until the request has been read and admitted. */
-  #asked: AskedRequest | undefined;
+  #asked:
+    | {
+        readonly request: HttpRequest;
+        readonly body: BodyView;
+        readonly target: string;
+        readonly payload: string;
+      }
+    | undefined;
 
   constructor(instance: Instance, gateway: Gateway) {
     this.#instance = instance;
@@ -80,15 +79,16 @@ export class AccessPhase implements Phase<PermittedRequest> {
     admitRequest(request, config);
     setup.mcp?.checkOrigin(headers);
 
-    const bodyView = showBody(request.body, headers, setup.requestBodyRules, unreadBody);
-    let body = bodyView instanceof Promise ? await bodyView : bodyView;
+    let body: BodyView =
+      unreadBody === undefined
+        ? await decodeBody(request.body, headers, setup.requestBodyRules, memory)
+        : { kind: 'omitted', reason: unreadBody };
     if (body.kind === 'omitted') message.bodyNotShown = body.reason;
     const mcp = setup.mcp && this.#readMcpMessage(request, body, setup.mcp);
-    const rewritten = mcp?.isRewritten === true ? mcp.text : undefined;
-    if (rewritten !== undefined) {
-      // The new text, and its bytes for the upstream.
-      memory.grow(bytesOfText(rewritten) + rewritten.length);
-      body = { kind: 'text', text: rewritten };
+    if (mcp?.isRewritten === true) {
+      // What an agent's client sent for ping-auth stays here: these bytes go on in place of the client's.
+      memory.grow(2 * bytesOfText(mcp.text));
+      body = { kind: 'text', text: mcp.text, decoded: Buffer.from(mcp.text, 'utf8') };
     }
     const seen = mcp?.headers ?? headers;
     const shown = {
@@ -99,7 +99,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     };
     const target = describeTarget(request, shown.url);
     const payload = composeRequestPayload(request, target, shown.headers, body, shown.certificate, memory);
-    this.#asked = { request, rewritten, target, payload };
+    this.#asked = { request, body, target, payload };
 
     const answer = await call.ask(setup, payload, setup.client.askAboutRequest);
 
@@ -131,7 +131,10 @@ export class AccessPhase implements Phase<PermittedRequest> {
     return {
       kind: 'forward',
       outcome: isMonitor ? `monitor_${outcome}` : outcome,
-      changes: { request: isMonitor ? NO_REQUEST_CHANGES : this.#withBody(changes), requestContext },
+      changes: {
+        request: isMonitor ? NO_REQUEST_CHANGES : withDecodedBody(changes, request, body),
+        requestContext,
+      },
       changed,
       notes,
     };
@@ -144,7 +147,8 @@ export class AccessPhase implements Phase<PermittedRequest> {
     if (!config.fail_open_request || !error.entry.failOpen || this.#asked === undefined) {
       return refuse(error, this.#instance, this.message);
     }
-    const request = this.#withBody(failOpenChanges(this.#asked.request.headers));
+    const { request: asked, body } = this.#asked;
+    const request = withDecodedBody(failOpenChanges(asked.headers), asked, body);
     const requestContext = this.#requestContext('fail_open', undefined);
     return { kind: 'forward', outcome: 'fail_open', changes: { request, requestContext } };
   }
@@ -152,17 +156,6 @@ export class AccessPhase implements Phase<PermittedRequest> {
   apply(decision: Decision<PermittedRequest>, log: LogValues): Promise<void> {
     if (decision.kind === 'respond') return this.#gateway.refuse(decision.response, log);
     return this.#gateway.permit(decision.changes.request, decision.changes.requestContext, log);
-  }
-
-  /** With the rewritten body, if there is one and the policy set no other. */
-  #withBody(changes: RequestChanges): RequestChanges {
-    if (this.#asked?.rewritten === undefined || changes.body !== undefined) return changes;
-    const { bytes, headers } = changedBody(
-      this.#asked.rewritten,
-      changes.headers,
-      this.#asked.request.headers,
-    );
-    return { ...changes, headers, body: bytes };
   }
 
   #requestContext(outcome: AccessOutcome, state: string | undefined): string {
