@@ -101,7 +101,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     const payload = composeRequestPayload(request, target, shown.headers, body, shown.certificate, memory);
     this.#asked = { request, body, target, payload };
 
-    const answer = await call.ask(setup, payload, setup.client.askAboutRequest);
+    const answer = await call.ask(setup, payload, setup.client.evaluateRequest);
 
     const decided = decideRequest(answer, request, shown);
     const { notes } = decided;
@@ -144,7 +144,11 @@ export class AccessPhase implements Phase<PermittedRequest> {
     if (config.mode === 'monitor') {
       return { kind: 'forward', outcome: 'monitor_refuse', changes: NOT_EVALUATED_REQUEST };
     }
-    if (!config.fail_open_request || !error.entry.failOpen || this.#asked === undefined) {
+    if (
+      !config.fail_open_request ||
+      !error.mayFailOpen(config.fail_open_scope) ||
+      this.#asked === undefined
+    ) {
       return refuse(error, this.#instance, this.message);
     }
     const { request: asked, body } = this.#asked;

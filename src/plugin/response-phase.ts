@@ -88,7 +88,7 @@ export class ResponsePhase implements Phase<FilteredResponse> {
         : rebaseChanges(original, shown, changes);
     };
 
-    const answer = await call.ask(setup, payload, setup.client.askAboutResponse);
+    const answer = await call.ask(setup, payload, setup.client.evaluateResponse);
 
     const decided = decideResponse(answer, shown, body, requestContext.method);
     const { changes } = decided;
@@ -116,7 +116,7 @@ export class ResponsePhase implements Phase<FilteredResponse> {
 
   onError(error: PingAuthError, { config }: Setup): Decision<FilteredResponse> {
     const original = this.#original;
-    const mayFailOpen = config.fail_open_response && error.entry.failOpen;
+    const mayFailOpen = config.fail_open_response && error.mayFailOpen(config.fail_open_scope);
     const isMonitor = config.mode === 'monitor';
     if (original === undefined || !(isMonitor || mayFailOpen)) {
       return refuse(error, this.#instance, this.message);
