@@ -8,12 +8,13 @@ import { admitRequest } from '../http/admission.js';
 import { decodeBody } from '../http/body.js';
 import type { HeaderList } from '../http/header-list.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
-import { type BodyView, type HttpRequest, textShown } from '../http/message.js';
+import { type BodyView, type HttpRequest, type ResponseToSend, textShown } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
 import { bytesOfText } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
-import { denialForAgent } from '../mcp/denial.js';
+import { type AgentDenial, requestDenialForAgent } from '../mcp/approval.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
+import { withResourceMetadata } from '../mcp/resource-metadata.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
 import { composeRequestPayload, describeTarget } from '../sideband/payloads.js';
 import {
@@ -84,13 +85,19 @@ export class AccessPhase implements Phase<PermittedRequest> {
     message.path = request.url.path;
     this.#readTraceContext(headers);
     admitRequest(request, config);
+    setup.mcp?.checkOrigin(headers);
 
-    const body: BodyView =
+    let body: BodyView =
       unreadBody === undefined
         ? await decodeBody(request.body, headers, setup.requestBodyRules, memory)
         : { kind: 'omitted', reason: unreadBody };
     if (body.kind === 'omitted') message.bodyNotShown = body.reason;
     const mcp = setup.mcp && this.#readMcpMessage(request, body, setup.mcp);
+    if (mcp?.isRewritten === true) {
+      // What an agent's client sent for ping-auth stays here: these bytes go on in place of the client's.
+      memory.grow(2 * bytesOfText(mcp.text));
+      body = { kind: 'text', text: mcp.text, decoded: Buffer.from(mcp.text, 'utf8') };
+    }
     const seen = mcp?.headers ?? headers;
     const shown = {
       url: composeUrl(request.url),
@@ -112,9 +119,15 @@ export class AccessPhase implements Phase<PermittedRequest> {
       const { status } = response;
       if (isMonitor)
         return { kind: 'forward', outcome: 'monitor_deny', changes: NOT_EVALUATED_REQUEST, notes, status };
-      const isForAgent = mcp !== undefined && setup.mcp?.denials === 'json_rpc';
-      const sent = isForAgent ? denialForAgent(response, mcp.message.id) : response;
-      return { kind: 'respond', outcome: 'deny', response: sent, notes, status };
+      const { offer, ignored, ...denial } = agentDenial(response, mcp, setup.mcp);
+      return {
+        kind: 'respond',
+        outcome: 'deny',
+        response: denial.response,
+        notes: ignored === undefined ? notes : [...notes, { what: 'approval_url', name: ignored }],
+        status,
+        approval: offer,
+      };
     }
     const changes =
       mcp === undefined
@@ -204,4 +217,19 @@ function checkContextSize(kept: string, maxBytes: number, isState: boolean): voi
   const what = isState ? "the policy's state" : 'the policy returned no state, and the request it was shown';
   const detail = `${what} has ${bytes} bytes; max_request_context_bytes is ${maxBytes}`;
   throw new PingAuthError('request_context_too_large', { detail, ...(isState && { status: 502 }) });
+}
+
+/** The policy's denial as the client gets it on this route. */
+function agentDenial(
+  response: ResponseToSend,
+  mcp: McpRequest | undefined,
+  setup: McpSetup | undefined,
+): AgentDenial {
+  if (setup === undefined) return { response };
+  const isForAgent = mcp !== undefined && setup.denials === 'json_rpc';
+  const denial = isForAgent ? requestDenialForAgent(response, mcp) : { response };
+  const url = setup.responseRules.resourceMetadataUrl;
+  if (url === undefined) return denial;
+  const { status, headers, body } = denial.response;
+  return { ...denial, response: { status, headers: withResourceMetadata(status, headers, url), body } };
 }

@@ -4,6 +4,7 @@ import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { OmissionReason, ResponseToSend } from '../http/message.js';
 import { toPingAuthError } from '../kong/call-errors.js';
 import type { LogValues } from '../kong/gateway.js';
+import type { ApprovalOffer } from '../mcp/approval.js';
 import { errorResponseForAgent } from '../mcp/denial.js';
 import type { RequestContextMessage } from '../sideband/request-context.js';
 import type { CallContext, Evaluation } from '../sideband/sideband-client.js';
@@ -44,6 +45,8 @@ interface DecisionDetails {
   readonly notes?: readonly IgnoredDirective[];
   /** The status that the client gets, where it is another one than the message has. */
   readonly status?: number | undefined;
+  /** How an agent was told of the page where a person can approve its call. */
+  readonly approval?: ApprovalOffer | undefined;
 }
 
 /** What is known of an event before it is decided. */
@@ -237,7 +240,7 @@ function logValues(
 function decisionRecord(
   { name: phase, message }: EventOfPhase,
   { routeId, serviceId }: Instance,
-  { outcome, changed, notes, status }: DecisionDetails,
+  { outcome, changed, notes, status, approval }: DecisionDetails,
   error: PingAuthError | undefined,
   call: FailedCall,
   ms: number,
@@ -251,6 +254,7 @@ function decisionRecord(
     ms,
     changed,
     notes,
+    approval,
     bodyNotShown,
     code: error?.code,
     detail: error?.detail,
