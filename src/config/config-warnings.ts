@@ -1,4 +1,5 @@
-import { certificatesOf, isLoopback } from './formats.js';
+import { isLoopback } from './formats.js';
+import { certificatesOf } from './pem.js';
 import type { PluginConfig } from './schema.js';
 
 /** What is allowed but should not go unnoticed; logged once per instance. `now`: milliseconds since 1970. */
@@ -29,6 +30,11 @@ export function configWarnings(config: PluginConfig, now: number = Date.now()): 
   if (config.opaque_bodies === 'allow_unreadable') {
     warnings.push(
       'opaque_bodies: is allow_unreadable, so a client hides a body from the policy by one wrong byte or an unknown Content-Encoding',
+    );
+  }
+  if (config.encoded_request_bodies === 'forward' && !config.mcp) {
+    warnings.push(
+      'encoded_request_bodies: is forward, so an upstream that reads a compressed body differently reads what the policy never saw',
     );
   }
   if (config.connection_timeout_ms > 50_000 && config.call_timeout_ms === undefined) {
