@@ -2,15 +2,11 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { text } from '../../test/model/messages.js';
-import { accessPhase, fakeGateway, fakeInstance, responsePhase } from '../../test/support/fake-instance.js';
 import {
-  access,
   CALL,
-  deny,
   errorResponse,
   failing,
   JSON_TYPE,
-  onlyOne,
   post,
   RESULT,
   respond,
