@@ -1,7 +1,7 @@
 // How `explain`, `test` and `replay` show people in what two texts differ.
 import { type ChangeObject, diffLines } from 'diff';
 import { laidOut } from '../recordings/message-text.js';
-import { printable, printableLines } from '../telemetry/redaction.js';
+import { printable, printableLines } from '../telemetry/printable.js';
 import type { Paint } from './terminal.js';
 
 export interface Side {

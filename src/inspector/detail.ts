@@ -6,7 +6,7 @@ import { isErrorCode } from '../recordings/log-record.js';
 import { compareMessages } from '../recordings/message-difference.js';
 import type { MessageText } from '../recordings/message-text.js';
 import { toRecording } from '../recordings/recording.js';
-import { printable, printableLines } from '../telemetry/redaction.js';
+import { printable, printableLines } from '../telemetry/printable.js';
 import { members, text, toRow, toRowPhase } from './row.js';
 import type { CodeHelp, ExchangeDetail, PhaseDetail, PhaseMessages } from './wire.js';
 

@@ -1,6 +1,6 @@
 import type { Exchange, RecordedPhase } from '../recordings/exchanges.js';
 import { pathOf } from '../recordings/message-text.js';
-import { printable } from '../telemetry/redaction.js';
+import { printable } from '../telemetry/printable.js';
 import type { Row, RowPhase } from './wire.js';
 
 /** Characters of a text in the list. */

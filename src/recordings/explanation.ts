@@ -8,6 +8,7 @@ import { HeaderList } from '../http/header-list.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../http/message.js';
 import { defaultPort, parseAnsweredUrl } from '../http/request-url.js';
 import { readRequestAnswer, readResponseAnswer } from '../sideband/wire-answers.js';
+import { messageOf, textOf } from '../telemetry/gap-marks.js';
 import { type MessageText, requestText, responseText } from './message-text.js';
 import { fieldsOf, type RecordedRequest, type RecordedResponse, type Recording } from './recording.js';
 
@@ -61,7 +62,7 @@ export function shownText(recording: Recording): MessageText {
 function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Explanation {
   const request = toRequest(shown);
   const decision = decideRequest(readRequestAnswer(bytes(answer)), request, {
-    url: shown.url,
+    url: textOf(shown.url),
     headers: request.headers,
     body: bodyView(shown.body),
     certificate: undefined,
@@ -124,9 +125,9 @@ function changesText(changes: readonly string[]): string {
 }
 
 function toRequest(shown: RecordedRequest): HttpRequest {
-  const { scheme, host, port, path, query } = parseAnsweredUrl(shown.url);
+  const { scheme, host, port, path, query } = parseAnsweredUrl(textOf(shown.url));
   return {
-    method: shown.method,
+    method: textOf(shown.method),
     url: {
       scheme,
       host,
@@ -136,7 +137,7 @@ function toRequest(shown: RecordedRequest): HttpRequest {
     },
     httpVersion: shown.http_version,
     headers: HeaderList.from(fieldsOf(shown.headers)),
-    body: Buffer.from(shown.body ?? ''),
+    body: Buffer.from(textOf(shown.body ?? '')),
     sourceIp: shown.source_ip,
     sourcePort: shown.source_port,
     clientCertificatePem: undefined,
@@ -147,15 +148,15 @@ function toResponse(shown: RecordedResponse): HttpResponse {
   return {
     status: Number(shown.response_code),
     headers: HeaderList.from(fieldsOf(shown.headers)),
-    body: Buffer.from(shown.body ?? ''),
+    body: Buffer.from(textOf(shown.body ?? '')),
   };
 }
 
 function bodyView(body: string | undefined): BodyView {
   if (body === undefined) return { kind: 'omitted', reason: 'disabled' };
-  return body === '' ? { kind: 'absent' } : { kind: 'text', text: body };
+  return body === '' ? { kind: 'absent' } : { kind: 'text', text: textOf(body) };
 }
 
 function bytes(answer: unknown): Uint8Array {
-  return Buffer.from(typeof answer === 'string' ? answer : JSON.stringify(answer));
+  return Buffer.from(typeof answer === 'string' ? textOf(answer) : JSON.stringify(messageOf(answer)));
 }

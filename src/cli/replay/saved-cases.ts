@@ -1,8 +1,8 @@
 // Recorded questions as a file for `ping-auth test`, with what the recorded policy decided as expectation.
 import { Document } from 'yaml';
 import { pathOf } from '../../recordings/message-text.js';
-import { fieldsOf } from '../../recordings/recording.js';
-import { REDACTED } from '../../telemetry/redaction.js';
+import { recordedFieldsOf } from '../../recordings/recording.js';
+import { REDACTED, textOf } from '../../telemetry/gap-marks.js';
 import { type Decision, decisionInWords, differencesOf, pathPattern } from './comparison.js';
 import type { Question } from './question.js';
 
@@ -98,8 +98,8 @@ function expectationOf({ decision: { explanation } }: Question): object {
 
 function headersOf({ recording: { shown } }: Question): Record<string, string | string[]> {
   const headers = new Map<string, string[]>();
-  for (const [rawName, value] of fieldsOf(shown.headers)) {
-    const name = rawName.toLowerCase();
+  for (const [rawName, value] of recordedFieldsOf(shown.headers)) {
+    const name = textOf(rawName).toLowerCase();
     // Follows from the body, which may not be the recorded one.
     if (name === 'content-length') continue;
     const variable = name.endsWith('authorization') ? 'TOKEN' : name.toUpperCase().replaceAll(/\W/g, '_');
@@ -116,7 +116,10 @@ function bodyOf({ recording: { shown } }: Question): { body?: string } {
 }
 
 function withVariable(text: string, name: string): string {
-  return escaped(text).replaceAll(REDACTED, `\${${name}}`);
+  return text
+    .split(REDACTED)
+    .map((part) => escaped(textOf(part)))
+    .join(`\${${name}}`);
 }
 
 /** What looks like a variable is none. */

@@ -1,4 +1,4 @@
-import { printable } from '../../telemetry/redaction.js';
+import { printable } from '../../telemetry/printable.js';
 import { differenceLines, valueLines } from '../difference-lines.js';
 import type { Paint } from '../terminal.js';
 import type { Mismatch } from './expectation.js';
