@@ -12,7 +12,7 @@ import { readableBody } from '../../src/http/readable-body.js';
 import { digits, median, printTable } from '../support/report.js';
 
 /**
- * `npm run bench:bodies`: what it costs to read a compressed body, beside bare decompressing and reading the same body
+ * `npm run bench -- bodies`: what it costs to read a compressed body, beside bare decompressing and reading the same body
  * plain. All of it in this process, in turns; the functions alone, no Kong and no provider.
  */
 const MEGABYTE = 1024 * 1024;

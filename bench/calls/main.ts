@@ -1,7 +1,7 @@
 import { printTable } from '../support/report.js';
 import { countCalls, type PhaseCount } from './count-calls.js';
 
-/** `npm run bench:calls`: what one request costs Kong, in PDK calls and round trips. Exact, the same on every machine. */
+/** `npm run bench -- calls`: what one request costs Kong, in PDK calls and round trips. Exact, the same on every machine. */
 const shown = (count: PhaseCount | undefined): string[] =>
   count === undefined
     ? ['–', '–', '–']

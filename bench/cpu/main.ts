@@ -10,7 +10,7 @@ import { benchConfig, startEchoProvider } from '../support/provider.js';
 import { printTable } from '../support/report.js';
 import { type Spot, spots } from './profile.js';
 
-/** `npm run bench:cpu [bytes of the body]`: where the plugin server's time goes, the twenty largest spots, and by module. */
+/** `npm run bench -- cpu [bytes of the body]`: where the plugin server's time goes, the twenty largest spots, and by module. */
 const bytes = Number(process.argv[2] ?? 0);
 const CONNECTIONS = bytes >= 1024 * 1024 ? 4 : 16;
 const WARM_UP_REQUESTS = bytes >= 1024 * 1024 ? 20 : 6000;

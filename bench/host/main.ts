@@ -8,11 +8,11 @@ import { benchConfig, startEchoProvider } from '../support/provider.js';
 import { digits, median, printTable } from '../support/report.js';
 
 /**
- * `npm run bench:host`: our plugin server against the stock kong-js-pluginserver, the same plugin in both, in turns of a
+ * `npm run bench -- host`: our plugin server against the stock kong-js-pluginserver, the same plugin in both, in turns of a
  * second or less. The load generator speaks for Kong and costs little; the policy provider is a process of its own.
  */
 const ALL_BODIES = [0, 1024, 100 * 1024, 1024 * 1024, 5 * 1024 * 1024];
-/** `npm run bench:host -- 0 1024`: only these bodies. */
+/** `npm run bench -- host 0 1024`: only these bodies. */
 const asked = process.argv.slice(2).map(Number);
 const BODIES = asked.length > 0 ? asked : ALL_BODIES;
 const CONNECTIONS = [1, 16];
@@ -70,7 +70,7 @@ try {
     rows,
   );
   if (leftOut > 0)
-    console.log(`\n${leftOut} left out for lack of time; name the bodies: bench:host -- 1048576`);
+    console.log(`\n${leftOut} left out for lack of time; name the bodies: bench -- host 1048576`);
 } finally {
   await closing.close();
 }

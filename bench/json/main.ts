@@ -8,7 +8,7 @@ import { benchConfig, startEchoProvider } from '../support/provider.js';
 import { digits, median, printTable } from '../support/report.js';
 
 /**
- * `npm run bench:json`: what large text bodies cost the plugin server, whether that grows linearly, and how long they keep
+ * `npm run bench -- json`: what large text bodies cost the plugin server, whether that grows linearly, and how long they keep
  * other requests waiting. The unit is a bare JSON.stringify and JSON.parse of the same text, done in this process in turns.
  */
 const FLOOR = fileURLToPath(new URL('./floor-server.ts', import.meta.url));

@@ -7,14 +7,14 @@ import { CASES } from './cases.js';
 import { type Compared, contest } from './contest.js';
 
 /**
- * `npm run bench:limit`: the plugin server against the yardstick (yardstick-server.ts), which does the same job without a
+ * `npm run bench -- limit`: the plugin server against the yardstick (yardstick-server.ts), which does the same job without a
  * check. What is above 1 is the price of our own code.
  */
 const BUNDLE = 'bin/ping-auth-pluginserver.mjs';
 const NAMES = CASES.map(({ name }) => name);
 const DEFAULTS = [16, 1];
 
-const flags = new Command('bench:limit')
+const flags = new Command('bench limit')
   .description('Our plugin server against the least that does the same job, in turns.')
   .option('--connections <n...>', 'how many requests at a time', wholeNumbers, DEFAULTS)
   .option('--rounds <n>', 'turns of each server; medians are printed', wholeNumber, 5)

@@ -7,7 +7,7 @@ import { benchConfig, startEchoProvider } from '../support/provider.js';
 import { digits, median, printTable } from '../support/report.js';
 
 /**
- * `npm run bench:mcp`: what reading messages costs. The same `tools/call` of 1 kB, answered in JSON with as much, through one
+ * `npm run bench -- mcp`: what reading messages costs. The same `tools/call` of 1 kB, answered in JSON with as much, through one
  * plugin server with `mcp` and without, in turns.
  */
 const CONNECTIONS = 16;

@@ -8,7 +8,7 @@ import { digits, median, printTable } from '../support/report.js';
 import { type FirstWave, firstWave } from './first-wave.js';
 
 /**
- * `npm run bench:start`: --dump, the way to the first connection, idle memory; beside a Node that does nothing. Then the first
+ * `npm run bench -- start`: --dump, the way to the first connection, idle memory; beside a Node that does nothing. Then the first
  * requests after a start, with and without the warm-up, in turns.
  */
 const ROUNDS = 7;

@@ -63,15 +63,15 @@ export class Observability {
   static async start(options: ObservabilityOptions): Promise<Observability> {
     const log = createLog({ level: options.logLevel, file: options.logFile });
     const { createTelemetry } = await import('../telemetry/telemetry.js');
-    const { byteBudget, useByteBudget, useTelemetry } = await import('../plugin/runtime.js');
-    if (options.maxInflightBytes !== undefined) useByteBudget(options.maxInflightBytes);
+    const { memoryBudget, useMemoryBudget, useTelemetry } = await import('../plugin/runtime.js');
+    if (options.maxInflightBytes !== undefined) useMemoryBudget(options.maxInflightBytes);
     const { knownProviders } = await import('../sideband/sideband-client.js');
     let metrics: Metrics | undefined;
     if (options.admin !== undefined) {
       const { createMetrics } = await import('../telemetry/metrics.js');
       const { sidebandGauges } = await import('../telemetry/sideband-observer.js');
       metrics = await createMetrics();
-      metrics.watch({ ...sidebandGauges(() => knownProviders()), inflightBytes: () => byteBudget().held });
+      metrics.watch({ ...sidebandGauges(() => knownProviders()), inflightBytes: () => memoryBudget().held });
     }
     const recorder = await startRecorder(options, log);
     useTelemetry(createTelemetry(log, metrics, options.decisions, recorder));

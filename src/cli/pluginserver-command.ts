@@ -6,6 +6,7 @@ import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module
 import { DECISION_LINES, type DecisionLines, parseAdminAddress } from '../telemetry/options.js';
 import { VERSION } from '../version.js';
 import { manifestVariant } from './plugin-variant.js';
+import { EXIT } from './terminal.js';
 
 interface Arguments {
   readonly socket?: string;
@@ -50,12 +51,11 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
     return 0;
   }
   const { socket } = options;
-  if (socket === undefined)
-    return command.error('error: --socket PATH is missing (or --dump)', { exitCode: 2 });
+  if (socket === undefined) return command.error('error: --socket PATH is missing (or --dump)');
   const plugin = manifestVariant(await setup.loadPlugin(), options);
   const { runServer } = await import('../pluginserver/run-server.js');
   const { Observability } = await import('./observability.js');
-  const { byteBudget } = await import('../plugin/runtime.js');
+  const { memoryBudget } = await import('../plugin/runtime.js');
   const observability = await Observability.start(options);
   const { log } = observability;
   try {
@@ -69,7 +69,7 @@ export async function run(argv: readonly string[], setup: ServerSetup): Promise<
       bodyDirs: options.bodyDir,
       maxBodyBytes: options.maxBodyBytes,
       maxFrameBytes: options.maxFrameBytes,
-      memory: byteBudget(),
+      memory: memoryBudget(),
       maxEvents: options.maxEvents,
       maxConnections: options.maxConnections,
       eventTimeoutMs: options.eventTimeout * 1000,
@@ -102,6 +102,7 @@ async function warmUpFor(host: PluginHost, logger: ServerLogger): Promise<void> 
 
 function defineCommand(): Command {
   return new Command('ping-auth-pluginserver')
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage))
     .description('Serves the ping-auth plugin to Kong Gateway over a unix socket (ProtoBuf:1).')
     .version(VERSION)
     .option('--socket <path>', "unix socket to listen on; Kong's pluginserver_ping_auth_server_socket")
@@ -127,7 +128,13 @@ function defineCommand(): Command {
         .default(256 * 1024 * 1024)
         .argParser(integer(1, 2 ** 40)),
     )
-    .addOption(count('--max-events <n>', 'requests in work; further ones get 503', DEFAULTS.maxEvents))
+    .addOption(
+      count(
+        '--max-events <n>',
+        'requests in work; further ones get 503. Requests whose body is still arriving are counted apart: a quarter of this',
+        DEFAULTS.maxEvents,
+      ),
+    )
     .addOption(
       count(
         '--max-connections <n>',

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { between, GENERATED_FILES } from '../../scripts/generated/generated-files.js';
+import { LUA } from '../../test/support/tools.js';
 import type { KongField } from './kong-field.js';
 import { KONG_PLUGIN_SCHEMA, KONG_SCHEMA_FIELDS } from './kong-schema.js';
 import { parseConfig } from './parse-config.js';
@@ -107,11 +108,11 @@ describe('generated files', () => {
   });
 });
 
-describe.skipIf(!existsSync('/usr/bin/lua5.4'))('kong/schema.lua under Lua (skipped without lua5.4)', () => {
+describe.skipIf(LUA === undefined)('kong/schema.lua, run by a Lua', () => {
   /** Evaluates a Lua expression in which `schema` is the file. */
   function lua(expression: string): string {
     const script = `local schema = dofile("${root}kong/schema.lua"); print(${expression})`;
-    return execFileSync('/usr/bin/lua5.4', ['-e', script], { encoding: 'utf8' }).trim();
+    return execFileSync(LUA ?? '', ['-e', script], { encoding: 'utf8' }).trim();
   }
 
   test('it is a table with the name and all fields', () => {

@@ -16,12 +16,12 @@ export interface PingAuthErrorOptions {
 
 export interface FailedCall {
   /** Origin of the policy provider. */
-  readonly provider?: string;
-  readonly durationMs?: number;
+  readonly provider?: string | undefined;
+  readonly durationMs?: number | undefined;
   /** The provider's `Correlation-Id`. */
-  readonly correlationId?: string;
+  readonly correlationId?: string | undefined;
   /** `id` of the provider's error document. */
-  readonly providerErrorId?: string;
+  readonly providerErrorId?: string | undefined;
 }
 
 /** A refusal. `code` is one of the catalogue's, so a `switch` over it is exhaustive. */

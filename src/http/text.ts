@@ -91,6 +91,11 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** How many bytes V8 holds for a text that is not ASCII only: two a character (one for some, which is not told). */
+export function bytesOfText(text: string): number {
+  return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
+}
+
 /** Length of the valid UTF-8 sequence that starts at `at`, 0 when there is none (RFC 3629, table in section 4). */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at] ?? 0;

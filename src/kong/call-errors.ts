@@ -1,4 +1,4 @@
-import { PingAuthError } from '../errors/ping-auth-error.js';
+import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 
 /** When a client may try again that was refused for want of memory: messages are in work for milliseconds to seconds. */
 const RETRY_SECONDS = 1;
@@ -8,17 +8,25 @@ export function codeOf(thrown: unknown): unknown {
   return thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
 }
 
-/** An error of the host's as one of the catalogue, where it is no fault; all others as they are. */
-export function toPingAuthError(thrown: unknown): unknown {
+/** Whatever was thrown as an error of the catalogue. The host's errors have codes of their own. */
+export function toPingAuthError(thrown: unknown): PingAuthError {
   const detail = thrown instanceof Error ? thrown.message : String(thrown);
   switch (codeOf(thrown)) {
     case 'ERR_BODY_PATH':
     case 'ERR_BODY_FILE':
       return new PingAuthError('request_body_unavailable', { detail, cause: thrown });
+    case 'ERR_TOO_MANY_UPLOADS':
+      return new PingAuthError('server_overloaded', {
+        detail,
+        retryAfterSeconds: RETRY_SECONDS,
+        cause: thrown,
+      });
     case 'ERR_NO_MEMORY':
       return overloaded(`${detail}, too much`, thrown);
+    case 'ERR_EVENT_OVER':
+      return new PingAuthError('client_gone', { detail, cause: thrown });
     default:
-      return thrown;
+      return asPingAuthError(thrown);
   }
 }
 

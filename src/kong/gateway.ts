@@ -1,4 +1,5 @@
 import type { RequestChanges, ResponseChanges } from '../directives/decision.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { HttpRequest, HttpResponse, OmissionReason, ResponseToSend } from '../http/message.js';
 
 /** Everything the plugin needs from Kong, and nothing more. One object for one phase of one request. */
@@ -30,8 +31,7 @@ export interface LogValues {
 export interface RequestOwner {
   /** Told Kong's request id as soon as it is known: whatever else of the request is refused, the log shall name it. */
   identified(requestId: string | undefined): void;
-  /** Sets memory aside for a body. @throws PingAuthError when there is none; the body is not read then */
-  hold(bytes: number): void;
+  readonly memory: MemoryReservation;
 }
 
 export interface ReadLimits {

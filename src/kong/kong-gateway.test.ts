@@ -48,8 +48,11 @@ describe('reading the request', () => {
     const ids: unknown[] = [];
     const owner = {
       identified: (id: unknown) => ids.push(id),
-      hold() {
-        throw new Error('no memory');
+      memory: {
+        grow() {
+          throw new Error('no memory');
+        },
+        shrink() {},
       },
     };
     const fake = fakeKong({ ...GET_REQUEST, ...replies });

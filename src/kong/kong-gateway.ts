@@ -46,7 +46,7 @@ export class KongGateway implements Gateway {
       const head = await this.#heads.read(this.#kong, owner);
       if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
       if (!limits.readBody) return reading(head, NO_BYTES, 'disabled');
-      const body = await readRequestBody(this.#kong, head.headers, limits, owner);
+      const body = await readRequestBody(this.#kong, head.headers, limits, owner.memory);
       return body === undefined ? reading(head, NO_BYTES, 'too_large') : reading(head, body, undefined);
     } catch (thrown) {
       throw toPingAuthError(thrown);

@@ -1,17 +1,21 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from '../http/header-list.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
 import { codeOf } from './call-errors.js';
-import type { ReadLimits, RequestOwner } from './gateway.js';
+import type { ReadLimits } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
 import { bytes } from './pdk-values.js';
 
 /** The stock host answers a body over the limit with an error that its plugin never sees, so it gets no limit. */
 const NO_LIMIT = 0;
-/** Of a body whose length nobody has told, so much is read before memory is set aside for it. */
-const LITTLE_BYTES = 65_536;
+/**
+ * So much of a body is read before memory is reserved for it. A larger one is asked for twice, since only the first answer tells
+ * how large it is: a length that a client announces costs it nothing, so it does not count.
+ */
+const UNRESERVED_BYTES = 65_536;
 
 /**
- * Reads the request's body. Memory for it is set aside before it is read.
+ * Reads the request's body. Kong hands it over when it is complete; then memory is reserved for it.
  *
  * @returns undefined: over the limit, and the admin wants such a body omitted
  * @throws PingAuthError `request_body_too_large`, `server_overloaded`, `internal_error`, and what the host throws
@@ -20,60 +24,45 @@ export async function readRequestBody(
   kong: KongPdk,
   headers: HeaderList,
   limits: ReadLimits,
-  owner: RequestOwner,
+  memory: MemoryReservation,
 ): Promise<Uint8Array | undefined> {
+  const { hostLimitsBody, maxBodyBytes } = limits;
   const announced = headers.get('content-length');
+  if (Number(announced) > maxBodyBytes) return overLimit(limits);
   try {
-    const read =
-      announced === undefined
-        ? await readUnannounced(kong, limits, owner)
-        : await readAnnounced(kong, announced, limits, owner);
-    return read === undefined || read.byteLength > limits.maxBodyBytes ? overLimit(limits) : read;
+    const body = hostLimitsBody
+      ? await readInTwoSteps(kong, maxBodyBytes, memory)
+      : await rawBody(kong, NO_LIMIT, memory);
+    if (announced !== undefined) checkLength(body, Number(announced));
+    return body.byteLength > maxBodyBytes ? overLimit(limits) : body;
   } catch (thrown) {
     if (codeOf(thrown) === 'ERR_BODY_TOO_LARGE') return overLimit(limits);
     throw thrown;
   }
 }
 
-/** undefined: by its length over the limit. */
-async function readAnnounced(
+async function readInTwoSteps(
   kong: KongPdk,
-  announced: string,
-  { hostLimitsBody, maxBodyBytes }: ReadLimits,
-  owner: RequestOwner,
-): Promise<Uint8Array | undefined> {
-  const length = Number(announced);
-  if (length > maxBodyBytes) return undefined;
-  owner.hold(length);
-  const read = await rawBody(kong, hostLimitsBody ? maxBodyBytes : NO_LIMIT);
-  checkLength(read, length);
-  return read;
-}
-
-/** Chunked, or over HTTP/2: a large one is asked for twice, since only the first answer tells how much memory it wants. */
-async function readUnannounced(
-  kong: KongPdk,
-  { hostLimitsBody, maxBodyBytes }: ReadLimits,
-  owner: RequestOwner,
+  maxBodyBytes: number,
+  memory: MemoryReservation,
 ): Promise<Uint8Array> {
-  owner.hold(0);
   let size: number;
   try {
-    const read = await rawBody(kong, hostLimitsBody ? Math.min(LITTLE_BYTES, maxBodyBytes) : NO_LIMIT);
-    owner.hold(read.byteLength);
-    return read;
+    return await rawBody(kong, Math.min(UNRESERVED_BYTES, maxBodyBytes), memory);
   } catch (thrown) {
     size = thrown instanceof Error && 'bytes' in thrown ? Number(thrown.bytes) : Number.NaN;
     if (codeOf(thrown) !== 'ERR_BODY_TOO_LARGE' || !(size <= maxBodyBytes)) throw thrown;
   }
-  owner.hold(size);
-  const read = await rawBody(kong, size);
-  checkLength(read, size);
-  return read;
+  memory.grow(size);
+  const body = await rawBody(kong, size);
+  checkLength(body, size);
+  return body;
 }
 
-async function rawBody(kong: KongPdk, maxBytes: number): Promise<Uint8Array> {
-  return bytes(await kong.request.getRawBody(maxBytes), 'kong.request.get_raw_body');
+async function rawBody(kong: KongPdk, maxBytes: number, memory?: MemoryReservation): Promise<Uint8Array> {
+  const body = bytes(await kong.request.getRawBody(maxBytes), 'kong.request.get_raw_body');
+  memory?.grow(body.byteLength);
+  return body;
 }
 
 /** Should Kong ever hand over less of a body than it sends on, the policy must not take that for the whole. */

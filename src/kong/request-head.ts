@@ -19,7 +19,7 @@ export type RequestHead = Omit<HttpRequest, 'body'>;
 
 type Identified = Pick<RequestOwner, 'identified'>;
 
-export const NOBODY: RequestOwner = { identified() {}, hold() {} };
+export const NOBODY: RequestOwner = { identified() {}, memory: { grow() {}, shrink() {} } };
 
 /** A Kong has a handful of listeners. */
 const MAX_PORTS = 16;

@@ -5,9 +5,10 @@ import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
 import { showBody } from '../http/body-view.js';
 import type { HeaderList } from '../http/header-list.js';
-import { type BodyView, type HttpRequest, type ResponseToSend, textShown } from '../http/message.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
+import { type BodyView, type HttpRequest, textShown } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
-import type { LogValues } from '../kong/gateway.js';
+import type { Gateway, LogValues } from '../kong/gateway.js';
 import { denialForAgent } from '../mcp/denial.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
@@ -19,122 +20,133 @@ import {
   writeRequestContext,
 } from '../sideband/request-context.js';
 import { isTraceparent, isTracestate } from '../sideband/sideband-client.js';
-import type { Phase } from '../telemetry/decision-log.js';
-import type { McpSetup, Setup } from './instance.js';
-import { PhaseRun } from './phase-run.js';
+import type { Instance, McpSetup, Setup } from './instance.js';
+import { type Decision, type MessageFacts, type Phase, type PolicyCall, refuse } from './phase-runner.js';
 
-/** The access phase of one request: it ends with a permit for Kong to carry out, or with an answer to the client. */
-export class AccessRun extends PhaseRun {
-  override readonly phase: Phase = 'access';
-  #request: HttpRequest | undefined;
-  /** Parts of the memo; known as soon as the policy can be asked. */
-  #target = '';
-  #payload = '';
-  #changes: RequestChanges = NO_REQUEST_CHANGES;
-  #requestContext: string = NOT_EVALUATED;
+/** How a request goes on to the upstream, and what is kept of it for the response phase. */
+interface PermittedRequest {
+  readonly request: RequestChanges;
+  readonly requestContext: string;
+}
 
-  protected override async evaluate(setup: Setup): Promise<void> {
-    const { config } = setup;
-    const { request, unreadBody } = await this.gateway.readRequest(setup.readLimits, this);
+const NOT_EVALUATED_REQUEST: PermittedRequest = {
+  request: NO_REQUEST_CHANGES,
+  requestContext: NOT_EVALUATED,
+};
+
+/** The access phase of one request: the request goes on to the upstream, or the client gets an answer. */
+export class AccessPhase implements Phase<PermittedRequest> {
+  readonly name = 'access';
+  readonly message: MessageFacts = {};
+  readonly #instance: Instance;
+  readonly #gateway: Gateway;
+  /** What the policy is asked; undefined until the request has been read and admitted. */
+  #asked: { readonly request: HttpRequest; readonly target: string; readonly payload: string } | undefined;
+
+  constructor(instance: Instance, gateway: Gateway) {
+    this.#instance = instance;
+    this.#gateway = gateway;
+  }
+
+  async evaluate(
+    setup: Setup,
+    memory: MemoryReservation,
+    call: PolicyCall,
+  ): Promise<Decision<PermittedRequest>> {
+    const { config, excluded } = setup;
+    const { message } = this;
+
+    const { request, unreadBody } = await this.#gateway.readRequest(setup.readLimits, {
+      identified: (requestId) => {
+        message.requestId = requestId;
+      },
+      memory,
+    });
     const { headers, clientCertificatePem: pem } = request;
-    this.#request = request;
-    this.method = request.method;
-    this.path = request.url.path;
+    message.method = request.method;
+    message.path = request.url.path;
     this.#readTraceContext(headers);
     admitRequest(request, config);
 
-    const { excluded } = setup;
     const bodyView = showBody(request.body, headers, setup.requestBodyRules, unreadBody);
     const body = bodyView instanceof Promise ? await bodyView : bodyView;
-    const message = setup.mcp && this.#readMessage(request, body, setup.mcp);
-    const seen = message?.headers ?? headers;
+    if (body.kind === 'omitted') message.bodyNotShown = body.reason;
+    const mcp = setup.mcp && this.#readMcpMessage(request, body, setup.mcp);
+    const seen = mcp?.headers ?? headers;
     const shown = {
       url: composeUrl(request.url),
       headers: excluded.size === 0 ? seen : seen.filter((name) => !excluded.has(name)),
       body,
       certificate: pem === undefined ? undefined : certificateToJwk(pem),
     };
-    if (shown.body.kind === 'omitted') this.bodyNotShown = shown.body.reason;
-    this.#target = describeTarget(request, shown.url);
-    this.#payload = composeRequestPayload(
-      request,
-      this.#target,
-      shown.headers,
-      shown.body,
-      shown.certificate,
-    );
+    const target = describeTarget(request, shown.url);
+    const payload = composeRequestPayload(request, target, shown.headers, body, shown.certificate, memory);
+    this.#asked = { request, target, payload };
 
-    const answer = await this.ask(setup, this.#payload, setup.client.askAboutRequest);
+    const answer = await call.ask(setup, payload, setup.client.askAboutRequest);
 
-    const decision = decideRequest(answer, request, shown);
-    this.notes = decision.notes;
-    const monitor = config.mode === 'monitor';
-    if (decision.kind === 'deny') {
-      this.outcome = monitor ? 'monitor_deny' : 'deny';
-      const { response } = decision;
-      this.status = response.status;
-      if (monitor) return;
-      const isForAgent = setup.mcp?.denials === 'json_rpc' && message !== undefined;
-      this.answer = isForAgent ? denialForAgent(response, message.message.id) : response;
-      return;
+    const decided = decideRequest(answer, request, shown);
+    const { notes } = decided;
+    const isMonitor = config.mode === 'monitor';
+    if (decided.kind === 'deny') {
+      const { response } = decided;
+      const { status } = response;
+      if (isMonitor)
+        return { kind: 'forward', outcome: 'monitor_deny', changes: NOT_EVALUATED_REQUEST, notes, status };
+      const isForAgent = mcp !== undefined && setup.mcp?.denials === 'json_rpc';
+      const sent = isForAgent ? denialForAgent(response, mcp.message.id) : response;
+      return { kind: 'respond', outcome: 'deny', response: sent, notes, status };
     }
     const changes =
-      message === undefined
-        ? decision.changes
-        : { ...decision.changes, headers: mcpHeaderChanges(message, headers, decision.changes) };
-    this.changed = describeChanges(changes);
-    const outcome = this.changed.length > 0 ? 'change' : 'permit';
-    this.outcome = monitor ? `monitor_${outcome}` : outcome;
-    if (!monitor) this.#changes = changes;
-    this.#keep(monitor ? 'monitor' : 'permit', request.method, decision.state);
+      mcp === undefined
+        ? decided.changes
+        : { ...decided.changes, headers: mcpHeaderChanges(mcp, headers, decided.changes) };
+    const changed = describeChanges(changes);
+    const outcome = changed.length > 0 ? 'change' : 'permit';
+    const requestContext = this.#requestContext(isMonitor ? 'monitor' : 'permit', decided.state);
+    return {
+      kind: 'forward',
+      outcome: isMonitor ? `monitor_${outcome}` : outcome,
+      changes: { request: isMonitor ? NO_REQUEST_CHANGES : changes, requestContext },
+      changed,
+      notes,
+    };
   }
 
-  protected override shouldFailOpen(error: PingAuthError, { config }: Setup): boolean {
-    this.#changes = NO_REQUEST_CHANGES;
-    this.#requestContext = NOT_EVALUATED;
+  onError(error: PingAuthError, { config }: Setup): Decision<PermittedRequest> {
     if (config.mode === 'monitor') {
-      this.outcome = 'monitor_refuse';
-      return true;
+      return { kind: 'forward', outcome: 'monitor_refuse', changes: NOT_EVALUATED_REQUEST };
     }
-    if (!config.fail_open_request || !error.entry.failOpen) return false;
-    if (this.#request === undefined || this.#payload === '') return false;
-    this.outcome = 'fail_open';
-    this.#changes = failOpenChanges(this.#request.headers);
-    this.#keep('fail_open', this.#request.method, undefined);
-    return true;
+    if (!config.fail_open_request || !error.entry.failOpen || this.#asked === undefined) {
+      return refuse(error, this.#instance, this.message);
+    }
+    const request = failOpenChanges(this.#asked.request.headers);
+    const requestContext = this.#requestContext('fail_open', undefined);
+    return { kind: 'forward', outcome: 'fail_open', changes: { request, requestContext } };
   }
 
-  protected override forward(log: LogValues): Promise<void> {
-    return this.gateway.permit(this.#changes, this.#requestContext, log);
+  apply(decision: Decision<PermittedRequest>, log: LogValues): Promise<void> {
+    if (decision.kind === 'respond') return this.#gateway.refuse(decision.response, log);
+    return this.#gateway.permit(decision.changes.request, decision.changes.requestContext, log);
   }
 
-  protected override respond(response: ResponseToSend, log?: LogValues): Promise<void> {
-    return this.gateway.refuse(response, log);
+  #requestContext(outcome: AccessOutcome, state: string | undefined): string {
+    // Whoever gets here has asked.
+    if (this.#asked === undefined) throw new Error('the policy was not asked');
+    const { request, target, payload } = this.#asked;
+    const { requestId, traceparent, tracestate, mcp } = this.message;
+    const kept = retainedPayload(payload, state);
+    const { method } = request;
+    return writeRequestContext({ outcome, method, requestId, traceparent, tracestate, mcp, target, kept });
   }
 
-  #keep(outcome: AccessOutcome, method: string, state: string | undefined): void {
-    const { requestId, traceparent, tracestate, mcp } = this;
-    const target = this.#target;
-    const kept = retainedPayload(this.#payload, state);
-    this.#requestContext = writeRequestContext({
-      outcome,
-      method,
-      requestId,
-      traceparent,
-      tracestate,
-      mcp,
-      target,
-      kept,
-    });
-  }
-
-  #readMessage(request: HttpRequest, body: BodyView, setup: McpSetup): McpRequest | undefined {
+  #readMcpMessage(request: HttpRequest, body: BodyView, setup: McpSetup): McpRequest | undefined {
     const server = request.url.host + request.url.path;
     const paramHeaders = { known: setup.paramHeaders, server };
     const read = readMcpRequest(request, textShown(body), setup.buffersResponses, paramHeaders);
     if (read !== undefined) {
       const { id, method, name } = read.message;
-      this.mcp = { id, method, name };
+      this.message.mcp = { id, method, name };
     }
     return read;
   }
@@ -143,9 +155,9 @@ export class AccessRun extends PhaseRun {
   #readTraceContext(headers: HeaderList): void {
     const traceparent = headers.get('traceparent');
     if (traceparent === undefined || !isTraceparent(traceparent)) return;
-    this.traceparent = traceparent;
+    this.message.traceparent = traceparent;
     const tracestate = headers.getAll('tracestate').join(',');
     // At most 512 characters have to be passed on; what is longer or odd is left out.
-    if (isTracestate(tracestate)) this.tracestate = tracestate;
+    if (isTracestate(tracestate)) this.message.tracestate = tracestate;
   }
 }

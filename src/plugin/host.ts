@@ -7,18 +7,15 @@ export interface PluginHost {
 
 export const STOCK_HOST: PluginHost = { kind: 'kong-js-pluginserver' };
 
-/** Thrown by a phase; the host drops the instance, and Kong runs the event again with the configuration of this moment. */
-export class RestartInstance extends Error {
-  override readonly name = 'RestartInstance';
-  readonly restartInstance = true;
-}
-
 /** Second argument of a phase; the stock host passes none. It tells when Kong gave the event up, or its time was up. */
 export interface PhaseEvent {
   /** Nobody waits for the decision any more. */
   readonly over?: boolean;
   /** One listener at a time; called once when the event is over, at once if it already is. undefined takes it away. */
   onOver?(listener: (() => void) | undefined): void;
-  /** Whether RestartInstance would be granted now. The host bounds how often: Kong would do it thousands of times. */
-  readonly restartAllowed?: boolean;
+  /**
+   * Asks the host to drop the instance, so that Kong starts it again with its present configuration and repeats the event. true: it
+   * does, and the phase has nothing more to do. The host bounds how often, since Kong would do it thousands of times.
+   */
+  requestRestart?(): Promise<boolean>;
 }

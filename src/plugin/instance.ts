@@ -8,9 +8,9 @@ import type { ReadLimits } from '../kong/gateway.js';
 import { KnownParamHeaders } from '../mcp/param-headers.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
-import type { ByteBudget } from './byte-budget.js';
 import { ErrorLogLimiter } from './error-log-limiter.js';
 import { type PluginHost, STOCK_HOST } from './host.js';
+import type { MemoryBudget } from './memory-budget.js';
 import type { Shared } from './runtime.js';
 
 /** One configuration of the plugin, as Kong knows it. Holds nothing of any request. */
@@ -20,7 +20,7 @@ export interface Instance {
   readonly serviceId: string | undefined;
   readonly alarms: ErrorLogLimiter;
   /** Shared by all instances of the process. */
-  readonly budget: ByteBudget;
+  readonly budget: MemoryBudget;
   /** What it decides with; or why it refuses everything, since Kong has no way to be told after its own checks. */
   readonly setup: Setup | PingAuthError;
 }

@@ -1,10 +1,11 @@
 import { KongGateway } from '../kong/kong-gateway.js';
 import type { KongPdk } from '../kong/kong-pdk.js';
 import { RequestHeadReader } from '../kong/request-head.js';
-import { AccessRun } from './access-phase.js';
+import { AccessPhase } from './access-phase.js';
 import { type PhaseEvent, type PluginHost, STOCK_HOST } from './host.js';
 import { type Instance, startInstance } from './instance.js';
-import { ResponseRun } from './response-phase.js';
+import { runPhase } from './phase-runner.js';
+import { ResponsePhase } from './response-phase.js';
 import { processShared, Shared } from './runtime.js';
 
 /** For the host that tells nothing about its events. */
@@ -32,12 +33,12 @@ export class PingAuthPlugin {
 
   /** Asks the policy about the request. Comes back only when the request may go on to the upstream. */
   access(kong: KongPdk, event: PhaseEvent = NO_EVENT): Promise<void> {
-    return new AccessRun(this.#instance, this.#gateway(kong), event).run();
+    return runPhase(new AccessPhase(this.#instance, this.#gateway(kong)), this.#instance, event);
   }
 
   /** Asks the policy about the upstream's response. Comes back only when it may go out to the client. */
   response(kong: KongPdk, event: PhaseEvent = NO_EVENT): Promise<void> {
-    return new ResponseRun(this.#instance, this.#gateway(kong), event).run();
+    return runPhase(new ResponsePhase(this.#instance, this.#gateway(kong)), this.#instance, event);
   }
 
   /** The instance is gone; its connections stay for others that use the same policy provider. */

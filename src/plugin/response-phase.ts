@@ -5,101 +5,111 @@ import { decideResponse } from '../directives/response-decision.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../http/admission.js';
 import { showBody } from '../http/body-view.js';
-import { type HttpResponse, type ResponseToSend, textShown } from '../http/message.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
+import { type HttpResponse, textShown } from '../http/message.js';
 import { parseAnsweredUrl } from '../http/request-url.js';
-import { decodeUtf8 } from '../http/text.js';
-import type { LogValues } from '../kong/gateway.js';
+import { bytesOfText, decodeUtf8 } from '../http/text.js';
+import type { Gateway, LogValues } from '../kong/gateway.js';
 import { denialForAgent } from '../mcp/denial.js';
 import { readMcpResponse } from '../mcp/response.js';
 import { composeResponsePayload } from '../sideband/payloads.js';
 import { NOT_EVALUATED, type RequestContext, readRequestContext } from '../sideband/request-context.js';
-import type { Phase } from '../telemetry/decision-log.js';
-import type { McpSetup, Setup } from './instance.js';
-import { PhaseRun } from './phase-run.js';
+import type { Instance, McpSetup, Setup } from './instance.js';
+import { type Decision, type MessageFacts, type Phase, type PolicyCall, refuse } from './phase-runner.js';
 
-/** Of those without a body of the request in them there are thousands, and they are no danger. */
-const SMALL_MEMO = 16_384;
+/** The upstream's response and what is to change of it. */
+interface FilteredResponse {
+  readonly original: HttpResponse;
+  readonly response: ResponseChanges;
+}
 
 /** The response phase of one request: the upstream's response goes out filtered, or an answer of ours in its place. */
-export class ResponseRun extends PhaseRun {
-  override readonly phase: Phase = 'response';
-  #response: HttpResponse | undefined;
-  #changes: ResponseChanges = NO_RESPONSE_CHANGES;
+export class ResponsePhase implements Phase<FilteredResponse> {
+  readonly name = 'response';
+  readonly message: MessageFacts = {};
+  readonly #instance: Instance;
+  readonly #gateway: Gateway;
+  #original: HttpResponse | undefined;
 
-  protected override async evaluate(setup: Setup): Promise<void> {
+  constructor(instance: Instance, gateway: Gateway) {
+    this.#instance = instance;
+    this.#gateway = gateway;
+  }
+
+  async evaluate(
+    setup: Setup,
+    memory: MemoryReservation,
+    call: PolicyCall,
+  ): Promise<Decision<FilteredResponse>> {
     const { config } = setup;
-    const { response, requestContext: text } = await this.gateway.readResponse();
-    this.#response = response;
-    // Without a state of the policy's the memo has the whole request in it, and goes into the payload.
-    const kept = text !== undefined && text.length > SMALL_MEMO ? text.length : 0;
-    if (response.body.length + kept > 0) this.hold(response.body.length + kept);
-    const monitor = config.mode === 'monitor';
-    if (monitor && text === NOT_EVALUATED) {
-      this.outcome = 'monitor_pass';
-      return;
+    const { message } = this;
+    const isMonitor = config.mode === 'monitor';
+
+    const { response: original, requestContext: text } = await this.#gateway.readResponse();
+    this.#original = original;
+    // Without a state of the policy's the request context has the whole request in it.
+    memory.grow(original.body.length + (text === undefined ? 0 : bytesOfText(text)));
+    const unchanged = { original, response: NO_RESPONSE_CHANGES };
+    if (isMonitor && text === NOT_EVALUATED) {
+      return { kind: 'forward', outcome: 'monitor_pass', changes: unchanged };
     }
     const requestContext = readRequestContext(text);
-    this.requestId = requestContext.requestId;
-    this.traceparent = requestContext.traceparent;
-    this.tracestate = requestContext.tracestate;
-    this.method = requestContext.method;
-    this.status = response.status;
-    // Before anything can be wrong: a refusal carries the message's id.
-    if (setup.mcp !== undefined) this.mcp = requestContext.mcp;
-    admitResponse(response);
+    message.requestId = requestContext.requestId;
+    message.traceparent = requestContext.traceparent;
+    message.tracestate = requestContext.tracestate;
+    message.method = requestContext.method;
+    message.status = original.status;
+    // Before anything can be wrong: an error response carries the message's id.
+    if (setup.mcp !== undefined) message.mcp = requestContext.mcp;
+    admitResponse(original);
 
-    const shown = showBody(response.body, response.headers, setup.responseBodyRules);
-    let body = shown instanceof Promise ? await shown : shown;
-    if (body.kind === 'omitted') this.bodyNotShown = body.reason;
-    let form = response;
+    const bodyView = showBody(original.body, original.headers, setup.responseBodyRules);
+    let body = bodyView instanceof Promise ? await bodyView : bodyView;
+    if (body.kind === 'omitted') message.bodyNotShown = body.reason;
+    let shown = original;
     if (setup.mcp !== undefined && requestContext.mcp !== undefined) {
-      form = readMcpResponse(response, textShown(body), requestContext.mcp.id);
-      if (form !== response) body = { kind: 'text', text: decodeUtf8(form.body) ?? '' };
+      shown = readMcpResponse(original, textShown(body), requestContext.mcp.id);
+      if (shown !== original) body = { kind: 'text', text: decodeUtf8(shown.body) ?? '' };
       if (requestContext.mcp.method === 'tools/list') learnTools(setup.mcp, requestContext, textShown(body));
     }
-    const payload = composeResponsePayload(form, requestContext, body);
+    const payload = composeResponsePayload(shown, requestContext, body, memory);
 
-    const answer = await this.ask(setup, payload, setup.client.askAboutResponse);
+    const answer = await call.ask(setup, payload, setup.client.askAboutResponse);
 
-    const { changes, notes } = decideResponse(answer, form, body, requestContext.method);
-    this.notes = notes;
-    this.changed = describeChanges(changes);
-    this.status = changes.status ?? response.status;
-    const outcome = this.changed.length > 0 ? 'change' : 'pass';
-    this.outcome = monitor ? `monitor_${outcome}` : outcome;
-    if (monitor) return;
-    this.#changes = form === response ? changes : rebaseChanges(response, form, changes);
-    if (setup.mcp?.denials !== 'json_rpc' || changes.status === undefined) return;
-    const denied = applyResponseChanges(form, changes, requestContext.method);
-    const forAgent = denialForAgent(denied, requestContext.mcp?.id);
-    if (forAgent === denied) return;
-    this.#changes = rebaseChanges(response, forAgent, { ...NO_RESPONSE_CHANGES, status: forAgent.status });
-  }
-
-  protected override shouldFailOpen(error: PingAuthError, { config }: Setup): boolean {
-    this.#changes = NO_RESPONSE_CHANGES;
-    if (this.#response === undefined) return false;
-    if (config.mode === 'monitor') {
-      this.outcome = 'monitor_refuse';
-      return true;
+    const { changes, notes } = decideResponse(answer, shown, body, requestContext.method);
+    const changed = describeChanges(changes);
+    const outcome = changed.length > 0 ? 'change' : 'pass';
+    const details = { changed, notes, status: changes.status };
+    if (isMonitor) return { kind: 'forward', outcome: `monitor_${outcome}`, changes: unchanged, ...details };
+    let response = shown === original ? changes : rebaseChanges(original, shown, changes);
+    if (setup.mcp?.denials === 'json_rpc' && changes.status !== undefined) {
+      const denied = applyResponseChanges(shown, changes, requestContext.method);
+      const forAgent = denialForAgent(denied, requestContext.mcp?.id);
+      if (forAgent !== denied) {
+        response = rebaseChanges(original, forAgent, { ...NO_RESPONSE_CHANGES, status: forAgent.status });
+      }
     }
-    if (!config.fail_open_response || !error.entry.failOpen) return false;
-    this.outcome = 'fail_open';
-    return true;
+    return { kind: 'forward', outcome, changes: { original, response }, ...details };
   }
 
-  protected override forward(log: LogValues): Promise<void> {
-    // Whoever gets here has read it.
-    if (this.#response === undefined) throw new Error('there is no response to pass on');
-    return this.gateway.filter(this.#response, this.#changes, log);
+  onError(error: PingAuthError, { config }: Setup): Decision<FilteredResponse> {
+    const original = this.#original;
+    const mayFailOpen = config.fail_open_response && error.entry.failOpen;
+    const isMonitor = config.mode === 'monitor';
+    if (original === undefined || !(isMonitor || mayFailOpen)) {
+      return refuse(error, this.#instance, this.message);
+    }
+    const outcome = isMonitor ? 'monitor_refuse' : 'fail_open';
+    return { kind: 'forward', outcome, changes: { original, response: NO_RESPONSE_CHANGES } };
   }
 
-  protected override respond(response: ResponseToSend, log?: LogValues): Promise<void> {
-    return this.gateway.withhold(response, log);
+  apply(decision: Decision<FilteredResponse>, log: LogValues): Promise<void> {
+    if (decision.kind === 'respond') return this.#gateway.withhold(decision.response, log);
+    return this.#gateway.filter(decision.changes.original, decision.changes.response, log);
   }
 }
 
-/** The list is that of the server at the request's own URL, which stands in the memo. */
+/** The list is that of the server at the request's own URL, which stands in the request context. */
 function learnTools({ paramHeaders }: McpSetup, { target }: RequestContext, text: string | undefined): void {
   const { url } = JSON.parse(`{${target}}`) as { readonly url: string };
   const { host, path } = parseAnsweredUrl(url);

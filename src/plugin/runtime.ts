@@ -1,7 +1,7 @@
 import { PROCESS_RUNTIME, type SidebandRuntime } from '../sideband/sideband-runtime.js';
 import { createLog } from '../telemetry/logger.js';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.js';
-import { ByteBudget } from './byte-budget.js';
+import { MemoryBudget } from './memory-budget.js';
 
 let current: Telemetry | undefined;
 
@@ -16,24 +16,24 @@ export function telemetry(): Telemetry {
   return current;
 }
 
-let budget = new ByteBudget();
+let budget = new MemoryBudget();
 
 /** For all messages in work in this process; the executable sets it before the first instance. @param limit bytes */
-export function useByteBudget(limit: number): void {
-  budget = new ByteBudget(limit);
+export function useMemoryBudget(limit: number): void {
+  budget = new MemoryBudget(limit);
 }
 
-export function byteBudget(): ByteBudget {
+export function memoryBudget(): MemoryBudget {
   return budget;
 }
 
 /** What all instances of a process share. */
 export class Shared {
   readonly telemetry: Telemetry;
-  readonly budget: ByteBudget;
+  readonly budget: MemoryBudget;
   readonly sideband: SidebandRuntime;
 
-  constructor(telemetry: Telemetry, budget: ByteBudget, sideband: SidebandRuntime) {
+  constructor(telemetry: Telemetry, budget: MemoryBudget, sideband: SidebandRuntime) {
     this.telemetry = telemetry;
     this.budget = budget;
     this.sideband = sideband;

@@ -142,3 +142,19 @@ test('a folder and a pipe are refused at once, a missing file cannot be read', a
     code: 'ERR_BODY_FILE',
   });
 });
+
+test('memory is reserved by the size of the file while it is read; without memory it is not read', async () => {
+  const path = body('x'.repeat(100));
+  const calls: string[] = [];
+  const memory = {
+    reserve: (bytes: number) => {
+      calls.push(`reserve ${bytes}`);
+      return calls.length < 3;
+    },
+    giveBack: (bytes: number) => void calls.push(`give back ${bytes}`),
+  };
+  expect(await readBodyFile(path, 1000, undefined, memory)).toHaveLength(100);
+  expect(calls).toEqual(['reserve 100', 'give back 100']);
+  await expect(readBodyFile(path, 1000, undefined, memory)).rejects.toMatchObject({ code: 'ERR_NO_MEMORY' });
+  expect(calls).toEqual(['reserve 100', 'give back 100', 'reserve 100']);
+});

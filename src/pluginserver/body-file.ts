@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import type { SharedMemory } from './options.js';
 import { type BodyErrorCode, PdkCallError } from './plugin-module.js';
 
 const BODY_FOLDER = 'client_body_temp';
@@ -9,15 +10,17 @@ const FILE_NAME = /^\d{10}$/;
 /**
  * Reads a request body that nginx put into a file. Kong names the path, and it is read only when it has nginx's own form:
  * a folder `client_body_temp`, nginx's level folders if there are any, ten digits. It has to be a regular file (no link of
- * either kind) that belongs to the user of this process, and lie below one of `folders` if some are given.
+ * either kind) that belongs to the user of this process, and lie below one of `folders` if some are given. Memory for it is
+ * reserved by its real size, while it is read.
  *
  * @throws PdkCallError ERR_BODY_PATH for any other file; ERR_BODY_FILE when it can't be read; ERR_BODY_TOO_LARGE when it has
- *   more than `maxBytes`.
+ *   more than `maxBytes`; ERR_NO_MEMORY.
  */
 export async function readBodyFile(
   path: string,
   maxBytes: number,
   folders: readonly string[] | undefined,
+  memory?: SharedMemory,
 ): Promise<Uint8Array> {
   if (!hasNginxForm(path))
     throw refused(
@@ -34,7 +37,7 @@ export async function readBodyFile(
     throw refused('ERR_BODY_FILE', path, `cannot be opened (${cause.code}): ${remedy}`, cause);
   });
   try {
-    return await readWhole(file, path, maxBytes);
+    return await readWhole(file, path, maxBytes, memory);
   } finally {
     await file.close();
   }
@@ -69,7 +72,12 @@ async function pathBelow(path: string, folders: readonly string[]): Promise<stri
   throw refused('ERR_BODY_PATH', path, 'is not below a folder given by --body-dir');
 }
 
-async function readWhole(file: FileHandle, path: string, maxBytes: number): Promise<Uint8Array> {
+async function readWhole(
+  file: FileHandle,
+  path: string,
+  maxBytes: number,
+  memory?: SharedMemory,
+): Promise<Uint8Array> {
   const stat = await file.stat();
   if (!stat.isFile()) throw refused('ERR_BODY_PATH', path, 'is no regular file');
   // nginx makes no second name for a body; a hard link could be to any file of this user's.
@@ -78,14 +86,20 @@ async function readWhole(file: FileHandle, path: string, maxBytes: number): Prom
   if (stat.uid !== user)
     throw refused('ERR_BODY_PATH', path, `belongs to user ${stat.uid}, and this server runs as user ${user}`);
   if (stat.size > maxBytes) throw tooLarge(stat.size, maxBytes);
-  const body = Buffer.allocUnsafeSlow(stat.size);
-  let at = 0;
-  while (at < body.length) {
-    const { bytesRead } = await file.read(body, at, body.length - at, at);
-    if (bytesRead === 0) throw refused('ERR_BODY_FILE', path, 'became shorter while it was read');
-    at += bytesRead;
+  if (memory?.reserve(stat.size) === false)
+    throw new PdkCallError('ERR_NO_MEMORY', `the request body has ${stat.size} bytes`);
+  try {
+    const body = Buffer.allocUnsafeSlow(stat.size);
+    let at = 0;
+    while (at < body.length) {
+      const { bytesRead } = await file.read(body, at, body.length - at, at);
+      if (bytesRead === 0) throw refused('ERR_BODY_FILE', path, 'became shorter while it was read');
+      at += bytesRead;
+    }
+    return body;
+  } finally {
+    memory?.giveBack(stat.size);
   }
-  return body;
 }
 
 export function tooLarge(bytes: number, maxBytes: number): PdkCallError {

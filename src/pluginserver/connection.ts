@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import { type FrameMemory, FrameReader, type FrameSink, type FrameWriter, WriteBuffer } from './frames.js';
 import type { InstanceDirectory } from './instances.js';
-import type { SharedMemory } from './options.js';
 import {
   instanceStatusFrame,
   type PluginInfo,
@@ -18,7 +17,6 @@ export interface ConnectionHost extends EventHost {
   readonly instances: InstanceDirectory;
   /** A frame that announces more is not read, bytes. */
   readonly maxFrameBytes: number;
-  readonly memory: SharedMemory | undefined;
   /** Connections are to be closed as soon as they are idle. */
   readonly draining: boolean;
   pluginNames(): readonly string[];
@@ -141,15 +139,17 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
     return false;
   }
 
-  /** Only replies of bodies and kept values can be done without; Kong's own calls are few, and small. */
+  /** Kong's own calls are few, and small; so they are always taken in. */
   takeMemory(bytes: number): number | undefined {
-    const { memory } = this.#host;
-    if (memory === undefined || this.#event?.isReplyDispensable !== true) return 0;
-    return memory.reserve(bytes) ? bytes : undefined;
+    const event = this.#event;
+    if (event === undefined || event.owed === 0 || event.nextReply === 'required') return 0;
+    const { memory } = this.#host.bodyLimits;
+    if (event.nextReply === 'unwanted' || memory?.reserve(bytes) === false) return undefined;
+    return memory === undefined ? 0 : bytes;
   }
 
   giveBackMemory(bytes: number): void {
-    this.#host.memory?.giveBack(bytes);
+    this.#host.bodyLimits.memory?.giveBack(bytes);
   }
 
   #handleEvent(call: RpcCall): void {

@@ -5,6 +5,8 @@ export interface BodyLimits {
   readonly maxBodyBytes: number;
   /** Folders in which body files have to lie; undefined: wherever nginx puts them. */
   readonly bodyDirs: readonly string[] | undefined;
+  /** Where the memory for body files and large replies of Kong comes from while they are read; undefined: there is no limit. */
+  readonly memory?: SharedMemory | undefined;
 }
 
 /** Memory that the process shares among all messages in work. */
@@ -17,9 +19,7 @@ export interface SharedMemory {
 export interface HostLimits extends BodyLimits {
   /** A frame that announces more is not read, bytes. */
   readonly maxFrameBytes: number;
-  /** Where the memory for large replies of Kong comes from while they arrive; undefined: there is no limit. */
-  readonly memory?: SharedMemory | undefined;
-  /** Events beyond are refused with 503. */
+  /** Events beyond are refused with 503. Those that wait for a request body are counted apart: a quarter of this may wait long. */
   readonly maxEvents: number;
   /** Events on connections beyond are refused with 503. */
   readonly maxConnections: number;

@@ -8,6 +8,14 @@ import { EXIT_METHOD, type PdkMethod, RAW_BODY_METHOD, sendCall } from './pdk-me
 import { EventOverError, PdkCallError } from './plugin-module.js';
 import type { WireReader } from './wire-reader.js';
 
+/** Told about the calls of an event for which Kong has to wait for the client. */
+export interface UploadObserver {
+  /** Kong was asked for the body of the request; it replies when the body is complete. */
+  uploadBegins(): void;
+  /** Kong has replied, or its reply no longer matters. */
+  uploadEnds(): void;
+}
+
 interface PendingCall {
   readonly method: PdkMethod;
   readonly args: readonly unknown[];
@@ -26,13 +34,15 @@ const DONE = Promise.resolve(undefined);
 export class PdkPipe implements PdkCalls {
   readonly #out: FrameWriter;
   readonly #limits: BodyLimits;
+  readonly #uploads: UploadObserver;
   #pending: (PendingCall | typeof NOBODY)[] = [];
   #firstPending = 0;
   #state: 'open' | 'sealed' | 'exited' | 'over' = 'open';
 
-  constructor(out: FrameWriter, limits: BodyLimits) {
+  constructor(out: FrameWriter, limits: BodyLimits, uploads: UploadObserver) {
     this.#out = out;
     this.#limits = limits;
+    this.#uploads = uploads;
   }
 
   /** An exit was sent: nothing may follow, not even the end of the event. Kong closes the connection. */
@@ -51,12 +61,13 @@ export class PdkPipe implements PdkCalls {
   }
 
   /**
-   * Whether the reply that is due next may pass by unread for want of memory. Not the headers: without their names nobody
-   * could take the upstream's off a refusal. Kong bounds them.
+   * How a large reply that is due next is treated. One that nobody waits for is not kept at all. The headers are always taken
+   * in: without their names nobody could take the upstream's off an error response, and Kong bounds them.
    */
-  get isReplyDispensable(): boolean {
+  get nextReply(): 'required' | 'optional' | 'unwanted' {
     const call = this.#pending[this.#firstPending];
-    return call !== NOBODY && !call.method.name.endsWith('.get_headers');
+    if (call === NOBODY) return 'unwanted';
+    return call.method.name.endsWith('.get_headers') ? 'required' : 'optional';
   }
 
   /**
@@ -93,6 +104,7 @@ export class PdkPipe implements PdkCalls {
       this.#pending.push(NOBODY);
       return DONE;
     }
+    if (method.name === RAW_BODY_METHOD) this.#uploads.uploadBegins();
     return new Promise((resolve, reject) => {
       this.#pending.push({ method, args, resolve, reject });
     });
@@ -120,13 +132,23 @@ export class PdkPipe implements PdkCalls {
     call?.reject(new PdkCallError(noMemory ? 'ERR_NO_MEMORY' : 'ERR_REPLY_TOO_LARGE', message));
   }
 
+  /** The plugin waits for the request body no longer. Kong's reply, whenever it comes, is dropped. */
+  giveUpUpload(): void {
+    for (let i = this.#firstPending; i < this.#pending.length; i++) {
+      const call = this.#pending[i];
+      if (call?.method.name !== RAW_BODY_METHOD) continue;
+      this.#drop(
+        i,
+        new PdkCallError('ERR_TOO_MANY_UPLOADS', 'too many requests wait for their bodies to arrive'),
+      );
+    }
+  }
+
   /** No call goes out any more and no reply comes to the plugin; replies that Kong owes are still taken in and dropped. */
   end(reason: string): void {
     if (this.#state !== 'exited') this.#state = 'over';
     for (let i = this.#firstPending; i < this.#pending.length; i++) {
-      const call = this.#pending[i];
-      call?.reject(new EventOverError(`no reply to ${call.method.name}: ${reason}`));
-      this.#pending[i] = NOBODY;
+      this.#drop(i, new EventOverError(`no reply to ${this.#pending[i]?.method.name}: ${reason}`));
     }
   }
 
@@ -135,8 +157,17 @@ export class PdkPipe implements PdkCalls {
     this.#state = 'sealed';
   }
 
+  #drop(index: number, error: Error): void {
+    const call = this.#pending[index];
+    if (call === NOBODY) return;
+    this.#pending[index] = NOBODY;
+    if (call.method.name === RAW_BODY_METHOD) this.#uploads.uploadEnds();
+    call.reject(error);
+  }
+
   #shift(): PendingCall | typeof NOBODY {
     const call = this.#pending[this.#firstPending++];
+    if (call?.method.name === RAW_BODY_METHOD) this.#uploads.uploadEnds();
     if (this.#firstPending === this.#pending.length) {
       this.#pending = [];
       this.#firstPending = 0;
@@ -149,7 +180,10 @@ export class PdkPipe implements PdkCalls {
     const maxBytes = asked > 0 ? asked : this.#limits.maxBodyBytes;
     if ('error' in body) call.reject(new PDK.Error(`PDK method ${call.method.name} failed:  ${body.error}`));
     else if ('file' in body)
-      readBodyFile(body.file, maxBytes, this.#limits.bodyDirs).then(call.resolve, call.reject);
+      readBodyFile(body.file, maxBytes, this.#limits.bodyDirs, this.#limits.memory).then(
+        call.resolve,
+        call.reject,
+      );
     else if (body.content.length > maxBytes) call.reject(tooLarge(body.content.length, maxBytes));
     else call.resolve(body.content);
   }

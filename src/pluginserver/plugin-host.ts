@@ -3,14 +3,7 @@ import { Connection, type ConnectionHost } from './connection.js';
 import { kongSchemaOf } from './dump.js';
 import { UnknownInstances } from './instance-registry.js';
 import type { InstanceDirectory } from './instances.js';
-import {
-  type BodyLimits,
-  type HostLimits,
-  rarely,
-  ServerCounts,
-  type ServerLogger,
-  type SharedMemory,
-} from './options.js';
+import { type BodyLimits, type HostLimits, rarely, ServerCounts, type ServerLogger } from './options.js';
 import { type PluginModule, phasesOf } from './plugin-module.js';
 import type { PluginInfo } from './rpc-messages.js';
 
@@ -35,6 +28,8 @@ const ALARMS = {
 
 /** How often the log says that events are refused because there are too many. */
 const OVERLOAD_LOG_MS = 10_000;
+/** As a share of --max-events: how many events may wait for a request body that a client sends slowly or never. */
+const SHARE_OF_UPLOADS = 1 / 4;
 const DRAIN_POLL_MS = 20;
 /** How exact deadlines of events are. */
 const CLOCK_MS = 100;
@@ -45,7 +40,10 @@ export class PluginHost implements ConnectionHost {
   readonly #connections = new Set<Connection>();
   readonly #unknownInstances = new UnknownInstances();
   readonly counts = new ServerCounts();
+  /** Begun and not over; with those that wait for a request body. */
   #events = 0;
+  /** Events that wait for a request body. */
+  #uploads = 0;
   #draining = false;
   /** Runs while an event has a deadline: one timer for all of them. */
   #clock: NodeJS.Timeout | undefined;
@@ -55,6 +53,14 @@ export class PluginHost implements ConnectionHost {
   readonly #logOverload = rarely(OVERLOAD_LOG_MS, (times) => {
     const fields = { event: 'overload', times, events: this.#events, connections: this.#connections.size };
     this.logger.warn(fields, 'too many events at once: further ones are refused with 503');
+  });
+
+  readonly #logUploads = rarely(OVERLOAD_LOG_MS, (times) => {
+    const fields = { event: 'uploads', times, uploads: this.#uploads, maxEvents: this.#options.maxEvents };
+    this.logger.warn(
+      fields,
+      'a quarter of --max-events waits for request bodies: bodies that do not arrive at once are refused with 503',
+    );
   });
 
   constructor(options: HostOptions) {
@@ -76,10 +82,6 @@ export class PluginHost implements ConnectionHost {
 
   get maxFrameBytes(): number {
     return this.#options.maxFrameBytes;
-  }
-
-  get memory(): SharedMemory | undefined {
-    return this.#options.memory;
   }
 
   get instances(): InstanceDirectory {
@@ -138,13 +140,25 @@ export class PluginHost implements ConnectionHost {
   /** False when there are too many events already; the event is to be refused then. */
   eventBegins(): boolean {
     const { maxEvents, maxConnections } = this.#options;
-    if (this.#events >= maxEvents || this.#connections.size > maxConnections) {
+    // Uploads have a limit of their own: a client decides how long one takes.
+    if (this.#events - this.#uploads >= maxEvents || this.#connections.size > maxConnections) {
       this.#logOverload();
       return false;
     }
     this.#events++;
     this.counts.events++;
     return true;
+  }
+
+  uploadBegins(): boolean {
+    this.#uploads++;
+    if (this.#uploads <= Math.ceil(this.#options.maxEvents * SHARE_OF_UPLOADS)) return true;
+    this.#logUploads();
+    return false;
+  }
+
+  uploadEnds(): void {
+    this.#uploads--;
   }
 
   alarm(status: 500 | 503): (typeof ALARMS)[typeof status] | undefined {

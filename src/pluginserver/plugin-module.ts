@@ -27,12 +27,7 @@ export interface HostInfo {
   readonly kind: 'ping-auth-pluginserver';
   /** The phases that are run; undefined: all that the plugin has. */
   readonly phases?: readonly string[];
-  /**
-   * A phase that throws an error with `restartInstance === true` makes the server drop the instance and close the
-   * connection without an answer: Kong starts the instance anew, with the configuration of that moment, and runs the
-   * event again. Granted once for an instance, and not within 30 s of the last time for the same configuration;
-   * otherwise the event fails like after any other error.
-   */
+  /** Events have `requestRestart`. */
   readonly restartsInstances: true;
 }
 
@@ -46,8 +41,12 @@ export interface PhaseEvent {
   readonly over: boolean;
   /** Sets who is told, once, when the event is over before the phase ended; at once if it is over already. One slot. */
   onOver(listener: (() => void) | undefined): void;
-  /** Whether `restartInstance` would be granted now. */
-  readonly restartAllowed: boolean;
+  /**
+   * Asks the server to drop the instance and to close the connection without an answer: Kong starts the instance again, with the
+   * configuration of that moment, and repeats the event. true: that happens, and nothing that the phase still does has any effect.
+   * Granted once for an instance, and not within 30 s of the last time for the same configuration.
+   */
+  requestRestart(): Promise<boolean>;
 }
 
 export type Phase = (kong: unknown, event: PhaseEvent) => unknown;
@@ -83,8 +82,10 @@ export type PdkCallErrorCode =
   | 'ERR_PDK_REPLY'
   /** Kong's reply is larger than a frame may be; its bytes were dropped. */
   | 'ERR_REPLY_TOO_LARGE'
-  /** Too many messages are in work for a reply of that size; its bytes were dropped. */
+  /** Too many messages are in work for a reply or a body file of that size; it was not read. */
   | 'ERR_NO_MEMORY'
+  /** Too many events wait for a request body, and this body did not come at once. */
+  | 'ERR_TOO_MANY_UPLOADS'
   /** The body is larger than the caller or the server allows. */
   | 'ERR_BODY_TOO_LARGE';
 

@@ -6,15 +6,12 @@ import { RunningEvent } from './running-event.js';
 
 const silent = () => {};
 const logger: ServerLogger = { debug: silent, info: silent, warn: silent, error: silent };
-const restart = Object.assign(new Error('the secret was refused'), { restartInstance: true });
 
-// A worker process only guesses whether its parent will grant a restart.
-test('a restart that was promised and then not granted: the plugin ends the event itself', async () => {
+test('a restart that is not granted: the plugin ends the event itself', async () => {
   const told: boolean[] = [];
   class Plugin {
     async access(_kong: unknown, event: PhaseEvent): Promise<void> {
-      told.push(event.restartAllowed);
-      if (event.restartAllowed) throw restart;
+      told.push(await event.requestRestart());
     }
   }
   const module: PluginModule = { Name: 'p', Version: '1.0.0', Priority: 1, Schema: [], Plugin };
@@ -27,8 +24,9 @@ test('a restart that was promised and then not granted: the plugin ends the even
       logger,
       bodyLimits: { maxBodyBytes: 1, bodyDirs: [] },
       eventTimeoutMs: 10_000,
+      uploadBegins: () => true,
+      uploadEnds: silent,
       startClock: () => 0,
-      mayRestart: () => true,
       claimRestart: async () => false,
       alarm: () => undefined,
     },
@@ -41,6 +39,6 @@ test('a restart that was promised and then not granted: the plugin ends the even
   );
   event.run(new Instance({ id: 1, name: 'p', config: '{}', startedAt: 0 }, module, logger));
   await vi.waitFor(() => expect(ends).toHaveLength(1));
-  expect(told).toEqual([true, false]);
+  expect(told).toEqual([false]);
   expect(ends).toEqual(['returned']);
 });

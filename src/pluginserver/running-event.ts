@@ -3,7 +3,7 @@ import type { Instance } from './instances.js';
 import { kongObject } from './kong-object.js';
 import type { BodyLimits, ServerCounts, ServerLogger } from './options.js';
 import { type PdkMethod, pdkMethod } from './pdk-methods.js';
-import { PdkPipe } from './pdk-pipe.js';
+import { PdkPipe, type UploadObserver } from './pdk-pipe.js';
 import { EventOverError, type PhaseEvent } from './plugin-module.js';
 import { sendEventEnd } from './rpc-messages.js';
 import type { WireReader } from './wire-reader.js';
@@ -14,9 +14,11 @@ export interface EventHost {
   readonly bodyLimits: BodyLimits;
   /** A phase that takes longer is refused, milliseconds. Kong itself waits 60 s. */
   readonly eventTimeoutMs: number;
+  /** An event waits for a request body. False when so many do that this one may do so only for a moment. */
+  uploadBegins(): boolean;
+  uploadEnds(): void;
   /** Milliseconds of the clock that {@link RunningEvent.tick} is called with from now on. */
   startClock(): number;
-  mayRestart(instanceId: number): boolean;
   claimRestart(instanceId: number): Promise<boolean>;
   /** A line about a refusal for Kong's own log; undefined when there were some just now. */
   alarm(status: ErrorResponseStatus): { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
@@ -35,21 +37,21 @@ export interface EventConnection {
 export type ErrorResponseStatus = 500 | 503;
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** While too many events wait for bodies: time for a body that Kong has already, and for a request without one over HTTP/2. */
+const SHORT_UPLOAD_MS = 250;
 
 /** One event: runs the plugin's phase and sees to it that the event ends in the right way, whatever the plugin does. */
-export class RunningEvent implements PhaseEvent {
+export class RunningEvent implements PhaseEvent, UploadObserver {
   readonly #sequence: number;
   readonly #phase: string;
   readonly #host: EventHost;
   readonly #connection: EventConnection;
   readonly #pipe: PdkPipe;
   #instance: Instance | undefined;
-  /** The plugin was told that a restart would be granted. */
-  #restartPromised = false;
-  #restartDenied = false;
   /** The plugin has no more say in how the event ends. */
   #decided = false;
   #deadline = NEVER;
+  #uploadDeadline = NEVER;
   /** Why the event was over before its phase was. */
   #overBecause: string | undefined;
   #onOver: (() => void) | undefined;
@@ -60,7 +62,7 @@ export class RunningEvent implements PhaseEvent {
     this.#phase = phase;
     this.#host = host;
     this.#connection = connection;
-    this.#pipe = new PdkPipe(connection.out, host.bodyLimits);
+    this.#pipe = new PdkPipe(connection.out, host.bodyLimits, this);
   }
 
   get over(): boolean {
@@ -78,11 +80,16 @@ export class RunningEvent implements PhaseEvent {
     return this.#abort.signal;
   }
 
-  get restartAllowed(): boolean {
-    const id = this.#instance?.record.id;
-    const allowed = id !== undefined && !this.#restartDenied && this.#host.mayRestart(id);
-    this.#restartPromised = allowed;
-    return allowed;
+  async requestRestart(): Promise<boolean> {
+    const instance = this.#instance;
+    if (instance === undefined || this.#decided || this.#pipe.exited) return false;
+    // The parent process of a worker may be gone: no restart then.
+    const granted = await this.#host.claimRestart(instance.record.id).catch(() => false);
+    if (!granted || this.#decided || this.#pipe.exited) return false;
+    this.#log('info', 'instance_restarts', 'the plugin asked for a new start of its instance');
+    this.#finish('the instance starts anew');
+    this.#connection.closeForRestart();
+    return true;
   }
 
   /** How many replies Kong still owes. */
@@ -90,9 +97,17 @@ export class RunningEvent implements PhaseEvent {
     return this.#pipe.owed;
   }
 
-  /** Whether the reply that is due next may pass by unread. */
-  get isReplyDispensable(): boolean {
-    return this.#pipe.isReplyDispensable;
+  get nextReply(): PdkPipe['nextReply'] {
+    return this.#pipe.nextReply;
+  }
+
+  uploadBegins(): void {
+    if (!this.#host.uploadBegins()) this.#uploadDeadline = this.#host.startClock() + SHORT_UPLOAD_MS;
+  }
+
+  uploadEnds(): void {
+    this.#host.uploadEnds();
+    this.#uploadDeadline = NEVER;
   }
 
   /** Runs the phase. */
@@ -106,7 +121,17 @@ export class RunningEvent implements PhaseEvent {
     }
     instance.eventBegins();
     this.#deadline = this.#host.startClock() + this.#host.eventTimeoutMs;
-    this.#attempt(instance);
+    let result: unknown;
+    try {
+      result = instance.run(this.#phase, kongObject(this.#pipe), this);
+    } catch (error) {
+      this.#phaseFailed(error, instance);
+      return;
+    }
+    Promise.resolve(result).then(
+      () => this.#phaseReturned(instance),
+      (error) => this.#phaseFailed(error, instance),
+    );
   }
 
   /**
@@ -138,6 +163,7 @@ export class RunningEvent implements PhaseEvent {
 
   /** Looks whether the time is up; false when the event has no deadline any more. */
   tick(now: number): boolean {
+    if (now >= this.#uploadDeadline) this.#pipe.giveUpUpload();
     if (now < this.#deadline) return this.#deadline !== NEVER;
     this.#deadline = NEVER;
     if (this.#decided) this.#pipe.end('Kong did not answer in time');
@@ -160,20 +186,6 @@ export class RunningEvent implements PhaseEvent {
     this.#pipe.end('the connection was closed');
   }
 
-  #attempt(instance: Instance): void {
-    let result: unknown;
-    try {
-      result = instance.run(this.#phase, kongObject(this.#pipe), this);
-    } catch (error) {
-      void this.#phaseFailed(error, instance);
-      return;
-    }
-    Promise.resolve(result).then(
-      () => this.#phaseReturned(instance),
-      (error) => this.#phaseFailed(error, instance),
-    );
-  }
-
   #phaseReturned(instance: Instance): void {
     instance.eventEnds();
     if (this.#decided) return;
@@ -190,21 +202,13 @@ export class RunningEvent implements PhaseEvent {
     this.#connection.eventReturned();
   }
 
-  async #phaseFailed(error: unknown, instance: Instance): Promise<void> {
-    if (!this.#decided && !this.#pipe.exited && wantsRestart(error)) {
-      const wasPromised = this.#restartPromised;
-      const granted = await this.#restart(instance);
-      if (!granted && !this.#decided && wasPromised) {
-        // Another request or worker process was faster. The plugin was told otherwise, so it has to end the event itself now.
-        this.#restartDenied = true;
-        return this.#attempt(instance);
-      }
-    }
+  #phaseFailed(error: unknown, instance: Instance): void {
     instance.eventEnds();
     if (this.#decided) return;
     if (!this.#pipe.exited) {
       this.#log('error', 'phase_failed', 'phase failed: the request is refused', error);
-      return this.refuse(500);
+      this.refuse(500);
+      return;
     }
     // The client has its answer already. kong-pdk's exit returns, so plugins run on after it.
     if (!(error instanceof EventOverError))
@@ -212,16 +216,6 @@ export class RunningEvent implements PhaseEvent {
     this.#decided = true;
     this.#deadline = NEVER;
     this.#connection.eventDecided();
-  }
-
-  async #restart(instance: Instance): Promise<boolean> {
-    // The parent process of a worker may be gone: no restart then.
-    const granted = await this.#host.claimRestart(instance.record.id).catch(() => false);
-    if (!granted) return false;
-    this.#log('info', 'instance_restarts', 'the plugin asked for a new start of its instance');
-    this.#finish('the instance starts anew');
-    this.#connection.closeForRestart();
-    return true;
   }
 
   #exit(status: ErrorResponseStatus): void {
@@ -254,10 +248,6 @@ export class RunningEvent implements PhaseEvent {
     const fields = { event, plugin, instance, phase: this.#phase };
     this.#host.logger[level](err === undefined ? fields : { ...fields, err }, message);
   }
-}
-
-function wantsRestart(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && Reflect.get(error, 'restartInstance') === true;
 }
 
 const MESSAGES = { 500: 'An unexpected error occurred', 503: 'Service unavailable' } as const;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, lstatSync, readFileSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import { linkSync, lstatSync, readFileSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { rarely, type ServerLogger } from './options.js';
@@ -51,7 +51,7 @@ export class SocketListener {
   static async listen(options: ListenOptions): Promise<SocketListener> {
     const { path } = options;
     await assertSocketFree(path, options.takeover);
-    const temporary = join(dirname(path), `.${randomBytes(3).toString('hex')}`);
+    const temporary = temporaryName(path);
     const longest = Math.max(Buffer.byteLength(path), Buffer.byteLength(temporary));
     if (longest > MAX_PATH_BYTES) {
       throw new ListenError(
@@ -64,9 +64,15 @@ export class SocketListener {
       options.onConnection(socket);
     });
     try {
-      server.listen({ path: temporary, backlog: longestQueue() ?? WANTED_QUEUE });
+      // Kong starts this process with umask 0. The socket must never be open to others, not even until a chmod.
+      const umask = process.umask(0o777 & ~options.mode);
+      try {
+        // Binds before it returns.
+        server.listen({ path: temporary, backlog: longestQueue() ?? WANTED_QUEUE });
+      } finally {
+        process.umask(umask);
+      }
       await once(server, 'listening');
-      chmodSync(temporary, options.mode);
       renameSync(temporary, path);
     } catch (cause) {
       server.close();
@@ -80,19 +86,44 @@ export class SocketListener {
 
   /** Another server has taken the path over: no new connections will come. */
   get superseded(): boolean {
-    const now = lstatSync(this.path, { throwIfNoEntry: false });
-    return now === undefined || now.ino !== this.#own.ino || now.dev !== this.#own.dev;
+    return !this.#isOwn(lstatSync(this.path, { throwIfNoEntry: false }));
   }
 
   /** Stops accepting; connections that wait in the kernel's queue are still taken. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (!this.superseded) unlinkSync(this.path);
+    if (!this.superseded) this.#removeOwn();
     // Two turns of the event loop: one accepts what is in the queue, one lets its handlers run.
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     this.#server.close();
   }
+
+  #isOwn(found: Stats | undefined): boolean {
+    return found !== undefined && found.ino === this.#own.ino && found.dev === this.#own.dev;
+  }
+
+  /**
+   * Another server may take the path over between the look at it and its removal. So the socket is moved aside first, which
+   * is atomic, and what turns out to be another server's is put back.
+   */
+  #removeOwn(): void {
+    const aside = temporaryName(this.path);
+    renameSync(this.path, aside);
+    if (!this.#isOwn(lstatSync(aside))) {
+      try {
+        linkSync(aside, this.path);
+      } catch {
+        // A third server has taken the path meanwhile.
+      }
+    }
+    unlinkSync(aside);
+  }
+}
+
+/** A name beside the socket that no other server uses. */
+function temporaryName(path: string): string {
+  return join(dirname(path), `.${randomBytes(3).toString('hex')}`);
 }
 
 /** Logs failed accepts; without file descriptors there can be thousands a second. */

@@ -1,6 +1,7 @@
 import type { HeaderList } from '../http/header-list.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
 import { type BodyView, type HttpRequest, type HttpResponse, reasonPhrase } from '../http/message.js';
-import { jsonString, toWireText } from '../http/text.js';
+import { bytesOfText, jsonString, toWireText } from '../http/text.js';
 import type { CertificateJwk } from './messages.js';
 import type { RequestContext } from './request-context.js';
 
@@ -33,10 +34,12 @@ export function composeRequestPayload(
   headers: HeaderList,
   body: BodyView,
   certificate: CertificateJwk | undefined,
+  memory?: MemoryReservation,
 ): string {
+  const bodyMember = bodyJson(body, memory);
   const source = `"source_ip":${jsonString(request.sourceIp)},"source_port":${request.sourcePort}`;
   const jwk = certificate === undefined ? '' : `,"client_certificate":${JSON.stringify(certificate)}`;
-  return `{${source},${target},"headers":${headersJson(headers)}${bodyJson(body)}${jwk}}`;
+  return `{${source},${target},"headers":${headersJson(headers)}${bodyMember}${jwk}}`;
 }
 
 /** Body of `POST {service_url}/sideband/response`. @param requestContext of the request that the upstream answers */
@@ -44,9 +47,13 @@ export function composeResponsePayload(
   { status, headers }: HttpResponse,
   requestContext: Pick<RequestContext, 'target' | 'kept'>,
   body: BodyView,
+  memory?: MemoryReservation,
 ): string {
+  // What was kept is put into the payload's text, and goes out as bytes.
+  memory?.grow(2 * bytesOfText(requestContext.kept));
+  const bodyMember = bodyJson(body, memory);
   const code = `"response_code":"${status}","response_status":${jsonString(reasonPhrase(status))}`;
-  return `{${requestContext.target},${code},"headers":${headersJson(headers)}${bodyJson(body)},${requestContext.kept}}`;
+  return `{${requestContext.target},${code},"headers":${headersJson(headers)}${bodyMember},${requestContext.kept}}`;
 }
 
 /** `[{"x-a":"1"},{"x-a":"2"}]`: one single-pair object for every value, names in lower case. */
@@ -58,8 +65,41 @@ function headersJson(headers: HeaderList): string {
   return `[${text}]`;
 }
 
-/** No body goes as `""`, like the existing plugin's; an omitted body is left out, so that it does not look like none. */
-function bodyJson(body: BodyView): string {
+/**
+ * No body goes as `""`, like the existing plugin's; an omitted body is left out, so that it does not look like none.
+ * @param memory grows before the text is escaped, which makes up to six characters of one
+ */
+function bodyJson(body: BodyView, memory: MemoryReservation | undefined): string {
   if (body.kind === 'omitted') return '';
-  return body.kind === 'text' ? `,"body":${jsonString(body.text)}` : ',"body":""';
+  if (body.kind === 'absent') return ',"body":""';
+  const { text } = body;
+  if (text.length > UNCOUNTED_CHARACTERS) memory?.grow(escapedBytes(text));
+  const json = jsonString(text);
+  if (text.length <= UNCOUNTED_CHARACTERS) memory?.grow(3 * json.length);
+  return `,"body":${json}`;
+}
+
+/** A text of so many characters is escaped before it is counted: that takes less time, and little memory. */
+const UNCOUNTED_CHARACTERS = 4096;
+/** By how many characters an ASCII character grows in a JSON string. */
+const ESCAPE = new Uint8Array(128).fill(5, 0, 0x20);
+for (const character of '\b\t\n\f\r"\\') ESCAPE[character.charCodeAt(0)] = 1;
+
+/** Memory for an escaped text: as a JSON string, as part of the payload's text, and as part of the payload's bytes. */
+function escapedBytes(text: string): number {
+  let characters = text.length + 2;
+  let bytes = 2;
+  let isWide = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x80) {
+      const more = ESCAPE[code] ?? 0;
+      characters += more;
+      bytes += 1 + more;
+    } else {
+      bytes += code < 0x800 ? 2 : 3;
+      isWide = true;
+    }
+  }
+  return 2 * (isWide ? 2 * characters : characters) + bytes;
 }

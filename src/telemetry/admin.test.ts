@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { VERSION } from '../version.js';
 import { type AdminServer, startAdmin } from './admin.js';
 import { parseAdminAddress } from './options.js';
 
@@ -25,7 +28,7 @@ describe('admin server', () => {
     const answer = await get('/health/ready?verbose');
     expect([answer.status, await answer.json()]).toEqual([
       200,
-      { status: 'ready', checks: { socket: 'open' } },
+      { status: 'ready', version: VERSION, checks: { socket: 'open' } },
     ]);
     expect((await get('/')).status).toBe(404);
     expect((await get('/metrics', 'POST')).status).toBe(405);
@@ -39,6 +42,17 @@ describe('admin server', () => {
     });
     const answer = await fetch(`http://127.0.0.1:${server.port}/metrics`);
     expect([answer.status, await answer.text()]).toEqual([500, 'internal error\n']);
+  });
+
+  it('answers although others hold a hundred connections with half a request', async () => {
+    server = await startAdmin('127.0.0.1:0', { metrics, ready: () => ({ ready: true, checks: {} }) });
+    const { port } = server;
+    const idle = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    for (const socket of idle) socket.write('GET /metrics HTTP/1.1\r\nHost:');
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5_000) });
+    expect(await answer.text()).toBe('a 1\n');
+    for (const socket of idle) socket.destroy();
   });
 
   it('fails to start on a port that is taken', async () => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { VERSION } from '../version.js';
 import type { MetricsSnapshot } from './metrics.js';
 import { parseAdminAddress } from './options.js';
 
@@ -27,6 +28,37 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+const MAX_IDLE_CONNECTIONS = 64;
+/** Time-outs in milliseconds: for a request, for its headers, between two requests; how often Node checks them. */
+const SERVER_OPTIONS = {
+  maxHeaderSize: 8192,
+  requestTimeout: 10_000,
+  headersTimeout: 5_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+};
+
+/**
+ * Connections on which no request is being answered. One that is too many closes the one that has been idle longest, so that
+ * idle connections cannot keep the monitoring out.
+ */
+class IdleConnections {
+  readonly #oldestFirst = new Set<Socket>();
+
+  enter(socket: Socket): void {
+    if (socket.destroyed) return;
+    this.#oldestFirst.add(socket);
+    if (this.#oldestFirst.size > MAX_IDLE_CONNECTIONS) {
+      const [oldest] = this.#oldestFirst;
+      oldest?.destroy();
+    }
+  }
+
+  leave(socket: Socket): void {
+    this.#oldestFirst.delete(socket);
+  }
+}
+
 /**
  * Serves `/metrics`, `/health/live` and `/health/ready`. There is no authentication: bind it to an address that only
  * the monitoring reaches.
@@ -34,13 +66,19 @@ export interface AdminServer {
  */
 export async function startAdmin(address: string, callbacks: AdminCallbacks): Promise<AdminServer> {
   const { host, port } = parseAdminAddress(address);
-  const server = createServer({ maxHeaderSize: 8192, requestTimeout: 10_000 }, (request, response) => {
+  const idle = new IdleConnections();
+  const server = createServer(SERVER_OPTIONS, (request, response) => {
+    idle.leave(request.socket);
+    response.once('close', () => idle.enter(request.socket));
     answer(request, response, callbacks).catch(() => {
       if (response.headersSent) response.destroy();
       else send(response, 500, 'text/plain; charset=utf-8', 'internal error\n');
     });
   });
-  server.maxConnections = 64;
+  server.on('connection', (socket: Socket) => {
+    idle.enter(socket);
+    socket.once('close', () => idle.leave(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => resolve());
@@ -72,11 +110,15 @@ async function answer(request: IncomingMessage, response: ServerResponse, callba
     }
     case '/health/live': {
       const live = (await callbacks.live?.()) ?? true;
-      return sendJson(response, live ? 200 : 503, { status: live ? 'live' : 'dead' });
+      return sendJson(response, live ? 200 : 503, { status: live ? 'live' : 'dead', version: VERSION });
     }
     case '/health/ready': {
       const { ready, checks } = await callbacks.ready();
-      return sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', checks });
+      return sendJson(response, ready ? 200 : 503, {
+        status: ready ? 'ready' : 'not ready',
+        version: VERSION,
+        checks,
+      });
     }
     default:
       return send(response, 404, 'text/plain; charset=utf-8', '/metrics /health/live /health/ready\n');

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { LUA } from '../support/tools.js';
 
 interface Request {
   readonly status: number;
@@ -17,17 +18,6 @@ interface Result {
   readonly headers: readonly string[];
   /** Status of an exit, or 0. */
   readonly exit: number;
-}
-
-const LUA = ['luajit', 'lua5.1', 'lua'].find(runs);
-
-/** Kong runs LuaJIT, whose language is 5.1; a newer Lua would take and refuse other things. */
-function runs(command: string): boolean {
-  try {
-    return execFileSync(command, ['-e', 'print(_VERSION)'], { encoding: 'utf8' }).trim() === 'Lua 5.1';
-  } catch {
-    return false;
-  }
 }
 
 const guard = (file: string, phase: 'access' | 'header_filter'): string =>

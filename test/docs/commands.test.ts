@@ -43,7 +43,7 @@ const NOT_RUN: Record<
   },
   'npm prefix --global': { because: 'npm’s own' },
   'npm root --global': { because: 'npm’s own' },
-  'npm run test:newer-node': { in: ['.ci/run', 'npm run test:newer-node'] },
+  'npm run test:node': { in: ['.ci/run', 'npm run test:node'] },
   'npm run build:sea': { in: ['test/single/executables.check.ts', 'build-sea.mjs'] },
   'npm run test:sea': { in: ['package.json', '"test:sea"'] },
   'install -m 755 dist/single/ping-auth-pluginserver dist/single/ping-auth /usr/local/bin/': {

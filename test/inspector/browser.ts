@@ -1,13 +1,13 @@
-import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
+import { findTool } from '../support/tools.js';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** PING_AUTH_CHROMIUM, or where Debian and others put it. */
-export const CHROMIUM = process.env.PING_AUTH_CHROMIUM ?? PLACES.find((path) => existsSync(path));
-
 export const HOW_TO_INSTALL =
-  'no Chromium here: apt-get install chromium, or name one in PING_AUTH_CHROMIUM, to test the page of ping-auth inspect';
+  'no Chromium here: apt-get install chromium, or set PING_AUTH_CHROMIUM to its path, to test the page of ping-auth inspect';
+
+/** PING_AUTH_CHROMIUM, or where Debian and others install it. */
+export const CHROMIUM = process.env.PING_AUTH_CHROMIUM ?? findTool(PLACES, HOW_TO_INSTALL);
 
 /** @throws Error when there is none; ask CHROMIUM first */
 export function startBrowser(): Promise<Browser> {

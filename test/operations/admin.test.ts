@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VERSION } from '../../src/version.js';
 import { type Rig, startRig } from '../support/rig.js';
 import { until } from '../support/until.js';
 
@@ -73,6 +74,7 @@ describe.each([1, 2])('the plugin server with %i processes', (workers) => {
       200,
       {
         status: 'ready',
+        version: VERSION,
         checks: {
           socket: 'open',
           ...(workers > 1 && { workers: `${workers} serving` }),

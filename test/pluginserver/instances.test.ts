@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { PhaseEvent } from '../../src/pluginserver/plugin-module.js';
 import { readExit } from './kong-side.js';
 import { probe, probeModule } from './probe-server.js';
 
@@ -84,7 +85,11 @@ describe('an instance of an earlier life', () => {
 });
 
 describe('a plugin that asks for a new start of its instance', () => {
-  const restart = Object.assign(new Error('the secret was refused'), { restartInstance: true });
+  const restart = async (event: PhaseEvent): Promise<boolean> => {
+    const granted = await event.requestRestart();
+    if (!granted) throw new Error('the secret was refused');
+    return granted;
+  };
   const config = { __key__: 'plugins:probe:r1' };
 
   test('gets its connection closed without an answer and the instance dropped; the next one has to wait', async () => {
@@ -92,8 +97,8 @@ describe('a plugin that asks for a new start of its instance', () => {
     const module = probeModule({
       async access(kong, event) {
         await kong.request.getMethod();
-        allowed.push(event.restartAllowed);
-        throw restart;
+        allowed.push(await event.requestRestart());
+        if (!allowed.at(-1)) throw new Error('the secret was refused');
       },
     });
     const { connect } = await probe(module);
@@ -114,9 +119,9 @@ describe('a plugin that asks for a new start of its instance', () => {
   test('of several requests on one instance only the first one is repeated', async () => {
     const gate: (() => void)[] = [];
     const module = probeModule({
-      async access() {
+      async access(_kong, event) {
         await new Promise<void>((resolve) => gate.push(resolve));
-        throw restart;
+        await restart(event);
       },
     });
     const { connect } = await probe(module);
@@ -131,9 +136,9 @@ describe('a plugin that asks for a new start of its instance', () => {
 
   test('waits for the replies that Kong owes, so that Kong sees a clean end and not a broken connection', async () => {
     const module = probeModule({
-      access(kong) {
+      async access(kong, event) {
         kong.request.getMethod().catch(() => {});
-        throw restart;
+        await restart(event);
       },
     });
     const { connect } = await probe(module);

@@ -66,7 +66,7 @@ test('wrong options are refused with a reason', async () => {
     const failure = await promisify(execFile)(process.execPath, [executable, ...options]).catch(
       (error) => error,
     );
-    expect(failure.code).toBeGreaterThan(0);
+    expect(failure.code).toBe(2);
     expect(failure.stderr).toMatch(reason);
   });
   await Promise.all(runs);

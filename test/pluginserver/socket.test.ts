@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type ListenOptions, Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { checkQueue, ListenError, SocketListener } from '../../src/pluginserver/socket-listener.js';
@@ -87,6 +88,41 @@ test('a takeover leaves no moment without a socket, and the old server leaves th
   expect(next.accepted()).toBeGreaterThan(0);
   await next.listener.close();
   expect(existsSync(path)).toBe(false);
+});
+
+test('a server that ends leaves the socket of a successor that came between its look and its removal', async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 's');
+  const old = await listen(path);
+  const next = await listen(path, true);
+  // What the old one saw a moment before.
+  Object.defineProperty(old.listener, 'superseded', { value: false });
+  await old.listener.close();
+  expect(next.listener.superseded).toBe(false);
+  await connectTo(path);
+  await vi.waitFor(() => expect(next.accepted()).toBe(1));
+  expect(readdirSync(folder)).toEqual(['s']);
+});
+
+test('with umask 0, as Kong starts it, the socket is at no moment open to others', async () => {
+  const folder = temporaryFolder();
+  const modes = (): number[] => readdirSync(folder).map((name) => lstatSync(join(folder, name)).mode & 0o777);
+  const seen: number[] = [];
+  const { listen: bind } = Server.prototype;
+  const spy = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server, options) {
+    bind.call(this, options as ListenOptions);
+    seen.push(...modes());
+    return this;
+  } as typeof bind);
+  const umask = process.umask(0);
+  try {
+    await listen(join(folder, 's'));
+    expect(process.umask()).toBe(0);
+  } finally {
+    process.umask(umask);
+    spy.mockRestore();
+  }
+  expect([...seen, ...modes()]).toEqual([0o660, 0o660]);
 });
 
 test('a file that is no socket is never removed', async () => {

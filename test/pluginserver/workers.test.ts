@@ -1,7 +1,10 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { type KongSide, readExit, textMessage } from './kong-side.js';
-import { temporaryFolder } from './probe-server.js';
+import { KongSide, readExit, textMessage } from './kong-side.js';
+import { atEnd, temporaryFolder } from './probe-server.js';
 import { buildExecutable, removeExecutable, ServerProcess } from './server-process.js';
 
 let executable: string;
@@ -113,4 +116,40 @@ test('a takeover between servers with workers', async () => {
   const kong = await next.connect();
   const id = await kong.start('probe', { mark: 'm' });
   expect(await servedBy(kong, id, 'm')).toBeGreaterThan(0);
+});
+
+test('an instance that is dropped right after it was found is not served', async () => {
+  // This test is the worker's parent.
+  const worker = fork(executable, ['--socket', 'unused'], {
+    env: { ...process.env, PLUGINSERVER_WORKER: '1' },
+    silent: true,
+  });
+  atEnd(() => worker.kill('SIGKILL'));
+  const told = async (type: string): Promise<{ readonly request: number }> => {
+    for (;;) {
+      const [message] = await once(worker, 'message');
+      if (message.type === type) return message;
+    }
+  };
+  const ready = told('ready');
+  worker.send({ type: 'instances', records: [] });
+  await ready;
+  const listener = createServer({ pauseOnConnect: true }, (socket) =>
+    worker.send({ type: 'connection' }, socket),
+  ).listen(join(temporaryFolder(), 's'));
+  atEnd(() => listener.close());
+  const kong = await KongSide.connect(String(listener.address()));
+  atEnd(() => kong.destroy());
+  const asked = told('find');
+  const event = kong.event(5, 'access');
+  const { request } = await asked;
+  const record = { id: 5, name: 'probe', config: '{}', startedAt: 1 };
+  worker.send({ type: 'answer', request, result: { record } });
+  worker.send({ type: 'drop', id: 5 });
+  expect(await event).toEqual({ end: 'closed', calls: [] });
+  const again = told('find');
+  const next = await KongSide.connect(String(listener.address()));
+  atEnd(() => next.destroy());
+  void next.event(5, 'access');
+  await again;
 });

@@ -44,7 +44,7 @@ describe('the call itself', () => {
         `host: 127.0.0.1:${server.port}`,
         `traceparent: ${traceparent}`,
         'tracestate: a=b',
-        'user-agent: Kong/2.0.0',
+        'user-agent: Kong/2.1.0',
         'x-request-id: req-1',
       ].sort(),
     );

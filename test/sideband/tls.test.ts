@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,9 +16,10 @@ import {
 } from '../support/certificates.js';
 import { response, startHostileProvider } from '../support/hostile-provider.js';
 import { PERMIT, testClient } from '../support/sideband-clients.js';
+import { findTool } from '../support/tools.js';
 import { until } from '../support/until.js';
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+const OPENSSL = findTool(['openssl'], 'apt-get install openssl');
 
 let authority: Authority;
 let identity: Identity;
@@ -173,7 +174,7 @@ describe('mutual TLS', () => {
   });
 
   // Node's own server hangs up without the alert that other servers send.
-  test.skipIf(!hasOpenssl).each([
+  test.skipIf(OPENSSL === undefined).each([
     ['-tls1_2', /asks for a client certificate \(ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE\)/],
     ['-tls1_3', /asks for a client certificate; set client_certificate and client_key \(ERR_SSL_TLSV13_/],
   ])('the log says what is missing, and nothing can fail open (openssl %s)', async (version, detail) => {

@@ -3,12 +3,13 @@ import type { RequestChanges, ResponseChanges } from '../../src/directives/decis
 import { HeaderList } from '../../src/http/header-list.js';
 import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/http/message.js';
 import type { Gateway, LogValues, RequestReading } from '../../src/kong/gateway.js';
-import { AccessRun } from '../../src/plugin/access-phase.js';
-import { ByteBudget } from '../../src/plugin/byte-budget.js';
+import { AccessPhase } from '../../src/plugin/access-phase.js';
 import { ErrorLogLimiter } from '../../src/plugin/error-log-limiter.js';
 import type { PhaseEvent, PluginHost } from '../../src/plugin/host.js';
 import { createSetup, type Instance } from '../../src/plugin/instance.js';
-import { ResponseRun } from '../../src/plugin/response-phase.js';
+import { MemoryBudget } from '../../src/plugin/memory-budget.js';
+import { runPhase } from '../../src/plugin/phase-runner.js';
+import { ResponsePhase } from '../../src/plugin/response-phase.js';
 import type { RequestAnswer, RequestPayload, ResponseAnswer } from '../../src/sideband/messages.js';
 import type { DecisionRecord } from '../../src/telemetry/decision-log.js';
 import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
@@ -23,11 +24,11 @@ export interface FakeInstanceOptions {
 }
 
 export function accessPhase(instance: Instance, gateway: Gateway, event: PhaseEvent): Promise<void> {
-  return new AccessRun(instance, gateway, event).run();
+  return runPhase(new AccessPhase(instance, gateway), instance, event);
 }
 
 export function responsePhase(instance: Instance, gateway: Gateway, event: PhaseEvent): Promise<void> {
-  return new ResponseRun(instance, gateway, event).run();
+  return runPhase(new ResponsePhase(instance, gateway), instance, event);
 }
 
 /** An instance whose policy provider is two functions; what it decided is in `decisions`. */
@@ -58,7 +59,7 @@ export function fakeInstance(
     asked,
     telemetry: { ...SILENT_TELEMETRY, decision: (record) => decisions.push(record) },
     alarms: new ErrorLogLimiter(),
-    budget: new ByteBudget(),
+    budget: new MemoryBudget(),
     routeId: 'route-1',
     serviceId: undefined,
     setup: createSetup(

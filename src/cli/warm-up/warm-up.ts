@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
-import { ByteBudget } from '../../plugin/byte-budget.js';
+import { MemoryBudget } from '../../plugin/memory-budget.js';
 import { PingAuthPlugin } from '../../plugin/ping-auth-plugin.js';
 import { Shared } from '../../plugin/runtime.js';
 import { InstanceRegistry } from '../../pluginserver/instance-registry.js';
@@ -81,7 +81,7 @@ function sharedWith(provider: Server): Shared {
     // undici expects no answer before its question is out.
     setImmediate(() => callback(null, end));
   });
-  return new Shared(SILENT_TELEMETRY, new ByteBudget(), sideband);
+  return new Shared(SILENT_TELEMETRY, new MemoryBudget(), sideband);
 }
 
 function createHost(shared: Shared): PluginHost {

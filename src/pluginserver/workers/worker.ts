@@ -13,7 +13,7 @@ type Question =
 class ParentLink {
   readonly #pending = new Map<
     number,
-    { resolve: (answer: Answer) => void; reject: (error: Error) => void }
+    { onAnswer: (answer: Answer) => void; reject: (error: Error) => void }
   >();
   #requests = 0;
   #gone = false;
@@ -37,12 +37,15 @@ class ParentLink {
     if (!this.#gone) process.send?.(message, undefined, {}, () => {});
   }
 
-  /** @throws Error when the parent has ended. */
-  ask(question: Question): Promise<Answer> {
+  /**
+   * @param use gets the answer before the parent's next message is handled: that message may take back what the answer says
+   * @throws Error when the parent has ended.
+   */
+  ask<T>(question: Question, use: (answer: Answer) => T): Promise<T> {
     if (this.#gone) return Promise.reject(new Error('the parent process has ended'));
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
-      this.#pending.set(request, { resolve, reject });
+      this.#pending.set(request, { onAnswer: (answer) => resolve(use(answer)), reject });
       this.tell({ ...question, request });
     });
   }
@@ -50,7 +53,7 @@ class ParentLink {
   #answer(request: number, answer: Answer): void {
     const pending = this.#pending.get(request);
     this.#pending.delete(request);
-    pending?.resolve(answer);
+    pending?.onAnswer(answer);
   }
 }
 
@@ -69,9 +72,9 @@ class WorkerInstances implements InstanceDirectory {
 
   async start(name: string, config: string): Promise<InstanceRecord> {
     this.#table.module(name);
-    const { record } = await this.#link.ask({ type: 'start', name, config });
+    // The parent has announced it to all workers before it answers.
+    const record = await this.#link.ask({ type: 'start', name, config }, (answer) => answer.record);
     if (record === undefined) throw new Error('the parent process started no instance');
-    this.#table.add(record);
     return record;
   }
 
@@ -81,8 +84,11 @@ class WorkerInstances implements InstanceDirectory {
   }
 
   async find(id: number): Promise<Instance | undefined> {
-    const { record } = await this.#link.ask({ type: 'find', id });
-    return record === undefined ? undefined : this.#table.add(record);
+    await this.#link.ask({ type: 'find', id }, ({ record }) => {
+      if (record !== undefined) this.#table.add(record);
+    });
+    // Unless it was dropped meanwhile.
+    return this.#table.get(id);
   }
 
   close(id: number): void {
@@ -98,7 +104,7 @@ class WorkerInstances implements InstanceDirectory {
   }
 
   async claimRestart(id: number): Promise<boolean> {
-    const { granted = false } = await this.#link.ask({ type: 'restart', id });
+    const granted = await this.#link.ask({ type: 'restart', id }, (answer) => answer.granted === true);
     if (!granted) this.#deniedAt.set(id, performance.now());
     return granted;
   }
