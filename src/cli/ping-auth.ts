@@ -4,13 +4,13 @@ import { checkCommand } from './check/command.js';
 import { explainCommand } from './explain/command.js';
 import { inspectCommand } from './inspect/command.js';
 import { replayCommand } from './replay/command.js';
-import { EXIT, type Terminal } from './terminal.js';
+import { EXIT, safeStream, type Terminal } from './terminal.js';
 import { testCommand } from './test/command.js';
 
 const terminal: Terminal = {
   environment: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
+  stdout: safeStream(process.stdout),
+  stderr: safeStream(process.stderr),
   exitCode(code) {
     process.exitCode = code;
   },

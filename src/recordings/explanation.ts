@@ -21,7 +21,9 @@ export interface Explanation {
   readonly verdict: 'goes on' | 'denied' | { readonly refused: ErrorCode };
   /** Names of what the policy changed, as in the decision line. */
   readonly changed: readonly string[];
-  /** The message before and after; undefined when nothing goes on. */
+  /** The client gets it: of a denial, or of a response. */
+  readonly statusAfter?: number;
+  /** Made when it is asked for. The message before and after; undefined when nothing goes on. */
   readonly diff?: { readonly before: ExplainedMessage; readonly after: ExplainedMessage };
   /** What the policy asked for that is ignored. */
   readonly ignored: readonly string[];
@@ -69,31 +71,36 @@ function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Ex
   });
   const ignored = decision.notes.map(noteInWords);
   if (decision.kind === 'deny') {
-    return {
-      title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
-      isUsable: true,
-      verdict: 'denied',
-      changed: [],
-      ignored,
-      diff: {
+    return withDiff(
+      {
+        title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
+        isUsable: true,
+        verdict: 'denied',
+        changed: [],
+        ignored,
+        statusAfter: decision.response.status,
+      },
+      () => ({
         before: { label: 'nothing', message: undefined },
         after: { label: 'what the client gets', message: responseText(decision.response) },
-      },
-    };
+      }),
+    );
   }
   const after = applyRequestChanges(request, decision.changes);
   const changed = describeChanges(decision.changes);
-  return {
-    title: `access: permitted, ${changesText(changed)}${id}`,
-    isUsable: true,
-    verdict: 'goes on',
-    changed,
-    ignored,
-    diff: {
+  return withDiff(
+    {
+      title: `access: permitted, ${changesText(changed)}${id}`,
+      isUsable: true,
+      verdict: 'goes on',
+      changed,
+      ignored,
+    },
+    () => ({
       before: { label: 'what the client sent', message: requestText(request) },
       after: { label: 'what the upstream gets', message: requestText(after) },
-    },
-  };
+    }),
+  );
 }
 
 function explainResponse(shown: RecordedResponse, answer: unknown, id: string): Explanation {
@@ -106,15 +113,33 @@ function explainResponse(shown: RecordedResponse, answer: unknown, id: string): 
   );
   const after = applyResponseChanges(response, decision.changes, shown.method);
   const changed = describeChanges(decision.changes);
-  return {
-    title: `response: ${changesText(changed)}${id}`,
-    isUsable: true,
-    verdict: 'goes on',
-    changed,
-    ignored: decision.notes.map(noteInWords),
-    diff: {
+  return withDiff(
+    {
+      title: `response: ${changesText(changed)}${id}`,
+      isUsable: true,
+      verdict: 'goes on',
+      changed,
+      statusAfter: after.status,
+      ignored: decision.notes.map(noteInWords),
+    },
+    () => ({
       before: { label: 'what the upstream sent', message: responseText(response) },
       after: { label: 'what the client gets', message: responseText(after) },
+    }),
+  );
+}
+
+/** Laying out two messages takes longer than deciding about them, and a list of decisions shows neither. */
+function withDiff(
+  explanation: Omit<Explanation, 'diff'>,
+  make: () => NonNullable<Explanation['diff']>,
+): Explanation {
+  let made: Explanation['diff'];
+  return {
+    ...explanation,
+    get diff() {
+      made ??= make();
+      return made;
     },
   };
 }

@@ -52,12 +52,13 @@ export type SidebandLine = z.output<typeof SIDEBAND> & { readonly kind: 'sideban
 export type LogRecord =
   | DecisionLine
   | SidebandLine
-  /** A line that is about no request: a notice, another program's, an empty one. */
-  | { readonly kind: 'other' }
+  /** A line that is about no request: a notice, another program's, an empty one. `isOurs`: in the form of the plugin server. */
+  | { readonly kind: 'other'; readonly isOurs?: true }
   /** A line of ping-auth that cannot be read; `problem` says what was expected. */
   | { readonly kind: 'broken'; readonly problem: string };
 
 const OTHER: LogRecord = { kind: 'other' };
+const OURS: LogRecord = { kind: 'other', isOurs: true };
 
 /**
  * What Kong writes in front of a line of a plugin server in its error log: `2026/11/23 10:00:00 [info] 1#0: *7 [ping-auth:9] `.
@@ -85,7 +86,7 @@ export function readLogRecord(text: string | undefined): LogRecord {
   }
   if (node.event === 'decision') return checked('decision', DECISION, node);
   if (node.event === 'sideband') return checked('sideband', SIDEBAND, node);
-  return OTHER;
+  return typeof node.level === 'string' && typeof node.msg === 'string' ? OURS : OTHER;
 }
 
 /** Whether the catalogue has this code; a log of another version may have others. */

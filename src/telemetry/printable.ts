@@ -17,7 +17,9 @@ export function printable(text: string): string {
   return PLAIN.test(text) ? text : text.replaceAll(UNPRINTABLE, escaped);
 }
 
-/** The same for a text of several lines, which it keeps. */
+/** The same for a text of several lines, which it keeps, as it keeps tabs: neither does more than move to the right or down. */
 export function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
+  return text.replaceAll(UNPRINTABLE, (character) =>
+    character === '\n' || character === '\t' ? character : escaped(character),
+  );
 }
