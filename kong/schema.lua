@@ -7,21 +7,17 @@ return {
       protocols = {
         type = "set",
         required = true,
-        default = { "grpc", "grpcs", "http", "https" },
+        default = { "http", "https" },
         elements = { type = "string", one_of = { "grpc", "grpcs", "http", "https" } },
       },
     },
     {
       config = {
         type = "record",
-        required = true,
         fields = {
           {
             service_url = {
               type = "string",
-              required = true,
-              description = "Base URL of the policy provider, for example https://pingaccess.example.com:3020. Leave out /sideband/request: it is appended. A path and a query are kept.",
-              referenceable = true,
               match_all = {
                 {
                   pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^/%s]",
@@ -29,6 +25,14 @@ return {
                 },
               },
               match_none = {
+                {
+                  pattern = "^[%s{\"']*{%s*vault:",
+                  err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "^[%s\"']*vault://",
+                  err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
                 {
                   pattern = "[%s%c\\]",
                   err = "must not contain spaces, line breaks or backslashes",
@@ -47,16 +51,24 @@ return {
                   err = "must not contain /sideband/request or /sideband/response; the plugin appends them itself",
                 },
               },
+              referenceable = true,
+              description = "Base URL of the policy provider, such as `https://pingaccess.example.com:3020`. A path and a query are kept.\n\nLeave out `/sideband/request`; ping-auth appends it.\n\nCan be a vault reference: `{vault://env/ping-auth-url}` is the environment variable `PING_AUTH_URL` of Kong.",
+              required = true,
             },
           },
           {
             shared_secret = {
               type = "string",
-              required = true,
-              description = "Secret that authenticates this gateway to the policy provider, sent exactly as given. Can be a vault reference.",
-              referenceable = true,
               encrypted = true,
               match_none = {
+                {
+                  pattern = "^[%s{\"']*{%s*vault:",
+                  err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "^[%s\"']*vault://",
+                  err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
                 { pattern = "%c", err = "must not contain line breaks or other control characters" },
                 { pattern = "^%s", err = "must not start with a space" },
                 { pattern = "%s$", err = "must not end with a space" },
@@ -65,19 +77,23 @@ return {
                   err = "still contains the placeholder <client name>; replace it with the name from the policy provider",
                 },
               },
+              referenceable = true,
+              description = "Secret that authenticates this gateway to the policy provider. It is sent exactly as given.\n\nCan be a vault reference: `{vault://env/ping-auth-secret}` is the environment variable `PING_AUTH_SECRET` of Kong.",
+              required = true,
             },
           },
           {
             secret_header_name = {
               type = "string",
-              required = true,
-              description = "Name of the HTTP header that carries the shared secret, as configured in the policy provider, for example CLIENT-TOKEN.",
+              default = "CLIENT-TOKEN",
               match_all = {
                 {
                   pattern = "^[%w!#$%%&'*+.^_`|~-]+$",
                   err = "must be a header name: letters, digits and hyphens, no spaces or colons",
                 },
               },
+              description = "Name of the HTTP header that carries the shared secret, as configured in the policy provider.\n\n`CLIENT-TOKEN` is what PingAccess, PingAuthorize and PingOne Authorize use unless changed there.",
+              required = true,
             },
           },
           {
@@ -85,14 +101,14 @@ return {
               type = "integer",
               gt = 0,
               default = 10000,
-              description = "Milliseconds to wait for a connection to the policy provider. It is also the deadline of the whole call, at most 50 seconds, unless call_timeout_ms is set.",
+              description = "How many milliseconds to wait for a connection to the policy provider.\n\nUnless `call_timeout_ms` is set, it is also the deadline of the whole call, at most 50 seconds.\n\nAbove 0; empty: 10000 (10 seconds).",
             },
           },
           {
             call_timeout_ms = {
               type = "integer",
               between = { 1, 50000 },
-              description = "Deadline in milliseconds of one call to the policy provider with everything in it: queue, connection, failover and answer. Unset: connection_timeout_ms, at most 50000.",
+              description = "Deadline in milliseconds of one call to the policy provider, including queue, connection, failover and answer.\n\nEmpty: `connection_timeout_ms`, at most 50 seconds.\n\nFrom 1 to 50000 (50 seconds).",
             },
           },
           {
@@ -100,54 +116,72 @@ return {
               type = "integer",
               gt = 0,
               default = 60000,
-              description = "Milliseconds for which an idle connection to the policy provider is kept open for the next call.",
+              description = "How many milliseconds an idle connection to the policy provider stays open for the next call.\n\nAbove 0; empty: 60000 (1 minute).",
             },
           },
           {
             verify_service_certificate = {
               type = "boolean",
               default = true,
-              description = "Whether the policy provider's TLS certificate is verified. Switching it off lets anybody on the network path decide over requests: for tests only.",
+              description = "Whether ping-auth verifies the policy provider's TLS certificate.\n\nFor tests only: when it is off, anybody on the network path can answer for the policy provider.",
             },
           },
           {
             enable_debug_logging = {
               type = "boolean",
               default = false,
-              description = "Whether the messages exchanged with the policy provider are logged. Secrets, tokens and cookies are redacted; bodies are cut.",
+              description = "Whether ping-auth logs the messages that it exchanges with the policy provider. Secrets, tokens and cookies are redacted; long bodies are cut off.",
             },
           },
           {
             ca_certificate = {
               type = "string",
-              description = "PEM text of one or more certificates. Only what they (or certificates issued by them) vouch for is trusted as policy provider, instead of Node.js's own list of authorities.",
-              referenceable = true,
               match_all = {
                 {
                   pattern = "%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-",
                   err = "must be PEM text with -----BEGIN CERTIFICATE-----",
                 },
               },
+              referenceable = true,
+              match_none = {
+                {
+                  pattern = "^[%s{\"']*{%s*vault:",
+                  err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "^[%s\"']*vault://",
+                  err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+              },
+              description = "PEM text of one or more certificates. ping-auth trusts a policy provider only if its certificate is one of them or was issued by one of them.\n\nEmpty: Node.js's list of authorities.\n\nPaste the text as it is; lost line breaks do not matter.\n\nCan be a vault reference: `{vault://env/ping-auth-ca}` is the environment variable `PING_AUTH_CA` of Kong.",
             },
           },
           {
             client_certificate = {
               type = "string",
-              description = "PEM text of the certificate, with its chain, that the plugin shows to a policy provider which asks for one (mutual TLS). Needs client_key.",
-              referenceable = true,
               match_all = {
                 {
                   pattern = "%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-",
                   err = "must be PEM text with -----BEGIN CERTIFICATE-----",
                 },
               },
+              referenceable = true,
+              match_none = {
+                {
+                  pattern = "^[%s{\"']*{%s*vault:",
+                  err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "^[%s\"']*vault://",
+                  err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+              },
+              description = "PEM text of the certificate, followed by its chain, that ping-auth presents to a policy provider that asks for one (mutual TLS). Needs `client_key`.\n\nCan be a vault reference: `{vault://env/ping-auth-certificate}` is the environment variable `PING_AUTH_CERTIFICATE` of Kong.",
             },
           },
           {
             client_key = {
               type = "string",
-              description = "PEM text of the private key of client_certificate, without a passphrase. Can be a vault reference.",
-              referenceable = true,
               encrypted = true,
               match_all = {
                 {
@@ -155,13 +189,25 @@ return {
                   err = "must be a PEM private key",
                 },
               },
+              referenceable = true,
+              match_none = {
+                {
+                  pattern = "^[%s{\"']*{%s*vault:",
+                  err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "^[%s\"']*vault://",
+                  err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+              },
+              description = "PEM text of the private key of `client_certificate`, without a passphrase.\n\nCan be a vault reference: `{vault://env/ping-auth-key}` is the environment variable `PING_AUTH_KEY` of Kong.",
             },
           },
           {
             tls_server_name = {
               type = "string",
-              description = "Host name to ask for in the TLS handshake (SNI) and to expect in the policy provider's certificate, when it differs from the host in service_url.",
               match_all = { { pattern = "^[%w._-]+$", err = "must be a host name, without scheme and port" } },
+              description = "Host name for the TLS handshake (SNI) and in the policy provider's certificate.\n\nEmpty: the host in `service_url`.",
             },
           },
           {
@@ -169,7 +215,6 @@ return {
               type = "array",
               elements = {
                 type = "string",
-                referenceable = true,
                 match_all = {
                   {
                     pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^/%s]",
@@ -177,6 +222,14 @@ return {
                   },
                 },
                 match_none = {
+                  {
+                    pattern = "^[%s{\"']*{%s*vault:",
+                    err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                  },
+                  {
+                    pattern = "^[%s\"']*vault://",
+                    err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                  },
                   {
                     pattern = "[%s%c\\]",
                     err = "must not contain spaces, line breaks or backslashes",
@@ -195,10 +248,11 @@ return {
                     err = "must not contain /sideband/request or /sideband/response; the plugin appends them itself",
                   },
                 },
+                referenceable = true,
               },
               len_max = 8,
               default = {},
-              description = "Further policy providers, in order, with the same secret and TLS settings. The next one is asked only when no byte of an answer came: not reached, TLS failed, or connection lost before the answer.",
+              description = "URLs of further policy providers, in order, written like `service_url`. They use the same secret and TLS settings.\n\nThe next one is asked only if no byte of an answer arrived: not reached, TLS failed, or connection lost before the answer.",
             },
           },
           {
@@ -206,7 +260,7 @@ return {
               type = "integer",
               between = { 100, 3600000 },
               default = 30000,
-              description = "Milliseconds for which a policy provider that could not be reached is left out, as long as there is another; then a single request probes it.",
+              description = "How many milliseconds ping-auth skips a policy provider that it could not reach, if there is another one. After that, a single request probes it.\n\nFrom 100 to 3600000 (1 hour); empty: 30000 (30 seconds).",
             },
           },
           {
@@ -214,7 +268,7 @@ return {
               type = "integer",
               between = { 0, 10000 },
               default = 0,
-              description = "Number of consecutive failures (no connection, no answer in time, status 5xx) after which the policy provider is not asked for circuit_open_ms. 0 switches this off.",
+              description = "How many consecutive failures (no connection, no answer in time, status 5xx) open the circuit: ping-auth then does not ask the policy provider for `circuit_open_ms`.\n\n0: never.\n\nFrom 0 to 10000; empty: 0.",
             },
           },
           {
@@ -222,7 +276,7 @@ return {
               type = "integer",
               between = { 100, 600000 },
               default = 10000,
-              description = "Milliseconds for which requests are answered with 503 at once after circuit_failures failures; then a single request probes the policy provider.",
+              description = "How many milliseconds ping-auth answers requests with 503 at once after `circuit_failures` failures. After that, a single request probes the policy provider.\n\nFrom 100 to 600000 (10 minutes); empty: 10000 (10 seconds).",
             },
           },
           {
@@ -230,7 +284,7 @@ return {
               type = "integer",
               between = { 1, 4096 },
               default = 64,
-              description = "Largest number of connections to one policy provider, per worker process of the plugin server. Every connection carries one call at a time.",
+              description = "Largest number of connections to one policy provider, for each worker process of the plugin server. A connection carries one call at a time.\n\nFrom 1 to 4096; empty: 64.",
             },
           },
           {
@@ -238,7 +292,7 @@ return {
               type = "integer",
               between = { 0, 100000 },
               default = 1024,
-              description = "How many calls may wait for a free connection to one policy provider. Any more are answered with 503 at once.",
+              description = "How many calls may wait for a free connection to one policy provider. ping-auth answers any further request with 503 at once.\n\nFrom 0 to 100000; empty: 1024.",
             },
           },
           {
@@ -246,21 +300,21 @@ return {
               type = "string",
               one_of = { "enforce", "monitor" },
               default = "enforce",
-              description = "enforce: the decision is carried out. monitor: the policy provider is asked and the decision is logged and counted, but nothing is refused or changed, so nothing is protected.",
+              description = "**enforce**: ping-auth carries out the decision.\n\n**monitor**: ping-auth asks the policy provider and logs and counts the decision, but refuses and changes nothing. Nothing is protected.\n\nEmpty: enforce.",
             },
           },
           {
             fail_open_request = {
               type = "boolean",
               default = false,
-              description = "Whether a request passes unchecked when the policy provider is unreachable or failing. What ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would. It carries X-Ping-Auth: fail-open to the upstream.",
+              description = "Whether a request passes unchecked when the policy provider is unreachable or failing. It carries `X-Ping-Auth: fail-open` to the upstream.\n\nWhat ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would.",
             },
           },
           {
             fail_open_response = {
               type = "boolean",
               default = false,
-              description = "Whether a response passes unfiltered when the policy provider is unreachable or failing after it permitted the request.",
+              description = "Whether a response passes unfiltered when the policy provider is unreachable or failing after it allowed the request.",
             },
           },
           {
@@ -269,14 +323,14 @@ return {
               between = { 400, 599 },
               not_one_of = { 444, 499 },
               default = 502,
-              description = "HTTP status that a client gets when the decision could not be obtained from the policy provider (where the documentation says 502).",
+              description = "HTTP status for the client when ping-auth gets no decision from the policy provider (where the documentation says 502).\n\nFrom 400 to 599, but not 444 or 499; empty: 502.",
             },
           },
           {
             mcp = {
               type = "boolean",
               default = false,
-              description = "Whether the route leads to an MCP server (Model Context Protocol over HTTP). Messages are read strictly, the policy always sees mcp-method and mcp-name, event streams are shown as JSON, and denials become JSON-RPC errors.",
+              description = "Whether the route leads to an MCP server (Model Context Protocol over HTTP).\n\nping-auth then reads messages strictly, always shows the policy `mcp-method` and `mcp-name`, shows event streams as JSON, and turns denials into JSON-RPC errors.",
             },
           },
           {
@@ -284,21 +338,60 @@ return {
               type = "string",
               one_of = { "json_rpc", "http" },
               default = "json_rpc",
-              description = "What becomes of the policy's denial of an MCP message. json_rpc: a JSON-RPC error that an agent understands, except where HTTP matters to clients (401, WWW-Authenticate, redirects). http: as the policy said.",
+              description = "What a client gets when the policy denies an MCP message.\n\n**json_rpc**: a JSON-RPC error that an agent understands, except where clients need the HTTP response (401, `WWW-Authenticate`, redirects).\n\n**http**: the response of the policy.\n\nEmpty: json_rpc.",
+            },
+          },
+          {
+            mcp_allowed_origins = {
+              type = "array",
+              elements = {
+                type = "string",
+                match_all = {
+                  {
+                    pattern = "^%a[%w+.-]*://[^/%s@?#]+$",
+                    err = "must be scheme://host or scheme://host:port, nothing more",
+                  },
+                },
+              },
+              len_max = 100,
+              default = {},
+              description = "Origins of web pages that may call the MCP server, such as `https://app.example.com`; `*` in the host's first label stands for any text without a dot.\n\nA request with another Origin header gets 403 before the policy is asked.\n\nEmpty: the policy decides about such requests as about all others.",
+            },
+          },
+          {
+            mcp_max_ttl_ms = {
+              type = "integer",
+              between = { 0, 86400000 },
+              description = "Longest time in milliseconds for which a client may cache a list or resource of the MCP server (`ttlMs` in the result).\n\n0: not at all. Empty: as long as the server says.\n\nIn any case, no result is cached for anybody but the caller.\n\nFrom 0 to 86400000 (24 hours).",
+            },
+          },
+          {
+            mcp_resource_metadata_url = {
+              type = "string",
+              match_all = {
+                {
+                  pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^/%s]",
+                  err = "must start with https:// and a host name",
+                },
+              },
+              match_none = {
+                { pattern = "[%s%c\"\\\\]", err = "must not contain spaces, quotes or backslashes" },
+              },
+              description = "URL of the protected resource metadata (RFC 9728) of the MCP server. ping-auth adds it to the `WWW-Authenticate: Bearer` of a 401 or 403 that does not name one, so that clients find the authorization server.",
             },
           },
           {
             send_request_body = {
               type = "boolean",
               default = true,
-              description = "Whether request bodies are shown to the policy provider. A body that is not shown still reaches the upstream, unless the policy sets another.",
+              description = "Whether ping-auth shows request bodies to the policy provider. A body that is not shown still reaches the upstream, unless the policy sets another.",
             },
           },
           {
             send_response_body = {
               type = "boolean",
               default = true,
-              description = "Whether response bodies are shown to the policy provider. A body that is not shown still reaches the client, unless the policy sets another.",
+              description = "Whether ping-auth shows response bodies to the policy provider. A body that is not shown still reaches the client, unless the policy sets another.",
             },
           },
           {
@@ -306,7 +399,7 @@ return {
               type = "integer",
               between = { 1, 104857600 },
               default = 8388608,
-              description = "Largest request body in bytes that is shown to the policy provider.",
+              description = "Largest request body, in bytes, that ping-auth shows to the policy provider.\n\nFrom 1 to 104857600 (100 MiB); empty: 8388608 (8 MiB).",
             },
           },
           {
@@ -314,7 +407,7 @@ return {
               type = "integer",
               between = { 1, 104857600 },
               default = 8388608,
-              description = "Largest response body in bytes that is shown to the policy provider.",
+              description = "Largest response body, in bytes, that ping-auth shows to the policy provider.\n\nFrom 1 to 104857600 (100 MiB); empty: 8388608 (8 MiB).",
             },
           },
           {
@@ -322,7 +415,7 @@ return {
               type = "string",
               one_of = { "reject", "omit" },
               default = "reject",
-              description = "What happens to a request whose body is over max_request_body_bytes. reject: status 413, nobody is asked. omit: the policy decides without seeing the body.",
+              description = "What happens to a request whose body is over `max_request_body_bytes`.\n\n**reject**: the client gets 413, the policy is not asked.\n\n**omit**: the policy decides without seeing the body.\n\nEmpty: reject.",
             },
           },
           {
@@ -330,7 +423,7 @@ return {
               type = "string",
               one_of = { "reject", "omit" },
               default = "reject",
-              description = "What happens to a response whose body is over max_response_body_bytes. reject: it is withheld, status 502. omit: the policy decides without seeing the body.",
+              description = "What happens to a response whose body is over `max_response_body_bytes`.\n\n**reject**: ping-auth withholds it, the client gets 502.\n\n**omit**: the policy decides without seeing the body.\n\nEmpty: reject.",
             },
           },
           {
@@ -341,7 +434,7 @@ return {
                 match_all = { { pattern = "^[%w*][^%s;,]*$", err = "must be a media type without parameters" } },
               },
               default = {},
-              description = "Media types of bodies that are shown to the policy provider, for example application/json, text/* or *+json. Empty: every type. Other bodies are handled as opaque_bodies says.",
+              description = "Media types of the bodies that ping-auth shows to the policy provider, such as `application/json`, `text/*` or `*+json`. What happens to other bodies is set by `opaque_bodies`.\n\nEmpty: every type.",
             },
           },
           {
@@ -349,7 +442,7 @@ return {
               type = "string",
               one_of = { "omit", "reject", "allow_unreadable" },
               default = "omit",
-              description = "What happens with a body that is no text, or not in body_content_types. omit: the policy decides without it. reject: 415 for a request, 502 for a response. Text whose coding or charset cannot be undone is always refused, unless this is allow_unreadable: then the policy decides without it.",
+              description = "What happens to a body that is not text, or not in `body_content_types`.\n\n**omit**: the policy decides without it.\n\n**reject**: the client gets 415 for a request, 502 for a response.\n\n**allow_unreadable**: as omit, also for text that ping-auth cannot decode (content encoding or charset). The other two refuse such text. A client can then hide a body from the policy.\n\nEmpty: omit.",
             },
           },
           {
@@ -360,7 +453,7 @@ return {
                 match_all = { { pattern = "^[%w!#$%%&'*+.^_`|~-]+$", err = "must be a header name" } },
               },
               default = {},
-              description = "Names of request headers that the policy provider is not shown. They reach the upstream as the client sent them.",
+              description = "Names of request headers that ping-auth does not show to the policy provider. They reach the upstream as the client sent them.",
             },
           },
           {
@@ -368,21 +461,21 @@ return {
               type = "integer",
               between = { 1024, 268435456 },
               default = 33554432,
-              description = "Largest answer of the policy provider in bytes; a larger one is refused with 502. It holds the whole message and the state, so allow for more than twice the largest body.",
+              description = "Largest answer of the policy provider in bytes; ping-auth refuses a larger one with 502.\n\nAn answer holds the whole message and the state, so allow for more than twice the largest body.\n\nFrom 1024 (1 KiB) to 268435456 (256 MiB); empty: 33554432 (32 MiB).",
             },
           },
           {
             allow_http2 = {
               type = "boolean",
               default = false,
-              description = "Whether HTTP/2 clients are served. Needs Kong 3.9 or later: older versions skip the response phase for them, and responses would pass unfiltered.",
+              description = "Whether ping-auth serves HTTP/2 clients.\n\nNeeds Kong 3.9 or later: older versions skip the response phase for HTTP/2, so responses would pass unfiltered.",
             },
           },
           {
             allow_upgrade = {
               type = "boolean",
               default = false,
-              description = "Whether protocol upgrades such as WebSocket are let through once the request is permitted. Kong skips the response phase for a request that asks for a WebSocket: whatever the upstream answers, a plain 200 too, goes out unfiltered.",
+              description = "Whether a protocol upgrade such as WebSocket passes once the request is allowed.\n\nKong skips the response phase for a request that asks for a WebSocket: whatever the upstream answers, also a plain 200, goes out unfiltered.",
             },
           },
         },

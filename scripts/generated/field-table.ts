@@ -1,3 +1,4 @@
+import type { Field } from '../../src/config/field.js';
 import type { KongField } from '../../src/config/kong-field.js';
 import { FIELD_NAMES, FIELDS, type FieldName } from '../../src/config/schema.js';
 
@@ -8,8 +9,8 @@ export function fieldTable(): string {
 }
 
 function cells(name: FieldName): string[] {
-  const kong: KongField & { readonly description: string } = FIELDS[name].kong;
-  return [`\`${name}\``, typeOf(kong), defaultOf(kong), kong.description + traits(kong)];
+  const { kong, text = kong.description }: Field = FIELDS[name];
+  return [`\`${name}\``, typeOf(kong), defaultOf(kong), text.replaceAll('\n\n', '<br><br>') + traits(kong)];
 }
 
 function typeOf(kong: KongField): string {
@@ -21,9 +22,10 @@ function typeOf(kong: KongField): string {
 }
 
 function defaultOf(kong: KongField): string {
-  if (kong.required) return '**required**';
-  if (kong.default === undefined) return 'unset';
-  return `\`${JSON.stringify(kong.default).replaceAll('"', '')}\``;
+  const value =
+    kong.default === undefined ? 'unset' : `\`${JSON.stringify(kong.default).replaceAll('"', '')}\``;
+  if (!kong.required) return value;
+  return kong.default === undefined ? '**required**' : `${value}, **required**`;
 }
 
 function traits(kong: KongField): string {

@@ -1,4 +1,5 @@
-import { certificatesOf, isLoopback } from './formats.js';
+import { isLoopback } from './formats.js';
+import { certificatesOf } from './pem.js';
 import type { PluginConfig } from './schema.js';
 
 /** What is allowed but should not go unnoticed; logged once per instance. `now`: milliseconds since 1970. */

@@ -1,5 +1,4 @@
-// What the texts in a configuration have to look like: tokens of HTTP, URLs of policy providers, PEM.
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+// What the texts in a configuration have to look like: tokens of HTTP, URLs of policy providers, vault references.
 import { isIP } from 'node:net';
 import type { KongPattern } from './kong-field.js';
 
@@ -76,35 +75,19 @@ export function hasControlCharacter(value: string): boolean {
   return false;
 }
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+/** A vault reference that Kong does not recognise as one. It would go to the policy provider as if it were the value. */
+export const INCOMPLETE_REFERENCE: KongPattern = {
+  // Kong does not apply patterns to whole references, so every text that begins like one is incomplete.
+  pattern: '^[%s{"\']*{%s*vault:',
+  err: 'is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }',
+};
+export const REFERENCE_WITHOUT_BRACES: KongPattern = {
+  pattern: '^[%s"\']*vault://',
+  err: 'is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }',
+};
 
-/** The certificates of a PEM text in order. @throws Error when there is none or one of them cannot be read. */
-export function certificatesOf(pem: string): [X509Certificate, ...X509Certificate[]] {
-  const [first, ...others] = (pem.match(CERTIFICATE) ?? []).map((block) => new X509Certificate(block));
-  if (first === undefined) throw new Error('no PEM certificate in it');
-  return [first, ...others];
-}
-
-/** @throws Error when it is not an unencrypted private key. */
-export function privateKeyOf(pem: string): KeyObject {
-  return createPrivateKey(pem);
-}
-
-export function certificateProblem(pem: string): string | undefined {
-  try {
-    certificatesOf(pem);
-    return undefined;
-  } catch {
-    return 'holds no readable PEM certificate; expected -----BEGIN CERTIFICATE----- … with its line breaks';
-  }
-}
-
-/** The key itself is never repeated, not even the library's complaint about it. */
-export function privateKeyProblem(pem: string): string | undefined {
-  try {
-    privateKeyOf(pem);
-    return undefined;
-  } catch {
-    return 'is not a readable PEM private key; expected -----BEGIN PRIVATE KEY----- … with its line breaks, without a passphrase';
-  }
+export function referenceProblem(value: string): string | undefined {
+  if (/^[\s{"']*\{\s*vault:/.test(value)) return INCOMPLETE_REFERENCE.err;
+  if (/^[\s"']*vault:\/\//.test(value)) return REFERENCE_WITHOUT_BRACES.err;
+  return undefined;
 }

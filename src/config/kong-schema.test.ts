@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { between, GENERATED_FILES } from '../../scripts/generated/generated-files.js';
 import { LUA } from '../../test/support/tools.js';
+import * as manifest from '../plugin/manifest.js';
+import { kongSchemaOf } from '../pluginserver/dump.js';
 import type { KongField } from './kong-field.js';
-import { KONG_PLUGIN_SCHEMA, KONG_SCHEMA_FIELDS } from './kong-schema.js';
+import { ENTITY_CHECKS, KONG_SCHEMA_FIELDS } from './kong-schema.js';
 import { parseConfig } from './parse-config.js';
 import { FIELD_NAMES } from './schema.js';
 
@@ -72,7 +74,8 @@ test('the seven fields of the existing plugin keep type, default and being requi
   };
   expect(known('service_url')).toEqual({ type: 'string', required: true });
   expect(known('shared_secret')).toEqual({ type: 'string', required: true });
-  expect(known('secret_header_name')).toEqual({ type: 'string', required: true });
+  // Kong Manager's form has the value in it; before, an admin had to know the name.
+  expect(known('secret_header_name')).toEqual({ type: 'string', required: true, default: 'CLIENT-TOKEN' });
   expect(known('connection_timeout_ms')).toEqual({ type: 'integer', default: 10_000, gt: 0 });
   expect(known('connection_keepAlive_ms')).toEqual({ type: 'integer', default: 60_000, gt: 0 });
   expect(known('verify_service_certificate')).toEqual({ type: 'boolean', default: true });
@@ -82,6 +85,64 @@ test('the seven fields of the existing plugin keep type, default and being requi
 test('only the three known fields are required, so an existing configuration stays valid', () => {
   const required = [...fields].filter(([, field]) => field.required).map(([name]) => name);
   expect(required).toEqual(['service_url', 'shared_secret', 'secret_header_name']);
+});
+
+// Kong 3.9.3 does not start with `mode: null` in a kong.yml where mode is required, default or not ("required field missing").
+test('mode is not required, so that an explicit null stays valid', () => {
+  expect(fields.get('mode')?.required).toBeUndefined();
+});
+
+describe('as a form in Kong Manager', () => {
+  const described = [...fields].map(([name, { description = '', ...field }]) => ({
+    name,
+    description,
+    field,
+  }));
+
+  test.each(described)('$name is described for a tooltip that renders Markdown', ({ description, field }) => {
+    // A bare URL becomes a link.
+    expect(description.replaceAll(/`[^`]*`/g, '')).not.toContain('://');
+    expect(description).toBe(description.trim());
+    expect(description).not.toMatch(/[^\n]\n[^\n]|\n[-*] /);
+    for (const value of field.one_of ?? []) expect(description).toContain(`**${value}**: `);
+    const { between, default: value } = field;
+    if (between) expect(description).toMatch(/From [^.]* to [^.]*[.;]/);
+    if (between && value !== undefined) expect(description).toMatch(new RegExp(`empty: ${value}\\b`));
+    if (field.referenceable)
+      expect(description).toMatch(/`{vault:\/\/env\/ping-auth-[a-z]+}` is .* `PING_AUTH_[A-Z]+` of Kong/);
+  });
+
+  test('numbers are in words, too', () => {
+    expect(fields.get('max_request_body_bytes')?.description).toContain(
+      'From 1 to 104857600 (100 MiB); empty: 8388608 (8 MiB).',
+    );
+    expect(fields.get('connections')?.description).toContain('From 1 to 4096; empty: 64.');
+    expect(fields.get('failover_retry_ms')?.description).toContain(
+      'From 100 to 3600000 (1 hour); empty: 30000 (30 seconds).',
+    );
+  });
+
+  test('a vault reference that lost a brace is refused at Save', () => {
+    for (const [name, field] of fields) {
+      const { referenceable, match_none = [] } = field.elements ?? field;
+      if (!referenceable) continue;
+      const texts = match_none.map(({ err }) => err);
+      expect(texts, name).toContainEqual(expect.stringContaining('is an incomplete vault reference'));
+      expect(texts, name).toContainEqual(expect.stringContaining('is a vault reference without braces'));
+    }
+  });
+});
+
+test('the plugin is offered for http and https, and the former default stays valid', () => {
+  const protocolsOf = (phases: readonly string[]) => {
+    const { fields: all } = kongSchemaOf({ ...manifest, Phases: phases }) as {
+      fields: { protocols?: unknown }[];
+    };
+    return all[0]?.protocols;
+  };
+  const elements = { type: 'string', one_of: ['grpc', 'grpcs', 'http', 'https'] };
+  expect(protocolsOf(manifest.Phases)).toMatchObject({ default: ['http', 'https'], elements });
+  expect(protocolsOf(['access'])).toMatchObject({ default: elements.one_of, elements });
 });
 
 test('secrets can be vault references and are encrypted at rest', () => {
@@ -118,9 +179,7 @@ describe.skipIf(LUA === undefined)('kong/schema.lua, run by a Lua', () => {
   test('it is a table with the name and all fields', () => {
     expect(lua('schema.name')).toBe('ping-auth');
     expect(lua('#schema.fields[2].config.fields')).toBe(String(FIELD_NAMES.length));
-    expect(lua('#schema.fields[2].config.entity_checks')).toBe(
-      String(KONG_PLUGIN_SCHEMA.fields[1].config.entity_checks.length),
-    );
+    expect(lua('#schema.fields[2].config.entity_checks')).toBe(String(ENTITY_CHECKS.length));
   });
 
   const patterns = [...fields].flatMap(([name, field]) =>
@@ -145,6 +204,12 @@ describe.skipIf(LUA === undefined)('kong/schema.lua, run by a Lua', () => {
     ['service_url', 'https://'],
     ['shared_secret', 'x<client name>'],
     ['shared_secret', ' x'],
+    ['shared_secret', '{vault://env/ping-auth-secret'],
+    ['shared_secret', ' {vault://env/ping-auth-secret}'],
+    ['shared_secret', '{{vault://env/ping-auth-secret}}'],
+    ['shared_secret', 'vault://env/ping-auth-secret'],
+    ['ca_certificate', '{vault://env/ping-auth-ca'],
+    ['failover_service_urls', '{vault://env/ping-auth-url'],
     ['secret_header_name', 'A B'],
     ['secret_header_name', 'A:'],
     ['client_key', 'nonsense'],
@@ -160,6 +225,8 @@ describe.skipIf(LUA === undefined)('kong/schema.lua, run by a Lua', () => {
     ['service_url', 'https://[::1]:3020/sideband-proxy'],
     ['service_url', 'https://h/p?user=a@b'],
     ['shared_secret', 'eyJhbGciOi.J9-_.x<y>'],
+    ['shared_secret', 'vault:Zk4'],
+    ['shared_secret', '{"key":"vault"}'],
     ['secret_header_name', 'CLIENT-TOKEN'],
     ['client_key', '-----BEGIN EC PRIVATE KEY-----'],
     ['client_key', '-----BEGIN PRIVATE KEY-----'],

@@ -6,33 +6,7 @@ export const KONG_SCHEMA_FIELDS: readonly Readonly<Record<string, KongField>>[] 
   [name]: FIELDS[name].kong,
 }));
 
-/** Checks between fields, for hosts that have a place for them. */
+/** Checks between fields. The dump of the stock host has no place for them, so there only parseConfig makes them. */
 export const ENTITY_CHECKS: readonly { readonly mutually_required: readonly FieldName[] }[] = [
   { mutually_required: ['client_certificate', 'client_key'] },
 ];
-
-/**
- * The whole schema for our own dump and kong/schema.lua. It says more than the list above can: the stock host has no
- * place for entity checks, so there only parseConfig makes them.
- */
-export const KONG_PLUGIN_SCHEMA = {
-  name: 'ping-auth',
-  fields: [
-    {
-      protocols: {
-        type: 'set',
-        required: true,
-        default: ['grpc', 'grpcs', 'http', 'https'],
-        elements: { type: 'string', one_of: ['grpc', 'grpcs', 'http', 'https'] },
-      },
-    },
-    {
-      config: {
-        type: 'record',
-        required: true,
-        fields: KONG_SCHEMA_FIELDS,
-        entity_checks: ENTITY_CHECKS,
-      },
-    },
-  ],
-} as const;

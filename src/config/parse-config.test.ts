@@ -78,6 +78,13 @@ describe('what Kong hands over', () => {
     expect(Object.keys(config)).not.toContain('$refs');
   });
 
+  test('a missing header name has the default that the form of Kong Manager shows', () => {
+    for (const secret_header_name of [undefined, null]) {
+      const config = parseConfig({ ...MINIMAL, secret_header_name });
+      expect(config.secret_header_name).toBe('CLIENT-TOKEN');
+    }
+  });
+
   test('null is unset: the default applies', () => {
     const config = parseConfig({ ...MINIMAL, connection_timeout_ms: null, ca_certificate: null, mode: null });
     expect(config.connection_timeout_ms).toBe(10_000);
@@ -125,6 +132,29 @@ describe('mistakes admins make', () => {
     expect(detail).toContain('service_url: must start with https://');
     expect(detail).toContain('connections: must be a whole number from 1 to 4096, not 0');
     expect(detail).toContain('mode: must be one of enforce, monitor, not "maybe"');
+  });
+
+  test.each([
+    '{vault://env/ping-auth-secret',
+    ' {vault://env/ping-auth-secret} x',
+    '{ vault://env/ping-auth-secret }',
+    '"{vault://env/ping-auth-secret}"',
+    '{{vault://env/ping-auth-secret}}',
+  ])('%j is no vault reference to Kong, and must not be sent as the secret', (shared_secret) => {
+    expect(refused({ shared_secret })).toMatch(
+      /^shared_secret: is an incomplete vault reference; write it like/,
+    );
+  });
+
+  test('a vault reference without braces', () => {
+    expect(refused({ shared_secret: 'vault://env/x' })).toMatch(
+      /^shared_secret: .* reference without braces/,
+    );
+    expect(refused({ failover_service_urls: ['{vault://env/b'] })).toMatch(
+      /^failover_service_urls\[0\]: is an incomplete vault reference/,
+    );
+    // A sideband client of PingAccess may be called that: its secret begins with the client's name.
+    expect(parseConfig({ ...MINIMAL, shared_secret: 'vault:Zk4' }).shared_secret).toBe('vault:Zk4');
   });
 
   test('a missing required field', () => {
@@ -248,7 +278,10 @@ describe('what several fields say together', () => {
   test('certificate and key belong together', async () => {
     const other = await authority.issueClient('other');
     const ok = { client_certificate: client.cert, client_key: client.key, ca_certificate: authority.cert };
-    expect(parseConfig({ ...MINIMAL, ...ok })).toMatchObject(ok);
+    const { client_key, client_certificate, ca_certificate } = parseConfig({ ...MINIMAL, ...ok });
+    expect([client_key, client_certificate, ca_certificate].map((pem) => pem?.trim())).toEqual(
+      [client.key, client.cert, authority.cert].map((pem) => pem.trim()),
+    );
     expect(refused({ client_certificate: client.cert })).toMatch(/^client_key: is missing/);
     expect(refused({ client_key: client.key })).toMatch(/^client_certificate: is missing/);
     expect(refused({ ...ok, client_key: other.key })).toMatch(
@@ -263,9 +296,11 @@ describe('what several fields say together', () => {
       client_key: broken,
       ca_certificate: '-----BEGIN CERTIFICATE-----',
     });
-    expect(detail).toContain('client_certificate: holds no readable PEM certificate');
-    expect(detail).toContain('client_key: is not a readable PEM private key');
-    expect(detail).toContain('ca_certificate: holds no readable PEM certificate');
+    expect(detail).toContain('client_certificate: holds no certificate; expected PEM text');
+    expect(detail).toContain(
+      'client_key: holds a private key that cannot be decoded; expected PEM text without a passphrase',
+    );
+    expect(detail).toContain('ca_certificate: is cut off: it has a BEGIN line without its END line');
     expect(detail).not.toContain(broken.slice(40, 60));
   });
 

@@ -1,7 +1,8 @@
 import type * as z from 'zod';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { certificatesOf, normalizedServiceUrl, privateKeyOf } from './formats.js';
+import { normalizedServiceUrl } from './formats.js';
 import type { KongField } from './kong-field.js';
+import { certificatesOf, privateKeyOf } from './pem.js';
 import { CONFIG_SCHEMA, FIELD_NAMES, FIELDS, type FieldName, type PluginConfig } from './schema.js';
 
 /**
@@ -56,7 +57,7 @@ function emptyProblem(name: FieldName, refs: unknown): string {
 
 function isRequired(name: FieldName): boolean {
   const kong: KongField = FIELDS[name].kong;
-  return kong.required === true;
+  return kong.required === true && kong.default === undefined;
 }
 
 /** Lua has one table for `[]` and `{}`; depending on the way the configuration took, an empty list arrives as `{}`. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { MCP_FIELDS } from './fields/mcp.js';
 import { ADMISSION_FIELDS, MESSAGE_FIELDS } from './fields/messages.js';
 import { POLICY_FIELDS } from './fields/policy.js';
 import { PROVIDER_FIELDS } from './fields/provider.js';
@@ -11,6 +12,7 @@ export const FIELDS = {
   ...TLS_FIELDS,
   ...RESILIENCE_FIELDS,
   ...POLICY_FIELDS,
+  ...MCP_FIELDS,
   ...MESSAGE_FIELDS,
   ...ADMISSION_FIELDS,
 } as const;

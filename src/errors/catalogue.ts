@@ -8,9 +8,9 @@ export interface ErrorEntry {
   readonly status: number;
   /** What the client may read. Tells nothing about the inside. */
   readonly message: string;
-  /** What it means, for the operator: log lines and docs/troubleshooting.md. */
+  /** What it means, for the operator: log lines and docs/errors.md. */
   readonly meaning: string;
-  /** What an operator can do about it, in one sentence; docs/troubleshooting.md says more. */
+  /** What an operator can do about it, in one sentence; docs/errors.md says more. */
   readonly remedy: string;
   readonly level: 'info' | 'warn' | 'error';
   /** True only for an unreachable or failing policy provider. */
@@ -22,13 +22,13 @@ export const ERRORS = {
     500,
     'The gateway is not configured correctly',
     'The plugin configuration is invalid; every request is refused until it is corrected',
-    'correct the plugin configuration; the log file names the field, `ping-auth check` explains it',
+    'correct this in the configuration of the plugin',
     'error',
   ),
   internal_error: entry(
     500,
     'An internal error occurred',
-    'A fault in ping-auth itself; please report it with the log line',
+    'A defect in ping-auth; please report it with the log line',
     'report it with the line of the log file',
     'error',
   ),
@@ -42,7 +42,7 @@ export const ERRORS = {
   server_overloaded: entry(
     503,
     'The service is overloaded',
-    'The plugin server has more events in flight than it accepts, or no memory for one more large message',
+    'The plugin server has more requests in progress than it accepts, or no memory for one more large body',
     'raise --workers, --max-events or --max-inflight-bytes, or make the policy provider answer faster',
     'warn',
   ),
@@ -99,14 +99,14 @@ export const ERRORS = {
   request_body_unreadable: entry(
     415,
     'The request body cannot be read',
-    'The request body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the client has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'The request body is text by its type, but its content encoding or charset cannot be decoded for the policy',
+    'the client has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'info',
   ),
   request_body_unavailable: entry(
     500,
     'An internal error occurred',
-    'Kong named a file with the request body that the plugin server does not read',
+    'The buffered request body file is not readable by the plugin server',
     "run the plugin server as the user of Kong's workers, and let --body-dir name Kong's prefix if it is given",
     'error',
   ),
@@ -127,8 +127,8 @@ export const ERRORS = {
     'warn',
   ),
   response_body_unreadable: badGateway(
-    'The upstream body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the upstream has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'The upstream body is text by its type, but its content encoding or charset cannot be decoded for the policy',
+    'the upstream has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'warn',
   ),
 
@@ -144,6 +144,13 @@ export const ERRORS = {
     'The headers do not agree with the message',
     'Mcp-Method, Mcp-Name or MCP-Protocol-Version is missing or says something else than the body',
     "the client's headers have to repeat what its message says",
+    'info',
+  ),
+  mcp_origin_not_allowed: entry(
+    403,
+    'The Origin is not allowed here',
+    'The Origin header of the request is not in mcp_allowed_origins',
+    'add the origin to mcp_allowed_origins if it belongs to a client of yours; otherwise nothing: a foreign web page was kept out',
     'info',
   ),
   mcp_method_not_allowed: entry(

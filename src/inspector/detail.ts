@@ -13,7 +13,7 @@ import { copiesOf } from './copies.js';
 import { members, type Names, serviceOf, text, toRow, toRowPhase } from './row.js';
 import type { CodeHelp, ExchangeDetail, PhaseDetail, PhaseMessages } from './wire.js';
 
-/** By error code: what docs/troubleshooting.md advises. */
+/** By error code: what docs/errors.md advises. */
 export type Remedies = Readonly<Record<string, string>>;
 
 const MAX_ANSWER_CHARACTERS = 200_000;

@@ -9,7 +9,7 @@ import type { MessageId } from './message.js';
 const MAX_WORDS = 500;
 /** Where policies put what a person may read, the most particular first. */
 const WORD_MEMBERS = ['message', 'detail', 'error_description'];
-/** They describe the body that is replaced. */
+/** They describe the body that is replaced, or are about to be said in the new one. */
 const BODY_HEADERS = new Set([
   'content-type',
   'content-language',
@@ -21,6 +21,8 @@ const BODY_HEADERS = new Set([
   'digest',
   'etag',
   'last-modified',
+  'cache-control',
+  'approval-url',
 ]);
 
 /**
@@ -36,12 +38,22 @@ export function denialForAgent(denial: ResponseToSend, id: MessageId | undefined
   const { status, headers } = denial;
   if (id === undefined) return denial;
   if (status < 400 || status === 401 || headers.has('www-authenticate')) return denial;
-  const error = { code: status, message: wordsOf(denial), data: { status } };
-  const kept = headers.filter((name) => !BODY_HEADERS.has(name) && name !== 'cache-control');
+  const message = reasonIn(denial) ?? `Denied by the policy (${status} ${reasonPhrase(status)})`;
+  return answerForAgent(headers, id, { error: { code: status, message, data: { status } } });
+}
+
+/**
+ * A JSON-RPC response of ours in the place of a denial.
+ *
+ * @param headers of the denial; what is about its body does not go along
+ * @param content its `result` or `error`
+ */
+export function answerForAgent(headers: HeaderList, id: MessageId, content: object): ResponseToSend {
+  const kept = headers.filter((name) => !BODY_HEADERS.has(name));
   return {
     status: 200,
     headers: HeaderList.from([...kept, ...JSON_HEADERS]),
-    body: errorBody(id, error),
+    body: messageBody(id, content),
   };
 }
 
@@ -69,7 +81,7 @@ export function errorResponseForAgent(
   // RFC 9110, section 15.5.6.
   if (status === 405) fields.push(['allow', 'POST, DELETE, OPTIONS']);
   const known = error instanceof McpError ? (error.id ?? id) : id;
-  return { status, headers: HeaderList.from(fields), body: errorBody(known, rpcError) };
+  return { status, headers: HeaderList.from(fields), body: messageBody(known, { error: rpcError }) };
 }
 
 /** A client learns what is wrong with its own message, and nothing of what the server answered. */
@@ -80,12 +92,13 @@ function clientWords(error: McpError): string {
 }
 
 /** Without an id where none is known: MCP has no `null` there. */
-function errorBody(id: MessageId | undefined, error: object): Uint8Array {
-  return Buffer.from(JSON.stringify({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), error }), 'utf8');
+function messageBody(id: MessageId | undefined, content: object): Uint8Array {
+  const message = { jsonrpc: '2.0', ...(id === undefined ? {} : { id }), ...content };
+  return Buffer.from(JSON.stringify(message), 'utf8');
 }
 
-/** What a person, or a model, may read of a denial. HTML is not for them. */
-function wordsOf({ status, headers, body }: ResponseToSend): string {
+/** What a person, or a model, may read of a denial; undefined when it gives no reason. HTML is not for them. */
+export function reasonIn({ headers, body }: ResponseToSend): string | undefined {
   const text = decodeUtf8(body) ?? '';
   const type = headers.get('content-type') ?? '';
   const parsed = /json/i.test(type) || type === '' ? parseJson(text) : undefined;
@@ -94,7 +107,7 @@ function wordsOf({ status, headers, body }: ResponseToSend): string {
     : /^text\/plain\b/i.test(type) || type === ''
       ? text
       : undefined;
-  return printable(String(words ?? '')) || `Denied by the policy (${status} ${reasonPhrase(status)})`;
+  return printable(String(words ?? '')) || undefined;
 }
 
 /** On one line, without control, format and unassigned characters, cut between characters. */

@@ -6,7 +6,7 @@ import type { McpMessage } from './message.js';
 /** From this revision on the headers are required. Dates compare as text; a draft's name is later than all of them. */
 const HEADERS_REQUIRED_SINCE = '2026-07-28';
 /** The methods for which that revision requires `Mcp-Name`. */
-const NAMED_METHODS = new Set(['tools/call', 'prompts/get', 'resources/read']);
+const NAMED_METHODS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 /** How a value travels that is no plain ASCII. */
 const BASE64_FORM = /^=\?base64\?(.*)\?=$/s;
 
@@ -15,6 +15,11 @@ export const NAME_HEADER = 'mcp-name';
 export const VERSION_HEADER = 'mcp-protocol-version';
 /** The headers that say again what stands in the body. */
 export const MCP_HEADERS: readonly string[] = [METHOD_HEADER, NAME_HEADER, VERSION_HEADER];
+
+/** What ping-auth itself tells the policy about a call. Policies rely on it, so no client may send it. */
+export const DIGEST_HEADER = 'mcp-arguments-digest';
+export const APPROVAL_HEADER = 'mcp-approval-response';
+export const GATEWAY_HEADERS: readonly string[] = [DIGEST_HEADER, APPROVAL_HEADER];
 
 /** Of a JSON-RPC message that we put in the place of something else. */
 export const JSON_HEADERS: readonly HeaderField[] = [
@@ -89,6 +94,15 @@ function repeatedHeader(headers: HeaderList): string | undefined {
   return undefined;
 }
 
+/** A header of ping-auth's own on a request, in words for the client. */
+export function reservedHeader(headers: HeaderList): string | undefined {
+  const found = headers
+    .names()
+    .map(canonicalName)
+    .find((name) => GATEWAY_HEADERS.includes(name));
+  return found === undefined ? undefined : `${found} is not for clients to send`;
+}
+
 /** Whether a revision has clients repeat the message in headers. */
 export function requiresHeaders(version: string | undefined): boolean {
   return version !== undefined && version >= HEADERS_REQUIRED_SINCE;
@@ -97,18 +111,25 @@ export function requiresHeaders(version: string | undefined): boolean {
 /**
  * The headers that the policy is shown: `mcp-method` and `mcp-name` always say what the body says, in one spelling for
  * each name, whether the client sent them, sent them in another form, or did not send them.
+ *
+ * @param more what else the policy is told; undefined values are left out
  */
-export function headersToShow(message: McpMessage, headers: HeaderList): HeaderList {
+export function headersToShow(
+  message: McpMessage,
+  headers: HeaderList,
+  more: readonly (readonly [name: string, value: string | undefined])[] = [],
+): HeaderList {
   const { method, name } = message;
   const value = name === undefined ? undefined : encodeValue(name);
   const said = headers.get(NAME_HEADER);
   const isShown = headers.has(METHOD_HEADER) && said === value;
-  if (isShown) return headers;
+  if (isShown && more.length === 0) return headers;
   const fields: HeaderField[] = [...headers].map(([header, text]) =>
     header === NAME_HEADER && value !== undefined ? [header, value] : [header, text],
   );
   if (!headers.has(METHOD_HEADER)) fields.push([METHOD_HEADER, method]);
   if (said === undefined && value !== undefined) fields.push([NAME_HEADER, value]);
+  for (const [header, text] of more) if (text !== undefined) fields.push([header, text]);
   return HeaderList.from(fields);
 }
 

@@ -326,3 +326,62 @@ describe('what the policy changes', () => {
     notAccepted(change);
   });
 });
+
+describe('what ping-auth tells the policy about a call', () => {
+  const about = (method: string, params: object, headers: readonly HeaderField[] = []) =>
+    readMcpRequest(
+      { method: 'POST', headers: HeaderList.from([['content-type', 'application/json'], ...headers]) },
+      JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+      true,
+    )?.headers;
+
+  it('is what is called, for the methods that do something', () => {
+    for (const [method, params] of [
+      ['tools/call', { name: 'x', arguments: { a: 1 } }],
+      ['prompts/get', { name: 'x' }],
+      ['resources/read', { uri: 'a:b' }],
+    ] as const) {
+      expect(about(method, params)?.getAll('mcp-arguments-digest')).toEqual([
+        expect.stringMatching(/^sha-256=:[\w+/]{43}=:$/),
+      ]);
+    }
+    expect(about('tools/list', {})?.has('mcp-arguments-digest')).toBe(false);
+  });
+
+  it('is that a person refused', () => {
+    const params = { name: 'x', inputResponses: { 'ping-auth-approval': { action: 'decline' } } };
+    expect(about('tools/call', params)?.getAll('mcp-approval-response')).toEqual(['decline']);
+    expect(about('tools/call', { name: 'x' })?.has('mcp-approval-response')).toBe(false);
+  });
+
+  it.each([
+    'mcp-arguments-digest',
+    'Mcp-Arguments-Digest',
+    'mcp_arguments_digest',
+    'mcp-approval-response',
+    'MCP_APPROVAL-RESPONSE',
+  ])('does not come from a client: %s', (name) => {
+    const refused = expect.objectContaining({ code: 'mcp_headers_disagree', rpcCode: -32020 });
+    for (const method of ['tools/call', 'tools/list'])
+      expect(() => about(method, { name: 'x' }, [[name, 'sha-256=:x:']])).toThrow(refused);
+    const headers = HeaderList.from([[name, '']]);
+    expect(() => readMcpRequest({ method: 'DELETE', headers }, '', true)).toThrow(refused);
+  });
+
+  it('stays here, whatever the policy makes of it', () => {
+    const read = readMcpRequest(
+      { method: 'POST', headers: HeaderList.from([['content-type', 'application/json']]) },
+      JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'x' } }),
+      true,
+    );
+    if (read === undefined) throw new Error('no message');
+    const set = new Map(
+      ['mcp-arguments-digest', 'mcp_arguments_digest', 'mcp-approval-response', 'x-mine'].map((name) => [
+        name,
+        ['1'],
+      ]),
+    );
+    const changed = { method: undefined, headers: { set, remove: [] }, body: undefined };
+    expect([...mcpHeaderChanges(read, HeaderList.empty, changed).set.keys()]).toEqual(['x-mine']);
+  });
+});

@@ -3,24 +3,38 @@ import { HeaderList } from '../http/header-list.js';
 import { canonicalName } from '../http/header-rules.js';
 import type { HttpRequest } from '../http/message.js';
 import { decodeUtf8 } from '../http/text.js';
+import { APPROVED_METHODS, type ApprovalResponse, withoutApproval } from './approval-state.js';
+import { argumentsDigest } from './arguments-digest.js';
 import { McpError } from './error.js';
 import {
+  APPROVAL_HEADER,
   bodyType,
+  DIGEST_HEADER,
   disagreement,
   encodeValue,
+  GATEWAY_HEADERS,
   headersToShow,
   MCP_HEADERS,
   METHOD_HEADER,
   NAME_HEADER,
+  reservedHeader,
   unexpectedHeader,
 } from './headers.js';
 import { type McpMessage, readMessage } from './message.js';
 import type { KnownParamHeaders } from './param-headers.js';
 
-/** A request that carries a message, and the headers with which the policy is shown it. */
+const SHOWN_HEADERS: ReadonlySet<string> = new Set([...MCP_HEADERS, ...GATEWAY_HEADERS]);
+
+/** A request that carries a message, as the policy is shown it. */
 export interface McpRequest {
   readonly message: McpMessage;
   readonly headers: HeaderList;
+  /** JSON of the message. */
+  readonly text: string;
+  /** Whether that is another text than the client sent: what was meant for ping-auth is out of it, and must not go on. */
+  readonly isRewritten: boolean;
+  /** What a person answered when their client asked them to open the page for an approval; undefined unless they refused. */
+  readonly approvalResponse: ApprovalResponse | undefined;
 }
 
 /** What is known of tools whose arguments stand in headers as well, and under which name this server is known there. */
@@ -60,7 +74,7 @@ export function readMcpRequest(
     checkOtherMethod(method, buffersResponses);
     // A server that looks at the body whatever the method is would find a message that nobody has read.
     if (text !== '') throw new McpError('mcp_message_invalid', -32600, `${method} with a body`);
-    const stray = unexpectedHeader(headers);
+    const stray = unexpectedHeader(headers) ?? reservedHeader(headers);
     if (stray !== undefined) throw new McpError('mcp_headers_disagree', -32020, stray);
     return undefined;
   }
@@ -72,16 +86,31 @@ export function readMcpRequest(
   if (text === undefined) {
     throw new McpError('mcp_message_invalid', -32700, 'the body is no text in UTF-8 or over the limit');
   }
-  const message = messageOf(text);
+  const sent = messageOf(text);
+  const retry = withoutApproval(sent, text);
+  const message = retry?.message ?? sent;
   const complaint =
-    disagreement(message, headers) ?? paramHeaders?.known.disagreement(paramHeaders.server, message, headers);
+    reservedHeader(headers) ??
+    disagreement(message, headers) ??
+    paramHeaders?.known.disagreement(paramHeaders.server, message, headers);
   if (complaint !== undefined) throw new McpError('mcp_headers_disagree', -32020, complaint, message.id);
   if (buffersResponses && message.method === 'subscriptions/listen') {
     const words = 'Method not found: this gateway holds responses back and offers no streams';
     throw new McpError('mcp_method_not_offered', -32601, words, message.id);
   }
-  return { message, headers: headersToShow(message, headers) };
+  const shown = { message, text: retry?.text ?? text, approvalResponse: retry?.response };
+  return { ...shown, isRewritten: retry !== undefined, headers: headersFor(shown, headers) };
 }
+
+function headersFor({ message, text, approvalResponse }: ShownMessage, headers: HeaderList): HeaderList {
+  if (!APPROVED_METHODS.has(message.method)) return headersToShow(message, headers);
+  return headersToShow(message, headers, [
+    [DIGEST_HEADER, argumentsDigest(message, text)],
+    [APPROVAL_HEADER, approvalResponse],
+  ]);
+}
+
+type ShownMessage = Pick<McpRequest, 'message' | 'text' | 'approvalResponse'>;
 
 function checkOtherMethod(method: string, buffersResponses: boolean): void {
   if (method === 'DELETE' || method === 'OPTIONS' || (method === 'GET' && !buffersResponses)) return;
@@ -120,7 +149,7 @@ export function mcpHeaderChanges(
 ): ChangedRequest['headers'] {
   const { set, remove } = changed.headers;
   if (changed.method !== undefined) throw notAccepted('changes the HTTP method of an MCP message');
-  const touchesHeaders = [...set.keys(), ...remove].some((name) => MCP_HEADERS.includes(canonicalName(name)));
+  const touchesHeaders = [...set.keys(), ...remove].some((name) => SHOWN_HEADERS.has(canonicalName(name)));
   if (changed.body === undefined && !touchesHeaders) return changed.headers;
 
   const after = changed.body === undefined ? message : changedMessage(message, changed.body);
@@ -131,6 +160,7 @@ export function mcpHeaderChanges(
   const complaint = disagreement(after, changedHeaders(shown, following, remove));
   if (complaint !== undefined) throw notAccepted(`makes headers and body differ: ${complaint}`);
   for (const name of [METHOD_HEADER, NAME_HEADER]) if (!client.has(name)) following.delete(name);
+  for (const name of set.keys()) if (GATEWAY_HEADERS.includes(canonicalName(name))) following.delete(name);
   return { set: following, remove };
 }
 

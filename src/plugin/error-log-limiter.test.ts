@@ -17,6 +17,19 @@ describe('lines for the log of Kong', () => {
     });
   });
 
+  it('name the fields and reasons of an invalid configuration, which Kong Manager cannot check', () => {
+    const line = (problem: string) => new ErrorLogLimiter(() => 0, problem).line('config_invalid', 'r');
+    expect(line('connections: must be a whole number')).toEqual({
+      level: 'err',
+      text: expect.stringMatching(
+        /^ping-auth: config_invalid r: connections: must be a whole number; correct this in /,
+      ),
+    });
+    expect(line('x'.repeat(5000))?.text).toMatch(/^ping-auth: config_invalid r: x{1000}; correct this in /);
+    const other = new ErrorLogLimiter(() => 0, 'connections: wrong').line('internal_error', 'r');
+    expect(other?.text).not.toContain('connections');
+  });
+
   it('are not written for what a client did wrong', () => {
     expect(new ErrorLogLimiter(() => 0).line('http2_not_allowed', 'rid-1')).toBeUndefined();
   });

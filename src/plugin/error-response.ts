@@ -35,7 +35,7 @@ export function errorResponse(
   const json =
     error.clientJson ??
     JSON.stringify({
-      code: CLIENT_CODES[status] ?? 'REFUSED',
+      code: clientCode(status),
       message: error.entry.message,
       ...(requestId === undefined ? {} : { request_id: requestId }),
     });
@@ -45,4 +45,9 @@ export function errorResponse(
 /** The status of the answer; `errorStatus` as for {@link errorResponse}. */
 export function errorResponseStatus(error: PingAuthError, errorStatus: number | undefined): number {
   return error.status === 502 ? (errorStatus ?? 502) : error.status;
+}
+
+/** The word for a status that the client gets as `code`; docs/errors.md lists them. */
+export function clientCode(status: number): string {
+  return CLIENT_CODES[status] ?? 'REFUSED';
 }

@@ -75,7 +75,7 @@ export function startInstance(
   } catch (thrown) {
     const error = asPingAuthError(thrown);
     telemetry.problem('every request of this configuration is refused', error, where);
-    return { ...identity, setup: error };
+    return { ...identity, alarms: new ErrorLogLimiter(undefined, error.detail), setup: error };
   }
 }
 

@@ -1,8 +1,13 @@
 import { type PluginManifest, type PluginModule, phasesOf } from './plugin-module.js';
 
 const PROTOCOL = 'ProtoBuf:1';
-/** What the server can serve; without a default of its own Kong would attach the plugin to TCP routes as well. */
+/** What the server can serve; without a rule of its own Kong would attach the plugin to TCP routes as well. */
 const PROTOCOLS = ['grpc', 'grpcs', 'http', 'https'];
+/**
+ * With a response phase Kong asks a gRPC upstream by HTTP/1.1, so each call fails. The other two stay allowed: they were the
+ * default before, so databases and decK files hold them, and a data plane would refuse such a configuration as a whole.
+ */
+const PROTOCOLS_WITH_RESPONSE = ['http', 'https'];
 
 /** The one line of JSON that Kong's `query_cmd` reads. Kong 3.9 takes the first plugin only. */
 export function dumpOf(plugins: readonly (PluginModule | PluginManifest)[]): string {
@@ -28,7 +33,7 @@ export function kongSchemaOf(plugin: PluginModule | PluginManifest): object {
   const protocols = {
     type: 'set',
     required: true,
-    default: PROTOCOLS,
+    default: phasesOf(plugin).includes('response') ? PROTOCOLS_WITH_RESPONSE : PROTOCOLS,
     elements: { type: 'string', one_of: PROTOCOLS },
   };
   return { name: plugin.Name, fields: [{ protocols }, { config }] };

@@ -1,4 +1,4 @@
-import { certificatesOf } from '../config/formats.js';
+import { certificatesOf } from '../config/pem.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { CertificateJwk } from './messages.js';
 

@@ -146,7 +146,7 @@ function defineCounters(
   byPhase('ping_auth_decisions_total', 'Decisions by phase and outcome', 'outcome', (one) => one.outcomes);
   byPhase(
     'ping_auth_errors_total',
-    'Errors by phase and code; docs/troubleshooting.md explains the codes',
+    'Errors by phase and code; docs/errors.md explains the codes',
     'code',
     (one) => one.codes,
   );

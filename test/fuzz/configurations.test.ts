@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../../dev/certificates.js';
-import { certificateProblem, privateKeyProblem } from '../../src/config/formats.js';
 import { parseConfig } from '../../src/config/parse-config.js';
+import { certificateProblem, privateKeyProblem } from '../../src/config/pem.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
 import { certificateToJwk } from '../../src/sideband/client-certificate.js';
 import { damaged, damages, fuzzed, oddText } from './fuzz.js';

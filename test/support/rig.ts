@@ -34,8 +34,8 @@ export interface RigOptions {
   readonly host: Host;
   /** For the policy provider; can be changed later. */
   readonly rules?: readonly RuleInput[];
-  /** Over the rig's own configuration of ping-auth. */
-  readonly config?: Config;
+  /** Over the rig's own configuration of ping-auth, or made from it. */
+  readonly config?: Config | ((own: Config) => Config);
   /** Routes with a configuration of their own, before the route for everything else. */
   readonly routes?: readonly RouteOptions[];
   /** kong.conf. */
@@ -137,13 +137,14 @@ function declarativeConfig(
   providerUrl: string,
   ca: string,
 ): Record<string, unknown> {
-  const own = {
+  const base: Config = {
     service_url: providerUrl,
     shared_secret: RIG_SECRET,
     secret_header_name: 'CLIENT-TOKEN',
     ca_certificate: ca,
-    ...options.config,
   };
+  const given = typeof options.config === 'function' ? options.config(base) : options.config;
+  const own = { ...base, ...given };
   const route = (name: string, paths: readonly string[], config: Config) => ({
     name,
     paths,

@@ -8,41 +8,43 @@ const MEDIA_TYPE = /^([a-z0-9!#$&^_.+-]+\/([a-z0-9!#$&^_.+-]+|\*|\*\+[a-z0-9]+)|
 export const MESSAGE_FIELDS = {
   send_request_body: flag({
     description:
-      'Whether request bodies are shown to the policy provider. A body that is not shown still reaches the upstream, unless the policy sets another.',
+      'Whether ping-auth shows request bodies to the policy provider. A body that is not shown still reaches the upstream, unless the policy sets another.',
     default: true,
   }),
   send_response_body: flag({
     description:
-      'Whether response bodies are shown to the policy provider. A body that is not shown still reaches the client, unless the policy sets another.',
+      'Whether ping-auth shows response bodies to the policy provider. A body that is not shown still reaches the client, unless the policy sets another.',
     default: true,
   }),
   max_request_body_bytes: wholeNumber({
-    description: 'Largest request body in bytes that is shown to the policy provider.',
+    description: 'Largest request body, in bytes, that ping-auth shows to the policy provider.',
+    unit: 'bytes',
     min: 1,
     max: 100 * MIB,
     default: 8 * MIB,
   }),
   max_response_body_bytes: wholeNumber({
-    description: 'Largest response body in bytes that is shown to the policy provider.',
+    description: 'Largest response body, in bytes, that ping-auth shows to the policy provider.',
+    unit: 'bytes',
     min: 1,
     max: 100 * MIB,
     default: 8 * MIB,
   }),
   request_body_over_limit: choice({
     description:
-      'What happens to a request whose body is over max_request_body_bytes. reject: status 413, nobody is asked. omit: the policy decides without seeing the body.',
+      'What happens to a request whose body is over `max_request_body_bytes`.\n\n**reject**: the client gets 413, the policy is not asked.\n\n**omit**: the policy decides without seeing the body.',
     values: ['reject', 'omit'],
     default: 'reject',
   }),
   response_body_over_limit: choice({
     description:
-      'What happens to a response whose body is over max_response_body_bytes. reject: it is withheld, status 502. omit: the policy decides without seeing the body.',
+      'What happens to a response whose body is over `max_response_body_bytes`.\n\n**reject**: ping-auth withholds it, the client gets 502.\n\n**omit**: the policy decides without seeing the body.',
     values: ['reject', 'omit'],
     default: 'reject',
   }),
   body_content_types: textList({
     description:
-      'Media types of bodies that are shown to the policy provider, for example application/json, text/* or *+json. Empty: every type. Other bodies are handled as opaque_bodies says.',
+      'Media types of the bodies that ping-auth shows to the policy provider, such as `application/json`, `text/*` or `*+json`. What happens to other bodies is set by `opaque_bodies`.\n\nEmpty: every type.',
     check: (value) =>
       MEDIA_TYPE.test(value)
         ? undefined
@@ -52,13 +54,13 @@ export const MESSAGE_FIELDS = {
   }),
   opaque_bodies: choice({
     description:
-      'What happens with a body that is no text, or not in body_content_types. omit: the policy decides without it. reject: 415 for a request, 502 for a response. Text whose coding or charset cannot be undone is always refused, unless this is allow_unreadable: then the policy decides without it.',
+      'What happens to a body that is not text, or not in `body_content_types`.\n\n**omit**: the policy decides without it.\n\n**reject**: the client gets 415 for a request, 502 for a response.\n\n**allow_unreadable**: as omit, also for text that ping-auth cannot decode (content encoding or charset). The other two refuse such text. A client can then hide a body from the policy.',
     values: ['omit', 'reject', 'allow_unreadable'],
     default: 'omit',
   }),
   excluded_request_headers: textList({
     description:
-      'Names of request headers that the policy provider is not shown. They reach the upstream as the client sent them.',
+      'Names of request headers that ping-auth does not show to the policy provider. They reach the upstream as the client sent them.',
     check: (value) =>
       isToken(value)
         ? undefined
@@ -68,7 +70,8 @@ export const MESSAGE_FIELDS = {
   }),
   max_sideband_response_bytes: wholeNumber({
     description:
-      'Largest answer of the policy provider in bytes; a larger one is refused with 502. It holds the whole message and the state, so allow for more than twice the largest body.',
+      'Largest answer of the policy provider in bytes; ping-auth refuses a larger one with 502.\n\nAn answer holds the whole message and the state, so allow for more than twice the largest body.',
+    unit: 'bytes',
     min: 1024,
     max: 256 * MIB,
     default: 32 * MIB,
@@ -79,12 +82,12 @@ export const MESSAGE_FIELDS = {
 export const ADMISSION_FIELDS = {
   allow_http2: flag({
     description:
-      'Whether HTTP/2 clients are served. Needs Kong 3.9 or later: older versions skip the response phase for them, and responses would pass unfiltered.',
+      'Whether ping-auth serves HTTP/2 clients.\n\nNeeds Kong 3.9 or later: older versions skip the response phase for HTTP/2, so responses would pass unfiltered.',
     default: false,
   }),
   allow_upgrade: flag({
     description:
-      'Whether protocol upgrades such as WebSocket are let through once the request is permitted. Kong skips the response phase for a request that asks for a WebSocket: whatever the upstream answers, a plain 200 too, goes out unfiltered.',
+      'Whether a protocol upgrade such as WebSocket passes once the request is allowed.\n\nKong skips the response phase for a request that asks for a WebSocket: whatever the upstream answers, also a plain 200, goes out unfiltered.',
     default: false,
   }),
 } as const;

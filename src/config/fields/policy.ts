@@ -8,18 +8,18 @@ const ERROR_STATUS =
 export const POLICY_FIELDS = {
   mode: choice({
     description:
-      'enforce: the decision is carried out. monitor: the policy provider is asked and the decision is logged and counted, but nothing is refused or changed, so nothing is protected.',
+      '**enforce**: ping-auth carries out the decision.\n\n**monitor**: ping-auth asks the policy provider and logs and counts the decision, but refuses and changes nothing. Nothing is protected.',
     values: ['enforce', 'monitor'],
     default: 'enforce',
   }),
   fail_open_request: flag({
     description:
-      'Whether a request passes unchecked when the policy provider is unreachable or failing. What ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would. It carries X-Ping-Auth: fail-open to the upstream.',
+      'Whether a request passes unchecked when the policy provider is unreachable or failing. It carries `X-Ping-Auth: fail-open` to the upstream.\n\nWhat ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would.',
     default: false,
   }),
   fail_open_response: flag({
     description:
-      'Whether a response passes unfiltered when the policy provider is unreachable or failing after it permitted the request.',
+      'Whether a response passes unfiltered when the policy provider is unreachable or failing after it allowed the request.',
     default: false,
   }),
   error_status: {
@@ -38,18 +38,7 @@ export const POLICY_FIELDS = {
       not_one_of: [444, 499],
       default: 502,
       description:
-        'HTTP status that a client gets when the decision could not be obtained from the policy provider (where the documentation says 502).',
+        'HTTP status for the client when ping-auth gets no decision from the policy provider (where the documentation says 502).\n\nFrom 400 to 599, but not 444 or 499; empty: 502.',
     },
   } as const satisfies Field,
-  mcp: flag({
-    description:
-      'Whether the route leads to an MCP server (Model Context Protocol over HTTP). Messages are read strictly, the policy always sees mcp-method and mcp-name, event streams are shown as JSON, and denials become JSON-RPC errors.',
-    default: false,
-  }),
-  mcp_denials: choice({
-    description:
-      "What becomes of the policy's denial of an MCP message. json_rpc: a JSON-RPC error that an agent understands, except where HTTP matters to clients (401, WWW-Authenticate, redirects). http: as the policy said.",
-    values: ['json_rpc', 'http'],
-    default: 'json_rpc',
-  }),
 } as const;

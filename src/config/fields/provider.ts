@@ -1,4 +1,10 @@
-import { flag, optionalWholeNumber, positiveMilliseconds, requiredText } from '../field.js';
+import {
+  flag,
+  optionalWholeNumber,
+  positiveMilliseconds,
+  requiredText,
+  requiredTextWithDefault,
+} from '../field.js';
 import {
   hasControlCharacter,
   isToken,
@@ -30,16 +36,16 @@ const RESERVED_HEADERS = new Set([
 export const PROVIDER_FIELDS = {
   service_url: requiredText({
     description:
-      'Base URL of the policy provider, for example https://pingaccess.example.com:3020. Leave out /sideband/request: it is appended. A path and a query are kept.',
+      'Base URL of the policy provider, such as `https://pingaccess.example.com:3020`. A path and a query are kept.\n\nLeave out `/sideband/request`; ping-auth appends it.',
     check: serviceUrlProblem,
-    referenceable: true,
+    reference: 'ping-auth-url',
     ...SERVICE_URL_PATTERNS,
   }),
   shared_secret: requiredText({
     description:
-      'Secret that authenticates this gateway to the policy provider, sent exactly as given. Can be a vault reference.',
+      'Secret that authenticates this gateway to the policy provider. It is sent exactly as given.',
     check: secretProblem,
-    referenceable: true,
+    reference: 'ping-auth-secret',
     encrypted: true,
     match_none: [
       { pattern: '%c', err: 'must not contain line breaks or other control characters' },
@@ -51,10 +57,11 @@ export const PROVIDER_FIELDS = {
       },
     ],
   }),
-  secret_header_name: requiredText({
+  secret_header_name: requiredTextWithDefault({
     description:
-      'Name of the HTTP header that carries the shared secret, as configured in the policy provider, for example CLIENT-TOKEN.',
+      'Name of the HTTP header that carries the shared secret, as configured in the policy provider.\n\n`CLIENT-TOKEN` is what PingAccess, PingAuthorize and PingOne Authorize use unless changed there.',
     check: secretHeaderProblem,
+    default: 'CLIENT-TOKEN',
     match_all: [
       {
         pattern: TOKEN_LUA_PATTERN,
@@ -64,28 +71,29 @@ export const PROVIDER_FIELDS = {
   }),
   connection_timeout_ms: positiveMilliseconds({
     description:
-      'Milliseconds to wait for a connection to the policy provider. It is also the deadline of the whole call, at most 50 seconds, unless call_timeout_ms is set.',
+      'How many milliseconds to wait for a connection to the policy provider.\n\nUnless `call_timeout_ms` is set, it is also the deadline of the whole call, at most 50 seconds.',
     default: 10_000,
   }),
   call_timeout_ms: optionalWholeNumber({
     description:
-      'Deadline in milliseconds of one call to the policy provider with everything in it: queue, connection, failover and answer. Unset: connection_timeout_ms, at most 50000.',
+      'Deadline in milliseconds of one call to the policy provider, including queue, connection, failover and answer.\n\nEmpty: `connection_timeout_ms`, at most 50 seconds.',
     min: 1,
     max: 50_000,
+    unit: 'milliseconds',
   }),
   connection_keepAlive_ms: positiveMilliseconds({
     description:
-      'Milliseconds for which an idle connection to the policy provider is kept open for the next call.',
+      'How many milliseconds an idle connection to the policy provider stays open for the next call.',
     default: 60_000,
   }),
   verify_service_certificate: flag({
     description:
-      "Whether the policy provider's TLS certificate is verified. Switching it off lets anybody on the network path decide over requests: for tests only.",
+      "Whether ping-auth verifies the policy provider's TLS certificate.\n\nFor tests only: when it is off, anybody on the network path can answer for the policy provider.",
     default: true,
   }),
   enable_debug_logging: flag({
     description:
-      'Whether the messages exchanged with the policy provider are logged. Secrets, tokens and cookies are redacted; bodies are cut.',
+      'Whether ping-auth logs the messages that it exchanges with the policy provider. Secrets, tokens and cookies are redacted; long bodies are cut off.',
     default: false,
   }),
 } as const;

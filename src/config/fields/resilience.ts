@@ -1,46 +1,48 @@
-import { textList, wholeNumber } from '../field.js';
-import { SERVICE_URL_PATTERNS, serviceUrlProblem } from '../formats.js';
+import { referenceable, textList, wholeNumber } from '../field.js';
+import { referenceProblem, SERVICE_URL_PATTERNS, serviceUrlProblem } from '../formats.js';
 
 /** What happens when the policy provider is slow, down or overloaded. */
 export const RESILIENCE_FIELDS = {
   failover_service_urls: textList({
     description:
-      'Further policy providers, in order, with the same secret and TLS settings. The next one is asked only when no byte of an answer came: not reached, TLS failed, or connection lost before the answer.',
-    check: serviceUrlProblem,
-    element: { referenceable: true, ...SERVICE_URL_PATTERNS },
+      'URLs of further policy providers, in order, written like `service_url`. They use the same secret and TLS settings.\n\nThe next one is asked only if no byte of an answer arrived: not reached, TLS failed, or connection lost before the answer.',
+    check: (value) => referenceProblem(value) ?? serviceUrlProblem(value),
+    element: { ...SERVICE_URL_PATTERNS, ...referenceable(SERVICE_URL_PATTERNS.match_none) },
     len_max: 8,
   }),
   failover_retry_ms: wholeNumber({
     description:
-      'Milliseconds for which a policy provider that could not be reached is left out, as long as there is another; then a single request probes it.',
+      'How many milliseconds ping-auth skips a policy provider that it could not reach, if there is another one. After that, a single request probes it.',
+    unit: 'milliseconds',
     min: 100,
     max: 3_600_000,
     default: 30_000,
   }),
   circuit_failures: wholeNumber({
     description:
-      'Number of consecutive failures (no connection, no answer in time, status 5xx) after which the policy provider is not asked for circuit_open_ms. 0 switches this off.',
+      'How many consecutive failures (no connection, no answer in time, status 5xx) open the circuit: ping-auth then does not ask the policy provider for `circuit_open_ms`.\n\n0: never.',
     min: 0,
     max: 10_000,
     default: 0,
   }),
   circuit_open_ms: wholeNumber({
     description:
-      'Milliseconds for which requests are answered with 503 at once after circuit_failures failures; then a single request probes the policy provider.',
+      'How many milliseconds ping-auth answers requests with 503 at once after `circuit_failures` failures. After that, a single request probes the policy provider.',
+    unit: 'milliseconds',
     min: 100,
     max: 600_000,
     default: 10_000,
   }),
   connections: wholeNumber({
     description:
-      'Largest number of connections to one policy provider, per worker process of the plugin server. Every connection carries one call at a time.',
+      'Largest number of connections to one policy provider, for each worker process of the plugin server. A connection carries one call at a time.',
     min: 1,
     max: 4096,
     default: 64,
   }),
   max_queued_calls: wholeNumber({
     description:
-      'How many calls may wait for a free connection to one policy provider. Any more are answered with 503 at once.',
+      'How many calls may wait for a free connection to one policy provider. ping-auth answers any further request with 503 at once.',
     min: 0,
     max: 100_000,
     default: 1024,

@@ -1,6 +1,11 @@
 import { isIP } from 'node:net';
 import { optionalText } from '../field.js';
-import { certificateProblem, privateKeyProblem } from '../formats.js';
+import {
+  certificateProblem,
+  normalizedCertificates,
+  normalizedPrivateKey,
+  privateKeyProblem,
+} from '../pem.js';
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
 
@@ -13,29 +18,31 @@ const BEGIN_CERTIFICATE = {
 export const TLS_FIELDS = {
   ca_certificate: optionalText({
     description:
-      "PEM text of one or more certificates. Only what they (or certificates issued by them) vouch for is trusted as policy provider, instead of Node.js's own list of authorities.",
+      "PEM text of one or more certificates. ping-auth trusts a policy provider only if its certificate is one of them or was issued by one of them.\n\nEmpty: Node.js's list of authorities.\n\nPaste the text as it is; lost line breaks do not matter.",
     check: certificateProblem,
-    referenceable: true,
+    prepare: normalizedCertificates,
+    reference: 'ping-auth-ca',
     match_all: [BEGIN_CERTIFICATE],
   }),
   client_certificate: optionalText({
     description:
-      'PEM text of the certificate, with its chain, that the plugin shows to a policy provider which asks for one (mutual TLS). Needs client_key.',
+      'PEM text of the certificate, followed by its chain, that ping-auth presents to a policy provider that asks for one (mutual TLS). Needs `client_key`.',
     check: certificateProblem,
-    referenceable: true,
+    prepare: normalizedCertificates,
+    reference: 'ping-auth-certificate',
     match_all: [BEGIN_CERTIFICATE],
   }),
   client_key: optionalText({
-    description:
-      'PEM text of the private key of client_certificate, without a passphrase. Can be a vault reference.',
+    description: 'PEM text of the private key of `client_certificate`, without a passphrase.',
     check: privateKeyProblem,
-    referenceable: true,
+    prepare: normalizedPrivateKey,
+    reference: 'ping-auth-key',
     encrypted: true,
     match_all: [{ pattern: '%-%-%-%-%-BEGIN [%u ]*PRIVATE KEY%-%-%-%-%-', err: 'must be a PEM private key' }],
   }),
   tls_server_name: optionalText({
     description:
-      "Host name to ask for in the TLS handshake (SNI) and to expect in the policy provider's certificate, when it differs from the host in service_url.",
+      "Host name for the TLS handshake (SNI) and in the policy provider's certificate.\n\nEmpty: the host in `service_url`.",
     check: serverNameProblem,
     match_all: [{ pattern: '^[%w._-]+$', err: 'must be a host name, without scheme and port' }],
   }),

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { afterString, jsonMembers } from '../http/json-members.js';
+import type { McpMessage } from './message.js';
+
+const TOKEN = /[-+.\deE]+/y;
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+/** Every integer and decimal fraction of so few digits is its own double. */
+const SURELY_EXACT = /^-?\d{1,10}(?:\.\d{1,5})?$/;
+
+/**
+ * What a call is, in one line: `sha-256=:…:` (RFC 9530 syntax) over the canonical JSON (RFC 8785) of its method, its name
+ * and its arguments. A policy can bind an approval to it: another tool or another argument makes another digest.
+ *
+ * undefined where one digest would stand for several calls: RFC 8785 knows only doubles, so that 9007199254740992 and …993
+ * are one number to it, while an MCP server in Python reads two.
+ *
+ * @param text of the message
+ */
+export function argumentsDigest({ method, name, params }: McpMessage, text: string): string | undefined {
+  const { arguments: args } = params ?? {};
+  if (args !== undefined && !hasExactNumbers(argumentsText(text))) return undefined;
+  const call = args === undefined ? { method, name } : { method, name, arguments: args };
+  const json = canonicalize(call) ?? '';
+  return `sha-256=:${createHash('sha256').update(json, 'utf8').digest('base64')}:`;
+}
+
+function argumentsText(text: string): string {
+  for (const params of jsonMembers(text)) {
+    if (params.name !== 'params') continue;
+    for (const { name, valueStart, end } of jsonMembers(text, params.valueStart)) {
+      if (name === 'arguments') return text.slice(valueStart, end);
+    }
+  }
+  return '';
+}
+
+/** Whether each number means the same to a reader of doubles and to one of arbitrary precision. */
+function hasExactNumbers(json: string): boolean {
+  for (const token of numbersIn(json)) {
+    if (SURELY_EXACT.test(token)) continue;
+    const value = Number(token);
+    if (!Number.isFinite(value) || decimal(token) !== decimal(String(value))) return false;
+  }
+  return true;
+}
+
+function* numbersIn(json: string): Generator<string, void> {
+  for (let at = 0; at < json.length; at += 1) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) at = afterString(json, at) - 1;
+    if (code !== MINUS && (code < ZERO || code > NINE)) continue;
+    TOKEN.lastIndex = at;
+    const [token = ''] = TOKEN.exec(json) ?? [];
+    yield token;
+    at += token.length - 1;
+  }
+}
+
+const QUOTE = 0x22;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+/** A number's decimal value in one spelling: sign, digits without zeros around them, power of ten. */
+function decimal(token: string): string | undefined {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = NUMBER.exec(token) ?? [];
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const significant = digits.replace(/0+$/, '');
+  if (significant === '') return '0';
+  return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`;
+}
