@@ -59,6 +59,10 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
       'The body is not text by its Content-Type and is compressed or not UTF-8, or its type is not in `body_content_types`, and `opaque_bodies` is `reject`.',
     fix: '**Kong**: `opaque_bodies: omit` lets the policy decide without the body. **Client**: send text with its own media type, not as `application/octet-stream`.',
   },
+  request_body_encoded: {
+    cause: 'The request body has a Content-Encoding, and `encoded_request_bodies` is `reject`.',
+    fix: '**Client**: send the body without Content-Encoding. **Kong**: `encoded_request_bodies: decode` shows the decoded body to the policy and to the upstream.',
+  },
   request_body_unreadable: {
     cause:
       'The body is text by its type, but its Content-Encoding or charset is unknown (415), or it is damaged or readers would read different texts (400). The policy could not be shown what the upstream would read.',

@@ -32,6 +32,11 @@ export function configWarnings(config: PluginConfig, now: number = Date.now()): 
       'opaque_bodies: is allow_unreadable, so a client hides a body from the policy by one wrong byte or an unknown Content-Encoding',
     );
   }
+  if (config.encoded_request_bodies === 'forward' && !config.mcp) {
+    warnings.push(
+      'encoded_request_bodies: is forward, so an upstream that reads a compressed body differently reads what the policy never saw',
+    );
+  }
   if (config.connection_timeout_ms > 50_000 && config.call_timeout_ms === undefined) {
     warnings.push(
       "connection_timeout_ms: is over 50000; calls end after 50 seconds, before Kong's own limit of 60",

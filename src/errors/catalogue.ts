@@ -96,6 +96,13 @@ export const ERRORS = {
     'set opaque_bodies to omit where such bodies are to pass unseen',
     'info',
   ),
+  request_body_encoded: entry(
+    415,
+    'Compressed request bodies are not supported here',
+    'The request body has a Content-Encoding, and encoded_request_bodies is reject',
+    'set encoded_request_bodies to decode, or let the client send the body without Content-Encoding',
+    'info',
+  ),
   request_body_unreadable: entry(
     415,
     'The request body cannot be read',

@@ -1,9 +1,10 @@
+import { withDecodedBody } from '../directives/changed-body.js';
 import { describeChanges, NO_REQUEST_CHANGES, type RequestChanges } from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { failOpenChanges } from '../directives/request-headers.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
-import { showBody } from '../http/body-view.js';
+import { decodeBody } from '../http/body.js';
 import type { HeaderList } from '../http/header-list.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import { type BodyView, type HttpRequest, textShown } from '../http/message.js';
@@ -41,7 +42,14 @@ export class AccessPhase implements Phase<PermittedRequest> {
   readonly #instance: Instance;
   readonly #gateway: Gateway;
   /** What the policy is asked; undefined until the request has been read and admitted. */
-  #asked: { readonly request: HttpRequest; readonly target: string; readonly payload: string } | undefined;
+  #asked:
+    | {
+        readonly request: HttpRequest;
+        readonly body: BodyView;
+        readonly target: string;
+        readonly payload: string;
+      }
+    | undefined;
 
   constructor(instance: Instance, gateway: Gateway) {
     this.#instance = instance;
@@ -68,8 +76,10 @@ export class AccessPhase implements Phase<PermittedRequest> {
     this.#readTraceContext(headers);
     admitRequest(request, config);
 
-    const bodyView = showBody(request.body, headers, setup.requestBodyRules, unreadBody);
-    const body = bodyView instanceof Promise ? await bodyView : bodyView;
+    const body: BodyView =
+      unreadBody === undefined
+        ? await decodeBody(request.body, headers, setup.requestBodyRules, memory)
+        : { kind: 'omitted', reason: unreadBody };
     if (body.kind === 'omitted') message.bodyNotShown = body.reason;
     const mcp = setup.mcp && this.#readMcpMessage(request, body, setup.mcp);
     const seen = mcp?.headers ?? headers;
@@ -81,7 +91,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     };
     const target = describeTarget(request, shown.url);
     const payload = composeRequestPayload(request, target, shown.headers, body, shown.certificate, memory);
-    this.#asked = { request, target, payload };
+    this.#asked = { request, body, target, payload };
 
     const answer = await call.ask(setup, payload, setup.client.askAboutRequest);
 
@@ -107,7 +117,10 @@ export class AccessPhase implements Phase<PermittedRequest> {
     return {
       kind: 'forward',
       outcome: isMonitor ? `monitor_${outcome}` : outcome,
-      changes: { request: isMonitor ? NO_REQUEST_CHANGES : changes, requestContext },
+      changes: {
+        request: isMonitor ? NO_REQUEST_CHANGES : withDecodedBody(changes, request, body),
+        requestContext,
+      },
       changed,
       notes,
     };
@@ -120,7 +133,8 @@ export class AccessPhase implements Phase<PermittedRequest> {
     if (!config.fail_open_request || !error.entry.failOpen || this.#asked === undefined) {
       return refuse(error, this.#instance, this.message);
     }
-    const request = failOpenChanges(this.#asked.request.headers);
+    const { request: asked, body } = this.#asked;
+    const request = withDecodedBody(failOpenChanges(asked.headers), asked, body);
     const requestContext = this.#requestContext('fail_open', undefined);
     return { kind: 'forward', outcome: 'fail_open', changes: { request, requestContext } };
   }

@@ -2,7 +2,7 @@ import { configWarnings } from '../config/config-warnings.js';
 import { parseConfig } from '../config/parse-config.js';
 import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
-import { type BodyRules, requestBodyRules, responseBodyRules } from '../http/body-view.js';
+import { type BodyRules, requestBodyRules, responseBodyRules } from '../http/body.js';
 import { portOf } from '../http/request-url.js';
 import type { ReadLimits } from '../kong/gateway.js';
 import { KnownParamHeaders } from '../mcp/param-headers.js';

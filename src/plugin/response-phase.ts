@@ -4,7 +4,7 @@ import { rebaseChanges } from '../directives/representation.js';
 import { decideResponse } from '../directives/response-decision.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../http/admission.js';
-import { showBody } from '../http/body-view.js';
+import { decodeBody } from '../http/body.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import { type HttpResponse, textShown } from '../http/message.js';
 import { parseAnsweredUrl } from '../http/request-url.js';
@@ -63,8 +63,7 @@ export class ResponsePhase implements Phase<FilteredResponse> {
     if (setup.mcp !== undefined) message.mcp = requestContext.mcp;
     admitResponse(original);
 
-    const bodyView = showBody(original.body, original.headers, setup.responseBodyRules);
-    let body = bodyView instanceof Promise ? await bodyView : bodyView;
+    let body = await decodeBody(original.body, original.headers, setup.responseBodyRules, memory);
     if (body.kind === 'omitted') message.bodyNotShown = body.reason;
     let shown = original;
     if (setup.mcp !== undefined && requestContext.mcp !== undefined) {

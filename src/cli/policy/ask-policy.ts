@@ -2,13 +2,15 @@
 // way of a real one, from the model over the policy provider to what would be sent on.
 import type { PluginConfig } from '../../config/schema.js';
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
+import { withDecodedBody } from '../../directives/changed-body.js';
 import { describeChanges, noteInWords } from '../../directives/decision.js';
 import { decideRequest, type ShownRequest } from '../../directives/request-decision.js';
 import { decideResponse } from '../../directives/response-decision.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { admitRequest, admitResponse } from '../../http/admission.js';
-import { requestBodyRules, responseBodyRules, showBody } from '../../http/body-view.js';
+import { decodeBody, requestBodyRules, responseBodyRules } from '../../http/body.js';
 import { type HeaderField, HeaderList } from '../../http/header-list.js';
+import { UNLIMITED_MEMORY } from '../../http/memory-reservation.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../../http/message.js';
 import { composeUrl, defaultPort, normalisePath, parseAnsweredUrl } from '../../http/request-url.js';
 import { errorResponseStatus } from '../../plugin/error-response.js';
@@ -157,7 +159,12 @@ export function createPolicy(config: PluginConfig): Policy {
       orErrorResponse(async () => {
         const response = { ...described, headers: HeaderList.from(described.headers) };
         admitResponse(response);
-        const body = await showBody(response.body, response.headers, responseBodyRules(config));
+        const body = await decodeBody(
+          response.body,
+          response.headers,
+          responseBodyRules(config),
+          UNLIMITED_MEMORY,
+        );
         const payload = composeResponsePayload(response, requestContext, body);
         const { answer } = await client.askAboutResponse(payload, { requestId });
         return responseOutcome(answer, response, body, requestContext.method);
@@ -201,7 +208,7 @@ async function showRequest(request: HttpRequest, config: PluginConfig): Promise<
   return {
     url: composeUrl(request.url),
     headers: request.headers.filter((name) => !excluded.has(name)),
-    body: await showBody(request.body, request.headers, requestBodyRules(config)),
+    body: await decodeBody(request.body, request.headers, requestBodyRules(config), UNLIMITED_MEMORY),
     certificate: pem === undefined ? undefined : certificateToJwk(pem),
   };
 }
@@ -223,7 +230,9 @@ function requestOutcome(
   return {
     kind: 'permit',
     before: toRequestMessage(request),
-    after: toRequestMessage(applyRequestChanges(request, decision.changes)),
+    after: toRequestMessage(
+      applyRequestChanges(request, withDecodedBody(decision.changes, request, shown.body)),
+    ),
     changed: describeChanges(decision.changes),
     ignored,
     state: parsedState(decision.state),

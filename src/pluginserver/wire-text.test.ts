@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { textFromBytes, textLength, writeText } from './text.js';
+import { textFromBytes } from './wire-reader.js';
+import { textLength, writeText } from './wire-writer.js';
 
 function bytesOf(text: string): Buffer {
   const buffer = Buffer.alloc(textLength(text) + 2, 0x2a);
