@@ -1,3 +1,5 @@
+import { pbkdf2 } from 'node:crypto';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { knownProviders } from '../../src/sideband/sideband-client.js';
 import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
@@ -69,6 +71,17 @@ describe('a deadline that passes while the event loop is late', () => {
       expect([error.code, error.mayFailOpen('unavailable')]).toEqual(['server_overloaded', false]);
       expect(knownProviders(one.runtime)).toMatchObject([{ circuit: 'closed', ejected: false }]);
     }
+  });
+
+  test('a thread pool that clients keep busy counts as well: it looks up host names', async () => {
+    const silent = await startHostileProvider(undefined, () => {});
+    setup.closing.add(() => silent.close());
+    const one = client(`https://localhost:${silent.port}`, { call_timeout_ms: 600 });
+    const hash = promisify(pbkdf2);
+    const jobs = Array.from({ length: 12 }, () => hash('a', 'b', 300_000, 64, 'sha512'));
+    const error = await one.failure();
+    expect([error.code, error.mayFailOpen('unavailable')]).toEqual(['server_overloaded', false]);
+    await Promise.all(jobs);
   });
 
   test('with failover: whichever provider is tried, nothing fails open', async () => {
