@@ -4,6 +4,7 @@ import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { OmissionReason, ResponseToSend } from '../http/message.js';
 import { toPingAuthError } from '../kong/call-errors.js';
 import type { LogValues } from '../kong/gateway.js';
+import type { ApprovalOffer } from '../mcp/approval.js';
 import { errorResponseForAgent } from '../mcp/denial.js';
 import type { RequestContextMessage } from '../sideband/request-context.js';
 import type { CallContext, Evaluation } from '../sideband/sideband-client.js';
@@ -44,6 +45,8 @@ interface DecisionDetails {
   readonly notes?: readonly IgnoredDirective[];
   /** The status that the client gets, where it is another one than the message has. */
   readonly status?: number | undefined;
+  /** How an agent was told of the page where a person can approve its call. */
+  readonly approval?: ApprovalOffer | undefined;
 }
 
 /** What is known of an event before it is decided. */
@@ -56,7 +59,10 @@ interface EventOfPhase {
 export interface Phase<Changes> extends EventOfPhase {
   /** Reads the message, asks the policy, decides. */
   evaluate(setup: Setup, memory: MemoryReservation, call: PolicyCall): Promise<Decision<Changes>>;
-  /** The decision when `evaluate` failed: monitor mode and fail-open may let the message go on. */
+  /**
+   * The decision when `evaluate` failed: monitor mode and fail-open may let the message go on.
+   * @throws PingAuthError when it could but must not; then it is refused with that
+   */
   onError(error: PingAuthError, setup: Setup): Decision<Changes>;
   /** Tells Kong. */
   apply(decision: Decision<Changes>, log: LogValues): Promise<void>;
@@ -99,10 +105,12 @@ export async function runPhase<C>(phase: Phase<C>, instance: Instance, event: Ph
         throw error;
       }
       if (await isRestarted(error, instance, event)) return;
-      decision =
-        instance.setup instanceof Error
-          ? refuse(error, instance, phase.message)
-          : phase.onError(error, instance.setup);
+      try {
+        decision = phase.onError(error, ready(instance));
+      } catch (second) {
+        error = toPingAuthError(second);
+        decision = refuse(error, instance, phase.message);
+      }
     }
     try {
       await phase.apply(decision, logValues(phase, instance, decision, error, call.facts));
@@ -232,7 +240,7 @@ function logValues(
 function decisionRecord(
   { name: phase, message }: EventOfPhase,
   { routeId, serviceId }: Instance,
-  { outcome, changed, notes, status }: DecisionDetails,
+  { outcome, changed, notes, status, approval }: DecisionDetails,
   error: PingAuthError | undefined,
   call: FailedCall,
   ms: number,
@@ -246,6 +254,7 @@ function decisionRecord(
     ms,
     changed,
     notes,
+    approval,
     bodyNotShown,
     code: error?.code,
     detail: error?.detail,
