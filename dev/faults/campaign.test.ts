@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtPluginServer } from '../../test/support/built-plugin-server.js';
 import { ALL_FAULTS, type CampaignOptions, isSurvived, runFault } from './campaign.js';
 import { createStamps } from './evidence.js';
+import { HOSTILE_CLIENTS, HOSTILE_CONFIG } from './hostile-clients.js';
 import { type Landscape, type Phase, startLandscape } from './landscape.js';
 import { judge } from './load.js';
 
@@ -41,6 +42,32 @@ describe('under load, with a fault, nothing passes that the policy did not let p
     expect(report.good).toBeGreaterThan(40);
     expect(report.recoveredMs, 'it came back').toBeDefined();
   });
+});
+
+describe('with hostile clients and every fail-open switch on', () => {
+  let landscape: Landscape;
+  beforeAll(async () => {
+    landscape = await startLandscape({
+      bundle: await builtPluginServer(),
+      workers: 2,
+      config: HOSTILE_CONFIG,
+    });
+  }, 120_000);
+  afterAll(() => landscape?.close());
+
+  // Time is not measured here, where other tests run beside it; `npm run faults` does.
+  it.each(['8 MiB in 14 bytes of brotli', '8 MiB in gzip, ten to one'])(
+    '%s: nothing passes, and the memory stays within the budget',
+    { timeout: 120_000 },
+    async (name) => {
+      const fault = HOSTILE_CLIENTS.find((candidate) => candidate.name.endsWith(name));
+      if (fault?.limits === undefined) throw new Error(`there is no hostile body ${name}`);
+      const report = await runFault(landscape, fault, 'access', { ...SHORT, delayMs: 10 });
+      expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0, kongLeaks: 0 });
+      expect(report.rssMiB).toBeLessThanOrEqual(fault.limits.rssMiB);
+      expect(report.recoveredMs, 'it came back').toBeDefined();
+    },
+  );
 });
 
 describe('the campaign finds out', () => {

@@ -19,6 +19,8 @@ export interface Fault {
   readonly name: string;
   /** Where the requests stand that it strikes; both phases when left out. */
   readonly phases?: readonly Phase[];
+  /** What it may cost: memory of the largest worker, and the 99th percentile of what other clients wait. */
+  readonly limits?: { readonly rssMiB: number; readonly p99Ms: number };
   /** Begins the fault and ends it; recovery is measured from the moment this resolves. */
   inject(scene: Scene): Promise<void>;
 }

@@ -3,11 +3,14 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { ALL_FAULTS, type CampaignOptions, type FaultReport, isSurvived, runFault } from './campaign.js';
+import type { Fault } from './fault.js';
+import { HOSTILE_CLIENTS, HOSTILE_CONFIG } from './hostile-clients.js';
 import { type Phase, startLandscape } from './landscape.js';
 
 const HEADINGS = [
   ...['fault', 'strikes in', 'requests', 'as decided', 'other answers', 'upstream hits without a permit'],
   ...['passed without the policy’s say', 'mixed up', 'Kong’s 500 with upstream headers', 'recovered after'],
+  ...['worker’s memory', 'others’ p99'],
 ];
 
 /** A Markdown table: it goes into docs/contributors/reliability.md as it is printed. */
@@ -28,6 +31,8 @@ function printReport(one: FaultReport): void {
     one.mixedUp,
     one.kongLeaks,
     one.recoveredMs === undefined ? 'NOT' : `${(one.recoveredMs / 1000).toFixed(2)} s`,
+    `${one.rssMiB} MiB`,
+    `${one.p99Ms} ms`,
   ];
   console.log(`| ${cells.join(' | ')} |`);
 }
@@ -65,19 +70,28 @@ if (!existsSync(BUNDLE)) throw new Error('the plugin server is not built: npm ru
 
 const started = performance.now();
 const reports: FaultReport[] = [];
-const landscape = await startLandscape({ bundle: BUNDLE, workers: 2 });
-try {
-  printHeadings();
-  for (const fault of ALL_FAULTS.filter(({ name }) => name.includes(flags.only ?? ''))) {
-    for (const phase of fault.phases ?? BOTH) {
-      const report = await runFault(landscape, fault, phase, options);
-      printReport(report);
-      reports.push(report);
+
+async function run(faults: readonly Fault[], given: CampaignOptions, config = {}): Promise<void> {
+  const chosen = faults.filter(({ name }) => name.includes(flags.only ?? ''));
+  if (chosen.length === 0) return;
+  const landscape = await startLandscape({ bundle: BUNDLE, workers: 2, config });
+  try {
+    for (const fault of chosen) {
+      for (const phase of fault.phases ?? BOTH) {
+        const report = await runFault(landscape, fault, phase, given);
+        printReport(report);
+        reports.push(report);
+      }
     }
+  } finally {
+    await landscape.close();
   }
-} finally {
-  await landscape.close();
 }
+
+printHeadings();
+await run(ALL_FAULTS, options);
+// A few neighbours and a quick provider: what they wait is what the hostile clients make them wait.
+await run(HOSTILE_CLIENTS, { ...options, concurrency: 16, delayMs: 10 }, HOSTILE_CONFIG);
 
 const sum = (count: (one: FaultReport) => number) => reports.reduce((total, one) => total + count(one), 0);
 const survived = reports.filter(isSurvived).length;
