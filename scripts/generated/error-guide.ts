@@ -25,7 +25,7 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
   },
   server_overloaded: {
     cause:
-      'The plugin server has more requests in progress than `--max-events`, no memory left under `--max-inflight-bytes` for one more large body, no file descriptor or local port, or its event loop was held up while the policy provider answered. `detail` says which.',
+      'The plugin server has more requests in progress than `--max-events`, no memory left under `--max-inflight-bytes` for one more large body, no file descriptor or local port, or its event loop was late for more than a tenth of the time that the call took. `detail` says which.',
     fix: '**Plugin server**: raise `--workers`, `--max-events` or `--max-inflight-bytes`, or the limit of open files (`ulimit -n`). **Policy provider**: slow answers make requests pile up; compare `provider_ms` in the lines before.',
   },
   http2_not_allowed: {
@@ -53,6 +53,11 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
     cause:
       'The body, or the decoded body of a compressed request, is larger than `max_request_body_bytes`, or it expands more than a hundredfold.',
     fix: '**Kong**: raise `max_request_body_bytes` (and the limit of the policy provider, and `--max-body-bytes` of the plugin server), or set `request_body_over_limit: omit` if the policy does not need large bodies.',
+  },
+  request_context_too_large: {
+    cause:
+      'Between the phases Kong keeps what the response call needs: the `state` that the policy returned or, without one, everything that the policy was shown of the request. It is larger than `max_request_context_bytes`. If it is the `state` itself that is too large, the client gets `error_status` instead of 413.',
+    fix: "**Policy**: return `state`; then nothing of the request is kept. **Kong**: raise `max_request_context_bytes` (Kong's worker holds that much for each request that waits for its upstream), or do not show the bodies of this route (`send_request_body: false`, `body_content_types`).",
   },
   request_body_opaque: {
     cause:
@@ -126,10 +131,10 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
       'No connection to the policy provider: refused, timed out, or the host name is not known. Nothing of the call was sent.',
     fix: '**PingAccess**: is `sideband.http.enabled=true` set on this engine? **Kong**: is the port in `service_url` the sideband port (3020)? **Network**: firewall, DNS.',
   },
-  provider_upload_cut: {
+  provider_connection_lost: {
     cause:
-      'The policy provider closed the connection in the middle of a large message, as servers do over their size limit.',
-    fix: '**Policy provider**: raise its limit. **Kong**: or lower `max_request_body_bytes` and `max_response_body_bytes`, with `omit` if those bodies may pass unseen.',
+      'The connection was lost after a byte of the call was sent, before a complete answer: the policy provider was stopped or crashed, or closed the connection.',
+    fix: '**Policy provider**: look into its log. If `detail` says that the message is large, its size limit is the likely reason: raise it. **Kong**: or lower `max_request_body_bytes` and `max_response_body_bytes`, with `omit` if those bodies may pass unseen.',
   },
   provider_tls_failed: {
     cause:
@@ -137,7 +142,8 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
     fix: '**Kong**: put the certificate, or the authority that issued it, into `ca_certificate`; set `tls_server_name` if the certificate is for another name; set `client_certificate` and `client_key` if the provider requires them. **Policy provider**: renew an expired certificate.',
   },
   provider_timeout: {
-    cause: 'The policy provider did not answer within `call_timeout_ms` (or `connection_timeout_ms`).',
+    cause:
+      'The policy provider did not answer within `call_timeout_ms` (or `connection_timeout_ms`), or no connection to it could be established in that time; only the latter can fail open with `fail_open_scope: unreachable`.',
     fix: '**Policy provider**: find the slow decision by its `correlation_id`. **Network**: a firewall that drops packets shows as a time-out of the connection.',
   },
   provider_failing: {
@@ -145,12 +151,13 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
     fix: '**Policy provider**: look into its log, by `provider_error_id` or `correlation_id`.',
   },
   provider_circuit_open: {
-    cause: '`circuit_failures` calls in a row failed; no call is made for `circuit_open_ms`.',
+    cause:
+      '`circuit_failures` calls in a row failed; no call is made for `circuit_open_ms`. With `fail_open_scope: unreachable` it can fail open only if none of them could be sent.',
     fix: 'The lines before it have the cause.',
   },
   provider_queue_full: {
     cause:
-      'All `connections` are busy and `max_queued_calls` calls wait, or the call deadline passed while the call waited.',
+      'All `connections` are busy and `max_queued_calls` calls wait, or the call deadline passed after the call had waited for more than a tenth of its time.',
     fix: '**Policy provider**: faster answers. **Kong**: more `connections`, if the provider can take them.',
   },
   provider_rate_limited: {

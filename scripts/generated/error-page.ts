@@ -2,6 +2,12 @@ import { ERRORS, type ErrorCode, type ErrorEntry } from '../../src/errors/catalo
 import { clientCode } from '../../src/plugin/error-response.js';
 import { ERROR_GUIDE } from './error-guide.js';
 
+const FAIL_OPEN = {
+  never: 'never fails open',
+  unreachable: '**may fail open**, if switched on',
+  unavailable: '**may fail open**, if switched on with `fail_open_scope: unavailable`',
+} as const;
+
 /** Sections of docs/errors.md, in the order of the page. A code belongs to the first section that fits. */
 const SECTIONS: readonly (readonly [
   title: string,
@@ -44,7 +50,7 @@ function section(code: ErrorCode): string {
   const facts = [
     `Client: ${status}, \`${clientCode(entry.status)}\``,
     `log level: ${entry.level}`,
-    entry.failOpen ? '**may fail open**, if switched on' : 'never fails open',
+    FAIL_OPEN[entry.failOpenScope ?? 'never'],
   ];
   return [`### \`${code}\``, facts.join(' · '), `**Cause.** ${cause}`, `**Fix.** ${fix}`].join('\n\n');
 }

@@ -1,7 +1,12 @@
 /**
- * The one list of everything that can go wrong. Each code says what the client gets, how loud the log line is and
- * whether `fail_open_*` may apply. A client can never cause a fail-open: `failOpen` is true only where the policy
- * provider itself is unreachable or failing.
+ * How much has to be wrong with the policy provider before `fail_open_*` applies. `unreachable`: no byte of the call was
+ * written. `unavailable`: also when it was reached and gave no answer in time, lost the connection, or answered 5xx.
+ */
+export type FailOpenScope = 'unreachable' | 'unavailable';
+
+/**
+ * The one list of everything that can go wrong. Each code says what the client gets, the level of the log line and
+ * whether `fail_open_*` may apply: never for what a client sent, nor for what happens inside ping-auth.
  */
 export interface ErrorEntry {
   /** HTTP status for the client; 502 entries are replaced by the admin's `error_status`. */
@@ -13,8 +18,11 @@ export interface ErrorEntry {
   /** What an operator can do about it, in one sentence; docs/errors.md says more. */
   readonly remedy: string;
   readonly level: 'info' | 'warn' | 'error';
-  /** True only for an unreachable or failing policy provider. */
-  readonly failOpen: boolean;
+  /**
+   * The `fail_open_scope` from which on the error can fail open. Where one code has both (`provider_timeout`,
+   * `provider_circuit_open`), the wider one; the error itself knows better: `PingAuthError.mayFailOpen`.
+   */
+  readonly failOpenScope: FailOpenScope | undefined;
 }
 
 export const ERRORS = {
@@ -42,7 +50,7 @@ export const ERRORS = {
   server_overloaded: entry(
     503,
     'The service is overloaded',
-    'The plugin server has more requests in progress than it accepts, or no memory for one more large body',
+    'The plugin server has more requests in progress than it accepts, no memory for one more large body, or no CPU time left',
     'raise --workers, --max-events or --max-inflight-bytes, or make the policy provider answer faster',
     'warn',
   ),
@@ -88,6 +96,13 @@ export const ERRORS = {
     'The request body is over max_request_body_bytes',
     'raise max_request_body_bytes, or set request_body_over_limit to omit',
     'info',
+  ),
+  request_context_too_large: entry(
+    413,
+    'The request is too large',
+    'What Kong would have to keep of the request for the response phase is over max_request_context_bytes',
+    'let the policy return state, raise max_request_context_bytes, or exclude bodies (send_request_body, body_content_types)',
+    'warn',
   ),
   request_body_opaque: entry(
     415,
@@ -181,15 +196,16 @@ export const ERRORS = {
   ),
 
   provider_unreachable: badGateway(
-    'No connection to the policy provider, or it was lost before an answer',
-    'check service_url, DNS, firewall and that the sideband listener is on; `ping-auth check` tells',
+    'No connection to the policy provider; no byte of the call was sent',
+    'check service_url, DNS, firewall and that the sideband listener is on, or run `ping-auth check`',
     'error',
-    true,
+    'unreachable',
   ),
-  provider_upload_cut: badGateway(
-    'The policy provider closed the connection on a large message, as servers do over their size limit',
-    'raise the message limit of the policy provider, or lower max_request_body_bytes',
+  provider_connection_lost: badGateway(
+    'The connection to the policy provider was lost during the call, before a complete answer',
+    "look into the policy provider's own log; for large messages, raise its message limit or lower max_request_body_bytes",
     'error',
+    'unavailable',
   ),
   provider_tls_failed: badGateway(
     'The TLS handshake with the policy provider failed or its certificate is not trusted',
@@ -199,29 +215,29 @@ export const ERRORS = {
   provider_timeout: entry(
     504,
     'The policy decision took too long',
-    'The policy provider did not answer within the deadline',
+    'No connection to the policy provider, or no complete answer, within the deadline',
     'find out why the policy provider is slow, or raise call_timeout_ms',
     'error',
-    true,
+    'unavailable',
   ),
   provider_failing: badGateway(
     'The policy provider answered with a 5xx status',
     "look into the policy provider's own log",
     'error',
-    true,
+    'unavailable',
   ),
   provider_circuit_open: entry(
     503,
     'The policy service is unavailable',
-    'The circuit is open after repeated failures of the policy provider; no call was made',
-    'look for the failures before it; the circuit closes by itself',
+    'The circuit breaker is open after repeated failures of the policy provider; no call was made',
+    'look for the failures before it; the circuit breaker closes when a probe succeeds',
     'warn',
-    true,
+    'unavailable',
   ),
   provider_queue_full: entry(
     503,
     'The service is overloaded',
-    'All connections to the policy provider are busy and the queue is full',
+    'All connections to the policy provider are busy, and the queue is full or the call waited in it for too long',
     'raise connections or max_queued_calls, or make the policy provider answer faster',
     'warn',
   ),
@@ -301,9 +317,9 @@ function entry(
   meaning: string,
   remedy: string,
   level: ErrorEntry['level'],
-  failOpen = false,
+  failOpenScope?: FailOpenScope,
 ): ErrorEntry {
-  return { status, message, meaning, remedy, level, failOpen };
+  return { status, message, meaning, remedy, level, failOpenScope };
 }
 
 /** What a client need not tell from each other: 502, or the admin's `error_status`. */
@@ -311,7 +327,7 @@ function badGateway(
   meaning: string,
   remedy: string,
   level: ErrorEntry['level'],
-  failOpen = false,
+  failOpenScope?: FailOpenScope,
 ): ErrorEntry {
-  return entry(502, 'The policy decision could not be obtained', meaning, remedy, level, failOpen);
+  return entry(502, 'The policy decision could not be obtained', meaning, remedy, level, failOpenScope);
 }

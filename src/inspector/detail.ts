@@ -55,8 +55,14 @@ function phaseDetail(phase: RecordedPhase, remedies: Remedies): PhaseDetail {
 }
 
 function help(code: keyof typeof ERRORS, remedies: Remedies): CodeHelp {
-  const { meaning, status, message, failOpen } = ERRORS[code];
-  return { meaning, status, clientMessage: message, failOpen, remedy: remedies[code] ?? '' };
+  const { meaning, status, message, failOpenScope } = ERRORS[code];
+  return {
+    meaning,
+    status,
+    clientMessage: message,
+    failOpen: failOpenScope !== undefined,
+    remedy: remedies[code] ?? '',
+  };
 }
 
 /** Never throws: a message that cannot be read is told about. */

@@ -1,17 +1,20 @@
+import type { PluginConfig } from '../config/schema.js';
 import { withDecodedBody } from '../directives/changed-body.js';
 import { describeChanges, NO_REQUEST_CHANGES, type RequestChanges } from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { failOpenChanges } from '../directives/request-headers.js';
-import type { PingAuthError } from '../errors/ping-auth-error.js';
+import { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
 import { decodeBody } from '../http/body.js';
 import type { HeaderList } from '../http/header-list.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
-import { type BodyView, type HttpRequest, textShown } from '../http/message.js';
+import { type BodyView, type HttpRequest, type ResponseToSend, textShown } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
+import { bytesOfText } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
-import { denialForAgent } from '../mcp/denial.js';
+import { type AgentDenial, requestDenialForAgent } from '../mcp/approval.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
+import { withResourceMetadata } from '../mcp/resource-metadata.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
 import { composeRequestPayload, describeTarget } from '../sideband/payloads.js';
 import {
@@ -23,6 +26,11 @@ import {
 import { isTraceparent, isTracestate } from '../sideband/sideband-client.js';
 import type { Instance, McpSetup, Setup } from './instance.js';
 import { type Decision, type MessageFacts, type Phase, type PolicyCall, refuse } from './phase-runner.js';
+
+/** Smaller ones are no danger. */
+const SMALL_CONTEXT = 4096;
+/** Of one UTF-16 unit. */
+const MAX_UTF8_BYTES = 3;
 
 /** How a request goes on to the upstream, and what is kept of it for the response phase. */
 interface PermittedRequest {
@@ -41,6 +49,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
   readonly message: MessageFacts = {};
   readonly #instance: Instance;
   readonly #gateway: Gateway;
+  #memory: MemoryReservation | undefined;
   /** What the policy is asked; undefined until the request has been read and admitted. */
   #asked:
     | {
@@ -63,6 +72,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
   ): Promise<Decision<PermittedRequest>> {
     const { config, excluded } = setup;
     const { message } = this;
+    this.#memory = memory;
 
     const { request, unreadBody } = await this.#gateway.readRequest(setup.readLimits, {
       identified: (requestId) => {
@@ -75,13 +85,19 @@ export class AccessPhase implements Phase<PermittedRequest> {
     message.path = request.url.path;
     this.#readTraceContext(headers);
     admitRequest(request, config);
+    setup.mcp?.checkOrigin(headers);
 
-    const body: BodyView =
+    let body: BodyView =
       unreadBody === undefined
         ? await decodeBody(request.body, headers, setup.requestBodyRules, memory)
         : { kind: 'omitted', reason: unreadBody };
     if (body.kind === 'omitted') message.bodyNotShown = body.reason;
     const mcp = setup.mcp && this.#readMcpMessage(request, body, setup.mcp);
+    if (mcp?.isRewritten === true) {
+      // What an agent's client sent for ping-auth stays here: these bytes go on in place of the client's.
+      memory.grow(2 * bytesOfText(mcp.text));
+      body = { kind: 'text', text: mcp.text, decoded: Buffer.from(mcp.text, 'utf8') };
+    }
     const seen = mcp?.headers ?? headers;
     const shown = {
       url: composeUrl(request.url),
@@ -93,7 +109,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     const payload = composeRequestPayload(request, target, shown.headers, body, shown.certificate, memory);
     this.#asked = { request, body, target, payload };
 
-    const answer = await call.ask(setup, payload, setup.client.askAboutRequest);
+    const answer = await call.ask(setup, payload, setup.client.evaluateRequest);
 
     const decided = decideRequest(answer, request, shown);
     const { notes } = decided;
@@ -103,9 +119,15 @@ export class AccessPhase implements Phase<PermittedRequest> {
       const { status } = response;
       if (isMonitor)
         return { kind: 'forward', outcome: 'monitor_deny', changes: NOT_EVALUATED_REQUEST, notes, status };
-      const isForAgent = mcp !== undefined && setup.mcp?.denials === 'json_rpc';
-      const sent = isForAgent ? denialForAgent(response, mcp.message.id) : response;
-      return { kind: 'respond', outcome: 'deny', response: sent, notes, status };
+      const { offer, ignored, ...denial } = agentDenial(response, mcp, setup.mcp);
+      return {
+        kind: 'respond',
+        outcome: 'deny',
+        response: denial.response,
+        notes: ignored === undefined ? notes : [...notes, { what: 'approval_url', name: ignored }],
+        status,
+        approval: offer,
+      };
     }
     const changes =
       mcp === undefined
@@ -113,7 +135,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
         : { ...decided.changes, headers: mcpHeaderChanges(mcp, headers, decided.changes) };
     const changed = describeChanges(changes);
     const outcome = changed.length > 0 ? 'change' : 'permit';
-    const requestContext = this.#requestContext(isMonitor ? 'monitor' : 'permit', decided.state);
+    const requestContext = this.#requestContext(config, isMonitor ? 'monitor' : 'permit', decided.state);
     return {
       kind: 'forward',
       outcome: isMonitor ? `monitor_${outcome}` : outcome,
@@ -130,12 +152,16 @@ export class AccessPhase implements Phase<PermittedRequest> {
     if (config.mode === 'monitor') {
       return { kind: 'forward', outcome: 'monitor_refuse', changes: NOT_EVALUATED_REQUEST };
     }
-    if (!config.fail_open_request || !error.entry.failOpen || this.#asked === undefined) {
+    if (
+      !config.fail_open_request ||
+      !error.mayFailOpen(config.fail_open_scope) ||
+      this.#asked === undefined
+    ) {
       return refuse(error, this.#instance, this.message);
     }
     const { request: asked, body } = this.#asked;
     const request = withDecodedBody(failOpenChanges(asked.headers), asked, body);
-    const requestContext = this.#requestContext('fail_open', undefined);
+    const requestContext = this.#requestContext(config, 'fail_open', undefined);
     return { kind: 'forward', outcome: 'fail_open', changes: { request, requestContext } };
   }
 
@@ -144,12 +170,16 @@ export class AccessPhase implements Phase<PermittedRequest> {
     return this.#gateway.permit(decision.changes.request, decision.changes.requestContext, log);
   }
 
-  #requestContext(outcome: AccessOutcome, state: string | undefined): string {
+  /** @throws PingAuthError `request_context_too_large` */
+  #requestContext(config: PluginConfig, outcome: AccessOutcome, state: string | undefined): string {
     // Whoever gets here has asked.
     if (this.#asked === undefined) throw new Error('the policy was not asked');
     const { request, target, payload } = this.#asked;
     const { requestId, traceparent, tracestate, mcp } = this.message;
+    checkContextSize(state ?? payload, config.max_request_context_bytes, state !== undefined);
     const kept = retainedPayload(payload, state);
+    // Kong gets it as a text in a frame.
+    if (kept.length > SMALL_CONTEXT) this.#memory?.grow(2 * bytesOfText(kept));
     const { method } = request;
     return writeRequestContext({ outcome, method, requestId, traceparent, tracestate, mcp, target, kept });
   }
@@ -174,4 +204,32 @@ export class AccessPhase implements Phase<PermittedRequest> {
     // At most 512 characters have to be passed on; what is longer or odd is left out.
     if (isTracestate(tracestate)) this.message.tracestate = tracestate;
   }
+}
+
+/**
+ * Kong holds what is kept in its own memory for as long as the upstream takes.
+ * @throws PingAuthError `request_context_too_large`
+ */
+function checkContextSize(kept: string, maxBytes: number, isState: boolean): void {
+  if (kept.length * MAX_UTF8_BYTES <= maxBytes) return;
+  const bytes = Buffer.byteLength(kept);
+  if (bytes <= maxBytes) return;
+  const what = isState ? "the policy's state" : 'the policy returned no state, and the request it was shown';
+  const detail = `${what} has ${bytes} bytes; max_request_context_bytes is ${maxBytes}`;
+  throw new PingAuthError('request_context_too_large', { detail, ...(isState && { status: 502 }) });
+}
+
+/** The policy's denial as the client gets it on this route. */
+function agentDenial(
+  response: ResponseToSend,
+  mcp: McpRequest | undefined,
+  setup: McpSetup | undefined,
+): AgentDenial {
+  if (setup === undefined) return { response };
+  const isForAgent = mcp !== undefined && setup.denials === 'json_rpc';
+  const denial = isForAgent ? requestDenialForAgent(response, mcp) : { response };
+  const url = setup.responseRules.resourceMetadataUrl;
+  if (url === undefined) return denial;
+  const { status, headers, body } = denial.response;
+  return { ...denial, response: { status, headers: withResourceMetadata(status, headers, url), body } };
 }

@@ -4,9 +4,10 @@ import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { OmissionReason, ResponseToSend } from '../http/message.js';
 import { toPingAuthError } from '../kong/call-errors.js';
 import type { LogValues } from '../kong/gateway.js';
+import type { ApprovalOffer } from '../mcp/approval.js';
 import { errorResponseForAgent } from '../mcp/denial.js';
 import type { RequestContextMessage } from '../sideband/request-context.js';
-import type { Asked, CallContext } from '../sideband/sideband-client.js';
+import type { CallContext, Evaluation } from '../sideband/sideband-client.js';
 import {
   type DecisionRecord,
   type Outcome,
@@ -22,8 +23,6 @@ import { type Instance, ready, type Setup } from './instance.js';
 /** Nearly all tools have such a name; others may be a URI as long as a page, with a token in it. */
 const PLAIN_NAME = /^[\w-]{1,64}$/;
 const MAX_LOGGED_NAME = 600;
-/** Of an answer there are its bytes, their text, and the strings that are parsed from it. */
-const ANSWER_COPIES = 3;
 
 /** What becomes of a message. Nothing else leaves a phase. */
 export type Decision<Changes> = Forwarding<Changes> | Refusal;
@@ -46,6 +45,8 @@ interface DecisionDetails {
   readonly notes?: readonly IgnoredDirective[];
   /** The status that the client gets, where it is another one than the message has. */
   readonly status?: number | undefined;
+  /** How an agent was told of the page where a person can approve its call. */
+  readonly approval?: ApprovalOffer | undefined;
 }
 
 /** What is known of an event before it is decided. */
@@ -58,7 +59,10 @@ interface EventOfPhase {
 export interface Phase<Changes> extends EventOfPhase {
   /** Reads the message, asks the policy, decides. */
   evaluate(setup: Setup, memory: MemoryReservation, call: PolicyCall): Promise<Decision<Changes>>;
-  /** The decision when `evaluate` failed: monitor mode and fail-open may let the message go on. */
+  /**
+   * The decision when `evaluate` failed: monitor mode and fail-open may let the message go on.
+   * @throws PingAuthError when it could but must not; then it is refused with that
+   */
   onError(error: PingAuthError, setup: Setup): Decision<Changes>;
   /** Tells Kong. */
   apply(decision: Decision<Changes>, log: LogValues): Promise<void>;
@@ -101,10 +105,12 @@ export async function runPhase<C>(phase: Phase<C>, instance: Instance, event: Ph
         throw error;
       }
       if (await isRestarted(error, instance, event)) return;
-      decision =
-        instance.setup instanceof Error
-          ? refuse(error, instance, phase.message)
-          : phase.onError(error, instance.setup);
+      try {
+        decision = phase.onError(error, ready(instance));
+      } catch (second) {
+        error = toPingAuthError(second);
+        decision = refuse(error, instance, phase.message);
+      }
     }
     try {
       await phase.apply(decision, logValues(phase, instance, decision, error, call.facts));
@@ -164,7 +170,7 @@ export class PolicyCall {
   async ask<A>(
     setup: Setup,
     payload: string,
-    send: (payload: string, call: CallContext) => Promise<Asked<A>>,
+    send: (payload: string, call: CallContext) => Promise<Evaluation<A>>,
   ): Promise<A> {
     const context = this.#context();
     const span = isTracing() ? startSidebandSpan(this.#phase.name, setup.address, context) : undefined;
@@ -185,17 +191,7 @@ export class PolicyCall {
 
   #context(): CallContext {
     const { requestId, traceparent, tracestate } = this.#phase.message;
-    let counted = 0;
-    return {
-      requestId,
-      traceparent,
-      tracestate,
-      caller: this.#event,
-      holdAnswer: (bytes) => {
-        this.#memory.grow((bytes - counted) * ANSWER_COPIES);
-        counted = bytes;
-      },
-    };
+    return { requestId, traceparent, tracestate, caller: this.#event, memory: this.#memory };
   }
 
   #record(setup: Setup, payload: string, answer: Uint8Array | string): void {
@@ -244,7 +240,7 @@ function logValues(
 function decisionRecord(
   { name: phase, message }: EventOfPhase,
   { routeId, serviceId }: Instance,
-  { outcome, changed, notes, status }: DecisionDetails,
+  { outcome, changed, notes, status, approval }: DecisionDetails,
   error: PingAuthError | undefined,
   call: FailedCall,
   ms: number,
@@ -258,6 +254,7 @@ function decisionRecord(
     ms,
     changed,
     notes,
+    approval,
     bodyNotShown,
     code: error?.code,
     detail: error?.detail,

@@ -1,7 +1,7 @@
 import type prom from 'prom-client';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import { methodLabel } from '../mcp/message.js';
-import type { CircuitState } from '../sideband/circuit.js';
+import type { CircuitState } from '../sideband/circuit-breaker.js';
 import { type DecisionRecord, OUTCOMES, type Outcome, type Phase } from './decision-log.js';
 
 type Prom = typeof prom;

@@ -115,9 +115,9 @@ export type AnswerAgain =
 
 /** A policy provider behind the plugin's own client and rules. No method throws for what is wrong with an answer. */
 export interface Policy {
-  askAboutRequest(request: DescribedRequest, requestId: string): Promise<RequestOutcome>;
-  /** @param permitted what `askAboutRequest` gave for its request */
-  askAboutResponse(
+  evaluateRequest(request: DescribedRequest, requestId: string): Promise<RequestOutcome>;
+  /** @param permitted what `evaluateRequest` gave for its request */
+  evaluateResponse(
     response: DescribedResponse,
     permitted: Permitted,
     requestId: string,
@@ -145,17 +145,17 @@ export function createPolicy(config: PluginConfig): Policy {
     }
   };
   return {
-    askAboutRequest: (described, requestId) =>
+    evaluateRequest: (described, requestId) =>
       orErrorResponse(async () => {
         const request = toHttpRequest(described);
         admitRequest(request, config);
         const shown = await showRequest(request, config);
         const target = describeTarget(request, shown.url);
         const payload = composeRequestPayload(request, target, shown.headers, shown.body, shown.certificate);
-        const { answer } = await client.askAboutRequest(payload, { requestId });
+        const { answer } = await client.evaluateRequest(payload, { requestId });
         return requestOutcome(answer, request, shown, target, payload);
       }),
-    askAboutResponse: (described, { requestContext }, requestId) =>
+    evaluateResponse: (described, { requestContext }, requestId) =>
       orErrorResponse(async () => {
         const response = { ...described, headers: HeaderList.from(described.headers) };
         admitResponse(response);
@@ -166,17 +166,17 @@ export function createPolicy(config: PluginConfig): Policy {
           UNLIMITED_MEMORY,
         );
         const payload = composeResponsePayload(response, requestContext, body);
-        const { answer } = await client.askAboutResponse(payload, { requestId });
+        const { answer } = await client.evaluateResponse(payload, { requestId });
         return responseOutcome(answer, response, body, requestContext.method);
       }),
     askAgain: (phase, payload, requestId) =>
       orErrorResponse<AnswerAgain>(async () => {
         if (phase === 'response') {
           // Checked by whoever recorded it; the provider judges the rest.
-          const asked = await client.askAboutResponse(JSON.stringify(payload), { requestId });
+          const asked = await client.evaluateResponse(JSON.stringify(payload), { requestId });
           return { kind: 'answer', answer: wireResponse(asked.answer), state: undefined };
         }
-        const { answer } = await client.askAboutRequest(JSON.stringify(payload), { requestId });
+        const { answer } = await client.evaluateRequest(JSON.stringify(payload), { requestId });
         if (answer.kind === 'deny')
           return { kind: 'answer', answer: { response: wireResponse(answer.response) }, state: undefined };
         const { method, url, headers, body, state } = answer;

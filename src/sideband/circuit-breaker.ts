@@ -1,28 +1,25 @@
-import { performance } from 'node:perf_hooks';
+import type { FailOpenScope } from '../errors/catalogue.js';
+import type { Clock } from './clock.js';
 
-/** Where time comes from. Tests put in their own, so that nothing has to sleep. */
-export interface Clock {
-  /** Milliseconds that only ever go forward; a jump of the wall clock must neither open nor close a circuit. */
-  now(): number;
-  /** Milliseconds since 1970, to compare with dates that a provider sends. */
-  wall(): number;
-}
-
-export const SYSTEM_CLOCK: Clock = { now: () => performance.now(), wall: () => Date.now() };
-
-/** Of the instance that makes the call; the circuit itself is shared. */
+/** Of the instance that makes the call; the circuit breaker itself is shared. */
 export interface CircuitSettings {
-  /** Consecutive failures that open the circuit; 0: this instance neither opens nor heeds it (429 always counts). */
+  /** Consecutive failures that open it; 0: this instance neither opens nor heeds it (429 always counts). */
   readonly failures: number;
   readonly openMs: number;
 }
 
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'rate_limited';
 
-/** Leave to make one call, or not. Whoever gets a ticket reports back exactly once. */
+/** Leave to make one call, or not. Whoever is admitted reports the result exactly once. */
 export type Admission =
   | { readonly admitted: true; readonly probe: boolean }
-  | { readonly admitted: false; readonly because: 'open' | 'rate_limited'; readonly secondsLeft: number };
+  | {
+      readonly admitted: false;
+      readonly because: 'open' | 'rate_limited';
+      readonly secondsLeft: number;
+      /** What it was opened by. */
+      readonly scope: FailOpenScope;
+    };
 
 const ADMITTED: Admission = { admitted: true, probe: false };
 
@@ -30,9 +27,12 @@ const ADMITTED: Admission = { admitted: true, probe: false };
  * Keeps calls away from one policy provider: after a 429 for the time it asked for, and after too many consecutive
  * failures until a single probe succeeds. Results of calls that were under way when it opened change nothing.
  */
-export class Circuit {
+export class CircuitBreaker {
   readonly #clock: Clock;
   #failures = 0;
+  /** Of the failures since the last success: whether one of them was a provider that was reached. */
+  #scope: FailOpenScope = 'unreachable';
+  #lastSuccess = Number.NEGATIVE_INFINITY;
   #openUntil: number | undefined;
   #probing = false;
   #limitedUntil = 0;
@@ -42,28 +42,42 @@ export class Circuit {
   }
 
   admit(settings: CircuitSettings): Admission {
+    if (this.isQuiet) return ADMITTED;
     const now = this.#clock.now();
-    if (now < this.#limitedUntil) return rejected('rate_limited', this.#limitedUntil - now);
+    if (now < this.#limitedUntil) return this.#rejected('rate_limited', this.#limitedUntil - now);
     if (this.#openUntil === undefined || settings.failures === 0) return ADMITTED;
-    if (now < this.#openUntil || this.#probing) return rejected('open', this.#openUntil - now);
+    if (now < this.#openUntil || this.#probing) return this.#rejected('open', this.#openUntil - now);
     this.#probing = true;
     return { admitted: true, probe: true };
   }
 
   /** An answer came, of whatever kind but 5xx. */
   succeeded(probe: boolean): void {
+    this.#lastSuccess = this.#clock.now();
     if (probe) {
       this.#probing = false;
       this.#openUntil = undefined;
     }
-    if (this.#openUntil === undefined) this.#failures = 0;
+    if (this.#openUntil === undefined) {
+      this.#failures = 0;
+      this.#scope = 'unreachable';
+    }
   }
 
-  /** No answer came, or a 5xx. */
-  failed(probe: boolean, settings: CircuitSettings): void {
+  /**
+   * No answer came, or a 5xx. It does not count if another call succeeded in the meantime: then it is this request that
+   * the provider has trouble with, and one client must not close the provider to all others.
+   *
+   * @param scope `unreachable`: no byte of the call was written
+   * @param startedAt of the call
+   */
+  failed(probe: boolean, settings: CircuitSettings, scope: FailOpenScope, startedAt: number): void {
     if (settings.failures === 0) return;
-    if (!probe) {
-      if (this.#openUntil !== undefined) return;
+    if (probe) {
+      this.#scope = scope;
+    } else {
+      if (this.#openUntil !== undefined || this.#lastSuccess > startedAt) return;
+      if (scope === 'unavailable') this.#scope = scope;
       this.#failures++;
       if (this.#failures < settings.failures) return;
     }
@@ -99,47 +113,10 @@ export class Circuit {
     const until = Math.max(this.#limitedUntil, this.#openUntil ?? 0);
     return Math.max(0, Math.ceil((until - this.#clock.now()) / 1000));
   }
-}
 
-/** Remembers that a provider could not be reached, so that others are asked first; after a while one request probes it. */
-export class Avoidance {
-  readonly #clock: Clock;
-  #until: number | undefined;
-  #probing = false;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  #rejected(because: 'open' | 'rate_limited', leftMs: number): Admission {
+    // While the probe is under way no time is left, but "at once" would be the wrong advice.
+    const secondsLeft = Math.max(1, Math.ceil(leftMs / 1000));
+    return { admitted: false, because, secondsLeft, scope: this.#scope };
   }
-
-  get active(): boolean {
-    return this.#until !== undefined;
-  }
-
-  /** Whether to ask others first. When the time is up, exactly one caller is told `false` and probes. */
-  claim(): boolean {
-    if (this.#until === undefined) return false;
-    if (this.#probing || this.#clock.now() < this.#until) return true;
-    this.#probing = true;
-    return false;
-  }
-
-  reached(): void {
-    this.#until = undefined;
-    this.#probing = false;
-  }
-
-  failed(avoidMs: number): void {
-    this.#until = this.#clock.now() + avoidMs;
-    this.#probing = false;
-  }
-
-  /** The probe ended without a result; the next request may probe. */
-  abandoned(): void {
-    this.#probing = false;
-  }
-}
-
-function rejected(because: 'open' | 'rate_limited', leftMs: number): Admission {
-  // While the probe is under way no time is left, but "at once" would be the wrong advice.
-  return { admitted: false, because, secondsLeft: Math.max(1, Math.ceil(leftMs / 1000)) };
 }
