@@ -1,3 +1,5 @@
+import { styleText } from 'node:util';
+
 /** Documented in --help and the pages of the commands. */
 export const EXIT = { allWell: 0, failed: 1, usage: 2, nothingToCheck: 3 } as const;
 
@@ -16,30 +18,8 @@ export function complain(terminal: Terminal, command: string, thrown: unknown): 
   return EXIT.usage;
 }
 
-type Stroke = (text: string) => string;
-
-export interface Paint {
-  readonly bold: Stroke;
-  readonly dim: Stroke;
-  readonly red: Stroke;
-  readonly green: Stroke;
-  readonly yellow: Stroke;
-}
-
-const plain: Stroke = (text) => text;
-const PLAIN: Paint = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain };
-
-const stroke =
-  (on: number, off: number): Stroke =>
-  (text) =>
-    `\u001b[${on}m${text}\u001b[${off}m`;
-const COLOURED: Paint = {
-  bold: stroke(1, 22),
-  dim: stroke(2, 22),
-  red: stroke(31, 39),
-  green: stroke(32, 39),
-  yellow: stroke(33, 39),
-};
+/** Puts a text in a style, or leaves it plain. */
+export type Paint = Readonly<Record<'bold' | 'dim' | 'red' | 'green' | 'yellow', (text: string) => string>>;
 
 /** Colours for a terminal only, and none with NO_COLOR; `wanted` (from --color, --no-color) overrules both. */
 export function paintFor(
@@ -48,7 +28,16 @@ export function paintFor(
   wanted: boolean | undefined,
 ): Paint {
   const isColoured = wanted ?? (stream.isTTY === true && !environment.NO_COLOR);
-  return isColoured ? COLOURED : PLAIN;
+  // Without a look at the process's own standard output: what is written to is known here.
+  const styled = (style: keyof Paint) => (text: string) =>
+    isColoured ? styleText(style, text, { validateStream: false }) : text;
+  return {
+    bold: styled('bold'),
+    dim: styled('dim'),
+    red: styled('red'),
+    green: styled('green'),
+    yellow: styled('yellow'),
+  };
 }
 
 /** A line on a terminal's standard error that counts up and goes away at the end; nothing where there is no terminal. */

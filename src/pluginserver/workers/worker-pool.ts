@@ -22,6 +22,8 @@ const SLOW_MS = 3_000;
 const STUCK_MS = 15_000;
 const FIRST_BACK_OFF_MS = 100;
 const LAST_BACK_OFF_MS = 10_000;
+/** While no other worker serves, every request is refused: then the wait is no longer than Kong's own for a server that died. */
+const LAST_ALONE_MS = 1_000;
 /** How long Kong may take to close its half of a connection whose worker is gone. */
 const LINGER_MS = 5_000;
 /** A worker that lived for so long has shown that it works. */
@@ -125,12 +127,14 @@ export class WorkerPool {
     }
     this.#backOffMs =
       livedMs >= STABLE_MS ? 0 : Math.min(Math.max(2 * this.#backOffMs, FIRST_BACK_OFF_MS), LAST_BACK_OFF_MS);
-    const fields = { event: 'worker_ended', worker: worker.pid, code, signal, backOffMs: this.#backOffMs };
+    const isAlone = !this.workers.some((other) => other.serving);
+    const backOffMs = Math.min(this.#backOffMs, isAlone ? LAST_ALONE_MS : LAST_BACK_OFF_MS);
+    const fields = { event: 'worker_ended', worker: worker.pid, code, signal, backOffMs };
     this.#options.logger.error(fields, 'worker ended: another one is started');
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
       this.#start();
-    }, this.#backOffMs);
+    }, backOffMs);
     this.#restarts.add(timer);
   }
 
