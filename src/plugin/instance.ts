@@ -6,7 +6,6 @@ import { type BodyRules, requestBodyRules, responseBodyRules } from '../http/bod
 import { portOf } from '../http/request-url.js';
 import type { ReadLimits } from '../kong/gateway.js';
 import { type OriginCheck, originCheck } from '../mcp/origin.js';
-import { KnownParamHeaders } from '../mcp/param-headers.js';
 import type { ResponseRules } from '../mcp/response-rules.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
@@ -51,8 +50,6 @@ export interface McpSetup {
   /** Throws for a request from a web page that `mcp_allowed_origins` does not list. */
   readonly checkOrigin: OriginCheck;
   readonly responseRules: ResponseRules;
-  /** What `tools/list` of this route's servers told. */
-  readonly paramHeaders: KnownParamHeaders;
 }
 
 /**
@@ -112,7 +109,6 @@ export function createSetup(
             maxTtlMs: config.mcp_max_ttl_ms,
             resourceMetadataUrl: config.mcp_resource_metadata_url,
           },
-          paramHeaders: new KnownParamHeaders(),
         }
       : undefined,
     isRecorded: config.enable_debug_logging || telemetry.record !== undefined,
