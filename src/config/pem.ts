@@ -8,7 +8,7 @@ interface PemBlock {
   readonly body: string;
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9][A-Z0-9 ]*)-----((?:(?!-----)[^])*)-----END \1-----/g;
+const BLOCK = /-----BEGIN ([A-Z0-9][A-Z0-9 ]*)-----((?:(?!-----)[\s\S])*)-----END \1-----/g;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const ENCRYPTED = /ENCRYPTED/;
 
