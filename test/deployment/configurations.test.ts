@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { ADMIN_LINE } from '../../src/cli/check/kong/kong-manager.js';
 import { readDeclarativeFile } from '../../src/cli/check/declarative-file.js';
 import { resolveReferences } from '../../src/cli/check/references.js';
 import { parseConfig } from '../../src/config/parse-config.js';
@@ -84,8 +85,8 @@ describe('how Kong is told of the plugin server', () => {
   );
   const helm = (path: string) => parseAllDocuments(read(path))[0]?.toJS().env as Record<string, string>;
   const image = Object.fromEntries(
-    [...read('kong/Dockerfile').matchAll(/^(?:ENV)? +KONG_([A-Z_]+)="?([^"\n]*?)"?(?: \\)?$/gm)].map(
-      ([, key, value]) => [key?.toLowerCase(), value],
+    [...read('kong/Dockerfile').matchAll(/^(?:ENV)? +KONG_([A-Z_]+)="?(.*?)"?(?: \\)?$/gm)].map(
+      ([, key, value]) => [key?.toLowerCase(), value?.replaceAll('\\"', '"')],
     ),
   );
 
@@ -96,9 +97,21 @@ describe('how Kong is told of the plugin server', () => {
       'pluginserver_ping_auth_server_socket',
       'pluginserver_ping_auth_server_start_cmd',
       'pluginserver_ping_auth_server_query_cmd',
+      'nginx_admin_access_by_lua',
     ]);
     expect(image).toEqual(conf);
     expect(helm('kong/helm-values.yaml')).toEqual({ ...conf, log_level: 'info' });
+    const compose = parseAllDocuments(read('docker-compose.yml'))[0]?.toJS() as {
+      services: { kong: { environment: Record<string, string> } };
+    };
+    const { environment } = compose.services.kong;
+    expect(environment.KONG_NGINX_ADMIN_ACCESS_BY_LUA).toBe(conf.nginx_admin_access_by_lua);
+  });
+
+  it('holds the line for Kong Manager that `ping-auth check` and the documents name', () => {
+    expect(ADMIN_LINE).toBe(`nginx_admin_access_by_lua = ${conf.nginx_admin_access_by_lua}`);
+    for (const path of ['README.md', 'docs/getting-started.md', 'docs/kong-manager.md'])
+      expect(read(path), path).toContain(ADMIN_LINE);
   });
 
   it('has a name that is none of our executables’, since Kong runs /usr/local/bin/NAME without a start command', () => {
