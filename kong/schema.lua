@@ -252,7 +252,7 @@ return {
               },
               len_max = 8,
               default = {},
-              description = "URLs of further policy providers, in order, written like `service_url`. They use the same secret and TLS settings.\n\nThe next one is asked only if no byte of an answer arrived: not reached, TLS failed, or connection lost before the answer.",
+              description = "URLs of further policy providers, in order, written like `service_url`. They use the same secret and TLS settings.\n\nThe next one is called only if no byte of an answer arrived: not reached, TLS failed, or connection lost before the answer.",
             },
           },
           {
@@ -260,7 +260,7 @@ return {
               type = "integer",
               between = { 100, 3600000 },
               default = 30000,
-              description = "How many milliseconds ping-auth skips a policy provider that it could not reach, if there is another one. After that, a single request probes it.\n\nFrom 100 to 3600000 (1 hour); empty: 30000 (30 seconds).",
+              description = "How many milliseconds a policy provider that gave no answer is ejected: ping-auth calls the others first. After that, a single request probes it.\n\nFrom 100 to 3600000 (1 hour); empty: 30000 (30 seconds).",
             },
           },
           {
@@ -268,7 +268,7 @@ return {
               type = "integer",
               between = { 0, 10000 },
               default = 0,
-              description = "How many consecutive failures (no connection, no answer in time, status 5xx) open the circuit: ping-auth then does not ask the policy provider for `circuit_open_ms`.\n\n0: never.\n\nFrom 0 to 10000; empty: 0.",
+              description = "How many consecutive failures (no connection, connection lost, no answer in time, status 5xx) open the circuit breaker: ping-auth then does not call the policy provider for `circuit_open_ms`.\n\n0: never. A failure does not count if another call succeeded in the meantime. On an API with hardly any other traffic, a client that can make the policy provider slow or fail can open the circuit breaker for everybody.\n\nFrom 0 to 10000; empty: 0.",
             },
           },
           {
@@ -276,7 +276,7 @@ return {
               type = "integer",
               between = { 100, 600000 },
               default = 10000,
-              description = "How many milliseconds ping-auth answers requests with 503 at once after `circuit_failures` failures. After that, a single request probes the policy provider.\n\nFrom 100 to 600000 (10 minutes); empty: 10000 (10 seconds).",
+              description = "How many milliseconds ping-auth refuses requests with 503 at once after `circuit_failures` failures. After that, a single request probes the policy provider.\n\nFrom 100 to 600000 (10 minutes); empty: 10000 (10 seconds).",
             },
           },
           {
@@ -307,14 +307,22 @@ return {
             fail_open_request = {
               type = "boolean",
               default = false,
-              description = "Whether a request passes unchecked when the policy provider is unreachable or failing. It carries `X-Ping-Auth: fail-open` to the upstream.\n\nWhat ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would.",
+              description = "Whether a request passes unchecked when the policy provider is unreachable: no byte of the call could be sent (DNS failure, connection refused or not established in time), or the circuit breaker is open because of that. It carries `X-Ping-Auth: fail-open` to the upstream.\n\nEverything else is refused; see `fail_open_scope`.",
             },
           },
           {
             fail_open_response = {
               type = "boolean",
               default = false,
-              description = "Whether a response passes unfiltered when the policy provider is unreachable or failing after it allowed the request.",
+              description = "Whether a response passes unfiltered when the policy provider is unreachable after it allowed the request, under the same conditions as `fail_open_request`.",
+            },
+          },
+          {
+            fail_open_scope = {
+              type = "string",
+              one_of = { "unreachable", "unavailable" },
+              default = "unreachable",
+              description = "When `fail_open_request` and `fail_open_response` apply.\n\n**unreachable**: only if no byte of the call could be sent to the policy provider.\n\n**unavailable**: also if a policy provider that was reached gives no answer in time, loses the connection or answers with status 5xx. A client that can make the policy provider slow or fail can then get its requests past the policy.\n\nEmpty: unreachable.",
             },
           },
           {
@@ -443,6 +451,14 @@ return {
               one_of = { "omit", "reject", "allow_unreadable" },
               default = "omit",
               description = "What happens to a body that is not text, or not in `body_content_types`.\n\n**omit**: the policy decides without it.\n\n**reject**: the client gets 415 for a request, 502 for a response.\n\n**allow_unreadable**: as omit, also for text that ping-auth cannot decode (content encoding or charset). The other two refuse such text. A client can then hide a body from the policy.\n\nEmpty: omit.",
+            },
+          },
+          {
+            encoded_request_bodies = {
+              type = "string",
+              one_of = { "decode", "forward", "reject" },
+              default = "decode",
+              description = "How a request body with Content-Encoding goes on once the policy was shown its text.\n\n**decode**: decoded, so that the upstream reads what the policy read.\n\n**forward**: as the client sent it. An upstream that ignores Content-Encoding then reads something else. On MCP routes this means decode.\n\n**reject**: the client gets 415.\n\nA body that is not shown stays as it is.\n\nEmpty: decode.",
             },
           },
           {

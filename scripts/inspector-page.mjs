@@ -1,4 +1,4 @@
-// Makes the page of `ping-auth inspect`: script and style bundled, docs/troubleshooting.md as a page and by code. The build
+// Makes the page of `ping-auth inspect`: script and style bundled, docs/errors.md as a page and by code. The build
 // puts the result into the executable as texts.
 import { readFileSync } from 'node:fs';
 import { build } from 'esbuild';
@@ -27,7 +27,7 @@ export async function inspectorPage(root) {
     metafile: true,
   });
   const text = (ending) => outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
-  const advice = readFileSync(`${root}docs/troubleshooting.md`, 'utf8');
+  const advice = readFileSync(`${root}docs/errors.md`, 'utf8');
   const files = {
     html: readFileSync(`${source}index.html`, 'utf8'),
     script: text('.js'),

@@ -7,8 +7,9 @@ import {
   gzipSync,
   inflateSync,
 } from 'node:zlib';
+import { decodeBody, responseBodyRules } from '../../src/http/body.js';
 import { HeaderList } from '../../src/http/header-list.js';
-import { readableBody } from '../../src/http/readable-body.js';
+import { UNLIMITED_MEMORY } from '../../src/http/memory-reservation.js';
 import { digits, median, printTable } from '../support/report.js';
 
 /**
@@ -18,7 +19,13 @@ import { digits, median, printTable } from '../support/report.js';
 const MEGABYTE = 1024 * 1024;
 const SIZES = [2048, 65_536, MEGABYTE, 4 * MEGABYTE];
 const ROUNDS = 41;
-const RULES = { send: true, maxBytes: 8 * MEGABYTE, contentTypes: [] };
+const RULES = responseBodyRules({
+  send_response_body: true,
+  max_response_body_bytes: 8 * MEGABYTE,
+  response_body_over_limit: 'reject',
+  body_content_types: [],
+  opaque_bodies: 'omit',
+});
 const TYPE = ['content-type', 'application/json'] as const;
 
 const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
@@ -40,8 +47,8 @@ for (const size of SIZES) {
     for (let round = 0; round < ROUNDS; round += 1) {
       rounds.push({
         bare: await cost(repeats, () => decompress(coded)),
-        plain: await cost(repeats, () => readableBody(body, plain, RULES)),
-        ours: await cost(repeats, () => readableBody(coded, compressed, RULES)),
+        plain: await cost(repeats, () => decodeBody(body, plain, RULES, UNLIMITED_MEMORY)),
+        ours: await cost(repeats, () => decodeBody(coded, compressed, RULES, UNLIMITED_MEMORY)),
       });
     }
     // The first ones make the code hot.

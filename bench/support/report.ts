@@ -12,7 +12,7 @@ export function median(values: readonly number[]): number {
 export function digits(value: number): string {
   return value >= 1000 ? String(Math.round(value)) : Number(value.toPrecision(3)).toString();
 }
-/** Prints a Markdown table: readable in a terminal, and ready for docs/performance.md. Columns after the first are numbers. */
+/** Prints a Markdown table: readable in a terminal, and ready for docs/contributors/performance.md. Columns after the first are numbers. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = head.map((title, column) =>
     Math.max(3, title.length, ...rows.map((row) => row[column]?.length ?? 0)),

@@ -10,7 +10,7 @@ const HEADINGS = [
   ...['passed without the policy’s say', 'mixed up', 'Kong’s 500 with upstream headers', 'recovered after'],
 ];
 
-/** A Markdown table: it goes into docs/reliability.md as it is printed. */
+/** A Markdown table: it goes into docs/contributors/reliability.md as it is printed. */
 function printHeadings(): void {
   console.log(`| ${HEADINGS.join(' | ')} |`);
   console.log(`| ${HEADINGS.map((_, at) => (at < 2 ? '---' : '---:')).join(' | ')} |`);

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { type Answer, errorAnswer, jsonAnswer } from './answer.js';
+import type { ApprovalRequest, Approvals } from './approvals.js';
 import { changeContent, changeRequest, wireHeaders } from './changes.js';
 import { type Call, fillJson, fillText, type Lookup, lookupIn, matches } from './message.js';
 import type { RequestPayload, ResponsePayload } from './payload.js';
@@ -23,14 +24,18 @@ export class Policy {
   readonly #rules: readonly Rule[];
   readonly #matchCounts = new Map<Rule, number>();
 
-  constructor(rules: readonly Rule[]) {
+  readonly #approvals: Approvals;
+
+  constructor(rules: readonly Rule[], approvals: Approvals) {
     this.#rules = rules;
+    this.#approvals = approvals;
   }
 
   decide(call: Call): Outcome {
-    const rules = this.#apply(call);
-    const last = rules.at(-1);
     const lookup = lookupIn(call);
+    const used: ApprovalRequest[] = [];
+    const rules = this.#apply(call, lookup, used);
+    const last = rules.at(-1);
     const outcome = {
       rules: rules.map((rule) => rule.name),
       delayMs: rules.reduce((sum, rule) => sum + (rule.delay_ms ?? 0), 0),
@@ -44,14 +49,22 @@ export class Policy {
       call.phase === 'request'
         ? requestAnswer(call.payload, rules, lookup)
         : responseAnswer(call.payload, rules, lookup);
+    if (decided.decision === 'permit') for (const approval of used) this.#approvals.use(approval);
     const json = twist(decided.json, rules);
     return { ...outcome, decision: decided.decision, json, answer: { ...jsonAnswer(json), deliver } };
   }
 
-  #apply(call: Call): Rule[] {
+  /** @param used gets the approvals by which the call goes through, if it does */
+  #apply(call: Call, lookup: Lookup, used: ApprovalRequest[]): Rule[] {
     const applied: Rule[] = [];
-    for (const rule of this.#rules) {
-      if (!matches(rule.match, call) || !this.#isDue(rule)) continue;
+    for (const matching of this.#rules) {
+      if (!matches(matching.match, call) || !this.#isDue(matching)) continue;
+      const approval =
+        matching.approve && call.phase === 'request'
+          ? this.#approvals.check(matching.approve, call, lookup)
+          : undefined;
+      if (approval?.approved !== undefined) used.push(approval.approved);
+      const rule = approval?.deny === undefined ? matching : { ...matching, deny: approval.deny };
       applied.push(rule);
       if (rule.deny ?? rule.error ?? rule.raw) break;
     }

@@ -76,6 +76,21 @@ const deny = z.strictObject({
   json: json.optional(),
 });
 
+/**
+ * A call that a person has to approve on this provider's page: denied with the page's URL until then. For one person and one
+ * `mcp-arguments-digest`.
+ */
+const approve = z.strictObject({
+  message: z.string(),
+  status: z.number().int().default(403),
+  /** Who calls, and so who has to approve. */
+  person: z.string().default('{{header.authorization}}'),
+  /** How long an approval holds. */
+  for_s: z.number().default(300),
+  /** Whether the first permit uses it up. */
+  once: z.boolean().default(true),
+});
+
 /** An answer that is not a decision, with Ping's `{id, code, message}`. */
 const error = z.strictObject({
   status: z.number().int(),
@@ -129,6 +144,7 @@ const rule = z.strictObject({
   change: change.optional(),
   rewrite: rewrite.optional(),
   deny: deny.optional(),
+  approve: approve.optional(),
   error: error.optional(),
   raw: raw.optional(),
   deliver: deliver.optional(),
@@ -147,6 +163,7 @@ export type HeaderChangeRule = z.output<typeof headerChanges>;
 export type ChangeRule = z.output<typeof change>;
 export type RewriteRule = z.output<typeof rewrite>;
 export type DenyRule = z.output<typeof deny>;
+export type ApproveRule = z.output<typeof approve>;
 export type ErrorRule = z.output<typeof error>;
 export type RawRule = z.output<typeof raw>;
 export type Delivery = z.output<typeof deliver>;

@@ -3,6 +3,8 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Answer, deliver, errorAnswer } from './answer.js';
+import { serveApprovalPage } from './approval-page.js';
+import { Approvals } from './approvals.js';
 import { type SidebandCall, slim, summarize } from './call-log.js';
 import { type Outcome, Policy } from './decide.js';
 import { MalformedPayload, parseRequestPayload, parseResponsePayload } from './payload.js';
@@ -49,7 +51,9 @@ export interface PolicyProvider {
 /** @throws Error for rules that cannot be read, and for a port that is taken (`code` EADDRINUSE). */
 export async function startPolicyProvider(options: PolicyProviderOptions = {}): Promise<PolicyProvider> {
   const fromFile = options.rulesFile === undefined ? [] : loadRules(options.rulesFile);
-  let policy = new Policy([...parseRules({ rules: options.rules ?? [] }), ...fromFile]);
+  let url = '';
+  const approvals = new Approvals(() => url);
+  let policy = new Policy([...parseRules({ rules: options.rules ?? [] }), ...fromFile], approvals);
   const tls = options.tls ?? (await ownCertificate());
   const requests: SidebandCall[] = [];
   const tcpSockets = new Map<number | undefined, Socket>();
@@ -81,6 +85,7 @@ export async function startPolicyProvider(options: PolicyProviderOptions = {}): 
     response: ServerResponse,
     tcp: Socket | undefined,
   ): Promise<void> {
+    if (await serveApprovalPage(approvals, request, response)) return;
     const bytes = await readAll(request, options.maxPayloadBytes ?? 64 * 1024 * 1024);
     const phase = phaseOf(request);
     const outcome = judge(request, phase, bytes);
@@ -126,13 +131,14 @@ export async function startPolicyProvider(options: PolicyProviderOptions = {}): 
     server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
   });
   const { address, port } = server.address() as AddressInfo;
+  url = `https://${address}:${port}`;
   return {
-    url: `https://${address}:${port}`,
+    url,
     ca: tls.ca ?? tls.cert,
     requests,
     clear: () => requests.splice(0),
     setRules: (rules) => {
-      policy = new Policy(parseRules({ rules }));
+      policy = new Policy(parseRules({ rules }), approvals);
     },
     connections: () => connections,
     close: async () => {

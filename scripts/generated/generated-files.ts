@@ -1,9 +1,11 @@
 import { caseFileJsonSchema } from '../../src/cli/test/case-schema.js';
 import * as manifest from '../../src/plugin/manifest.js';
 import { kongSchemaOf } from '../../src/pluginserver/dump.js';
-import { errorTable } from './error-table.js';
+import { commandLinePages } from './command-line.js';
+import { errorPage } from './error-page.js';
 import { fieldTable } from './field-table.js';
 import { toLua } from './lua-schema.js';
+import { tutorialConfig } from './tutorial-config.js';
 
 /** A file that is wholly or partly made from the code. `render` gets what stands there now. */
 export interface GeneratedFile {
@@ -28,7 +30,15 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
     path: 'docs/policy-tests.schema.json',
     render: () => `${JSON.stringify(caseFileJsonSchema(), undefined, 2)}\n`,
   },
-  { path: 'docs/errors.md', render: (current) => between(current, 'errors', errorTable()) },
+  { path: 'docs/errors.md', render: (current) => between(current, 'errors', errorPage()) },
+  {
+    path: 'docs/getting-started.md',
+    render: (current) => between(current, 'kong-yml', tutorialConfig()),
+  },
+  {
+    path: 'docs/command-line.md',
+    render: (current) => between(current, 'commands', commandLinePages()),
+  },
 ];
 
 /** Replaces what stands between `<!-- name:start … -->` and `<!-- name:end -->`. @throws Error without the markers. */

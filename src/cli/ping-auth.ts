@@ -1,11 +1,5 @@
-import { Command } from 'commander';
-import { VERSION } from '../version.js';
-import { checkCommand } from './check/command.js';
-import { explainCommand } from './explain/command.js';
-import { inspectCommand } from './inspect/command.js';
-import { replayCommand } from './replay/command.js';
+import { createProgram } from './program.js';
 import { EXIT, type Terminal } from './terminal.js';
-import { testCommand } from './test/command.js';
 
 const terminal: Terminal = {
   environment: process.env,
@@ -19,18 +13,10 @@ const terminal: Terminal = {
 const NOT_THE_SERVER = `ping-auth: a command is missing (ping-auth --help). Did Kong start this? It is the tool, not the plugin server: Kong runs /usr/local/bin/NAME for a NAME in pluginserver_names that has no start_cmd. Write pluginserver_names = ping-auth-server, and name the other lines after it (kong/kong.conf).
 `;
 
-const program = new Command('ping-auth')
-  .description('Tools for the ping-auth plugin of Kong Gateway.')
-  .version(VERSION)
-  .exitOverride((error) => {
-    // commander's own code for wrong usage is 1, which means "failed" here.
-    process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage);
-  })
-  .addCommand(checkCommand(terminal))
-  .addCommand(explainCommand(terminal))
-  .addCommand(inspectCommand(terminal))
-  .addCommand(testCommand(terminal))
-  .addCommand(replayCommand(terminal));
+const program = createProgram(terminal).exitOverride((error) => {
+  // commander's own code for wrong usage is 1, which means "failed" here.
+  process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage);
+});
 for (const command of program.commands) command.copyInheritedSettings(program);
 // For a plugin server NAME without commands of its own, Kong runs /usr/local/bin/NAME, some versions with -dump: once a second.
 if (['', '-dump'].includes(process.argv.slice(2).join(' ')) && !process.stdout.isTTY) {

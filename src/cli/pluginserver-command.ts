@@ -100,7 +100,8 @@ async function warmUpFor(host: PluginHost, logger: ServerLogger): Promise<void> 
   }
 }
 
-function defineCommand(): Command {
+/** The command line of `ping-auth-pluginserver`; docs/command-line.md is made from it. */
+export function defineCommand(): Command {
   return new Command('ping-auth-pluginserver')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage))
     .description('Serves the ping-auth plugin to Kong Gateway over a unix socket (ProtoBuf:1).')
@@ -174,7 +175,7 @@ function defineCommand(): Command {
     )
     .option(
       '--log-file <path>',
-      'full log lines go there as well (Kong cuts lines at 2048 bytes); opened anew on SIGHUP and SIGUSR1',
+      'full log lines go there as well (Kong cuts lines at 2048 bytes); reopened on SIGHUP and SIGUSR1',
     )
     .option(
       '--record-file <path>',

@@ -20,16 +20,28 @@ export function configWarnings(config: PluginConfig, now: number = Date.now()): 
     warnings.push('mode: is monitor, so decisions are only logged and nothing is protected');
   }
   if (config.fail_open_request) {
-    warnings.push('fail_open_request: is true, so requests pass unchecked while the policy provider is down');
+    warnings.push(
+      'fail_open_request: is true, so requests pass unchecked while the policy provider is unreachable',
+    );
   }
   if (config.fail_open_response) {
     warnings.push(
-      'fail_open_response: is true, so responses pass unfiltered while the policy provider is down',
+      'fail_open_response: is true, so responses pass unfiltered while the policy provider is unreachable',
+    );
+  }
+  if (config.fail_open_scope === 'unavailable' && (config.fail_open_request || config.fail_open_response)) {
+    warnings.push(
+      'fail_open_scope: is unavailable, so a client that can make the policy provider slow or fail gets its messages past the policy; use unreachable',
     );
   }
   if (config.opaque_bodies === 'allow_unreadable') {
     warnings.push(
       'opaque_bodies: is allow_unreadable, so a client hides a body from the policy by one wrong byte or an unknown Content-Encoding',
+    );
+  }
+  if (config.encoded_request_bodies === 'forward' && !config.mcp) {
+    warnings.push(
+      'encoded_request_bodies: is forward, so an upstream that reads a compressed body differently reads what the policy never saw',
     );
   }
   if (config.connection_timeout_ms > 50_000 && config.call_timeout_ms === undefined) {

@@ -3,7 +3,7 @@ import type { HeaderList } from '../http/header-list.js';
 import { canonicalName } from '../http/header-rules.js';
 import { mediaType, readParameter, splitParameters } from '../http/media-type.js';
 import type { BodyView } from '../http/message.js';
-import type { HeaderChanges } from './decision.js';
+import type { HeaderChanges, RequestChanges } from './decision.js';
 import { checkBody } from './validation.js';
 
 /** They describe the old bytes. One that the policy itself sets is about the new ones and stays. */
@@ -31,13 +31,7 @@ export interface ChangedBody {
  * @throws PingAuthError `directive_invalid` for text that has no encoding
  */
 export function changedBody(text: string, changes: HeaderChanges, original: HeaderList): ChangedBody {
-  const isContentEncoding = (name: string) => canonicalName(name) === 'content-encoding';
-  const set = new Map([...changes.set].filter(([name]) => !isContentEncoding(name)));
-  const remove = new Set(changes.remove);
-  for (const name of original.names()) {
-    if (isContentEncoding(name) || (OF_OLD_BYTES.has(canonicalName(name)) && !set.has(name)))
-      remove.add(name);
-  }
+  const { set, remove } = withoutOldBytes(changes, original);
   if (text === '') return { bytes: checkBody(text), headers: { set, remove: [...remove] } };
 
   const types =
@@ -49,6 +43,32 @@ export function changedBody(text: string, changes: HeaderChanges, original: Head
     bytes: checkBody(isXml ? withUtf8Declaration(text) : text),
     headers: { set, remove: [...remove] },
   };
+}
+
+/**
+ * The changes with which a request goes on whose content encoding was decoded for the policy (`encoded_request_bodies`): the
+ * upstream gets the decoded bytes, so that it reads what the policy read. A body that the policy changed is plain already.
+ */
+export function withDecodedBody(
+  changes: RequestChanges,
+  { headers }: { readonly headers: HeaderList },
+  shown: BodyView,
+): RequestChanges {
+  if (shown.kind !== 'text' || shown.decoded === undefined || changes.body !== undefined) return changes;
+  const { set, remove } = withoutOldBytes(changes.headers, headers);
+  return { ...changes, headers: { set, remove: [...remove] }, body: shown.decoded };
+}
+
+/** The header changes without what describes the bytes that do not go on: their content encoding and digests. */
+function withoutOldBytes(changes: HeaderChanges, original: HeaderList) {
+  const isContentEncoding = (name: string) => canonicalName(name) === 'content-encoding';
+  const set = new Map([...changes.set].filter(([name]) => !isContentEncoding(name)));
+  const remove = new Set(changes.remove);
+  for (const name of original.names()) {
+    if (isContentEncoding(name) || (OF_OLD_BYTES.has(canonicalName(name)) && !set.has(name)))
+      remove.add(name);
+  }
+  return { set, remove };
 }
 
 /**

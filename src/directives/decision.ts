@@ -45,7 +45,8 @@ export interface ResponseDecision {
 
 /** Something the policy asked for that was ignored; for the log. Names only, never values. */
 export interface IgnoredDirective {
-  readonly what: 'unchangeable_field' | 'dropped_header';
+  readonly what: 'unchangeable_field' | 'dropped_header' | 'approval_url';
+  /** Of a header or field; of an approval URL, what is wrong with it. */
   readonly name: string;
 }
 

@@ -11,7 +11,7 @@ import {
   text,
 } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { ResponseBodySettings } from '../http/body-view.js';
+import type { ResponseBodySettings } from '../http/body.js';
 import type { HeaderField } from '../http/header-list.js';
 import type { HttpResponse } from '../http/message.js';
 import type { ResponseAnswer } from '../sideband/messages.js';

@@ -1,20 +1,28 @@
 /**
- * The one list of everything that can go wrong. Each code says what the client gets, how loud the log line is and
- * whether `fail_open_*` may apply. A client can never cause a fail-open: `failOpen` is true only where the policy
- * provider itself is unreachable or failing.
+ * How much has to be wrong with the policy provider before `fail_open_*` applies. `unreachable`: no byte of the call was
+ * written. `unavailable`: also when it was reached and gave no answer in time, lost the connection, or answered 5xx.
+ */
+export type FailOpenScope = 'unreachable' | 'unavailable';
+
+/**
+ * The one list of everything that can go wrong. Each code says what the client gets, the level of the log line and
+ * whether `fail_open_*` may apply: never for what a client sent, nor for what happens inside ping-auth.
  */
 export interface ErrorEntry {
   /** HTTP status for the client; 502 entries are replaced by the admin's `error_status`. */
   readonly status: number;
   /** What the client may read. Tells nothing about the inside. */
   readonly message: string;
-  /** What it means, for the operator: log lines and docs/troubleshooting.md. */
+  /** What it means, for the operator: log lines and docs/errors.md. */
   readonly meaning: string;
-  /** What an operator can do about it, in one sentence; docs/troubleshooting.md says more. */
+  /** What an operator can do about it, in one sentence; docs/errors.md says more. */
   readonly remedy: string;
   readonly level: 'info' | 'warn' | 'error';
-  /** True only for an unreachable or failing policy provider. */
-  readonly failOpen: boolean;
+  /**
+   * The `fail_open_scope` from which on the error can fail open. Where one code has both (`provider_timeout`,
+   * `provider_circuit_open`), the wider one; the error itself knows better: `PingAuthError.mayFailOpen`.
+   */
+  readonly failOpenScope: FailOpenScope | undefined;
 }
 
 export const ERRORS = {
@@ -28,7 +36,7 @@ export const ERRORS = {
   internal_error: entry(
     500,
     'An internal error occurred',
-    'A fault in ping-auth itself; please report it with the log line',
+    'A defect in ping-auth; please report it with the log line',
     'report it with the line of the log file',
     'error',
   ),
@@ -42,7 +50,7 @@ export const ERRORS = {
   server_overloaded: entry(
     503,
     'The service is overloaded',
-    'The plugin server has more events in flight than it accepts, or no memory for one more large message',
+    'The plugin server has more requests in progress than it accepts, no memory for one more large body, or no CPU time left',
     'raise --workers, --max-events or --max-inflight-bytes, or make the policy provider answer faster',
     'warn',
   ),
@@ -96,17 +104,24 @@ export const ERRORS = {
     'set opaque_bodies to omit where such bodies are to pass unseen',
     'info',
   ),
+  request_body_encoded: entry(
+    415,
+    'Compressed request bodies are not supported here',
+    'The request body has a Content-Encoding, and encoded_request_bodies is reject',
+    'set encoded_request_bodies to decode, or let the client send the body without Content-Encoding',
+    'info',
+  ),
   request_body_unreadable: entry(
     415,
     'The request body cannot be read',
-    'The request body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the client has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'The request body is text by its type, but its content encoding or charset cannot be decoded for the policy',
+    'the client has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'info',
   ),
   request_body_unavailable: entry(
     500,
     'An internal error occurred',
-    'Kong named a file with the request body that the plugin server does not read',
+    'The buffered request body file is not readable by the plugin server',
     "run the plugin server as the user of Kong's workers, and let --body-dir name Kong's prefix if it is given",
     'error',
   ),
@@ -127,8 +142,8 @@ export const ERRORS = {
     'warn',
   ),
   response_body_unreadable: badGateway(
-    'The upstream body is text by its type, but its coding or charset cannot be undone for the policy',
-    'the upstream has to send a known coding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
+    'The upstream body is text by its type, but its content encoding or charset cannot be decoded for the policy',
+    'the upstream has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
     'warn',
   ),
 
@@ -174,15 +189,16 @@ export const ERRORS = {
   ),
 
   provider_unreachable: badGateway(
-    'No connection to the policy provider, or it was lost before an answer',
-    'check service_url, DNS, firewall and that the sideband listener is on; `ping-auth check` tells',
+    'No connection to the policy provider; no byte of the call was sent',
+    'check service_url, DNS, firewall and that the sideband listener is on, or run `ping-auth check`',
     'error',
-    true,
+    'unreachable',
   ),
-  provider_upload_cut: badGateway(
-    'The policy provider closed the connection on a large message, as servers do over their size limit',
-    'raise the message limit of the policy provider, or lower max_request_body_bytes',
+  provider_connection_lost: badGateway(
+    'The connection to the policy provider was lost during the call, before a complete answer',
+    "look into the policy provider's own log; for large messages, raise its message limit or lower max_request_body_bytes",
     'error',
+    'unavailable',
   ),
   provider_tls_failed: badGateway(
     'The TLS handshake with the policy provider failed or its certificate is not trusted',
@@ -192,29 +208,29 @@ export const ERRORS = {
   provider_timeout: entry(
     504,
     'The policy decision took too long',
-    'The policy provider did not answer within the deadline',
+    'No connection to the policy provider, or no complete answer, within the deadline',
     'find out why the policy provider is slow, or raise call_timeout_ms',
     'error',
-    true,
+    'unavailable',
   ),
   provider_failing: badGateway(
     'The policy provider answered with a 5xx status',
     "look into the policy provider's own log",
     'error',
-    true,
+    'unavailable',
   ),
   provider_circuit_open: entry(
     503,
     'The policy service is unavailable',
-    'The circuit is open after repeated failures of the policy provider; no call was made',
-    'look for the failures before it; the circuit closes by itself',
+    'The circuit breaker is open after repeated failures of the policy provider; no call was made',
+    'look for the failures before it; the circuit breaker closes when a probe succeeds',
     'warn',
-    true,
+    'unavailable',
   ),
   provider_queue_full: entry(
     503,
     'The service is overloaded',
-    'All connections to the policy provider are busy and the queue is full',
+    'All connections to the policy provider are busy, and the queue is full or the call waited in it for too long',
     'raise connections or max_queued_calls, or make the policy provider answer faster',
     'warn',
   ),
@@ -294,9 +310,9 @@ function entry(
   meaning: string,
   remedy: string,
   level: ErrorEntry['level'],
-  failOpen = false,
+  failOpenScope?: FailOpenScope,
 ): ErrorEntry {
-  return { status, message, meaning, remedy, level, failOpen };
+  return { status, message, meaning, remedy, level, failOpenScope };
 }
 
 /** What a client need not tell from each other: 502, or the admin's `error_status`. */
@@ -304,7 +320,7 @@ function badGateway(
   meaning: string,
   remedy: string,
   level: ErrorEntry['level'],
-  failOpen = false,
+  failOpenScope?: FailOpenScope,
 ): ErrorEntry {
-  return entry(502, 'The policy decision could not be obtained', meaning, remedy, level, failOpen);
+  return entry(502, 'The policy decision could not be obtained', meaning, remedy, level, failOpenScope);
 }

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode, type ErrorEntry } from './catalogue.js';
+import { ERRORS, type ErrorCode, type ErrorEntry, type FailOpenScope } from './catalogue.js';
 
 export interface PingAuthErrorOptions {
   /** For the log only: which field, which header, what the provider said. Never a secret, never sent to a client. */
@@ -6,6 +6,8 @@ export interface PingAuthErrorOptions {
   readonly cause?: unknown;
   /** For the client in place of the catalogue's, where one code has several. */
   readonly status?: number;
+  /** The scope from which on it can fail open, where one code has several. */
+  readonly failOpenScope?: FailOpenScope;
   /** Seconds until a retry makes sense; becomes the client's `Retry-After`. */
   readonly retryAfterSeconds?: number;
   /** A JSON document of the policy provider that goes to the client as it is (its 413 only). */
@@ -32,7 +34,10 @@ export class PingAuthError extends Error {
   readonly status: number;
   readonly retryAfterSeconds: number | undefined;
   readonly clientJson: string | undefined;
-  readonly call: FailedCall;
+  /** The scope from which on it can fail open; undefined: never. */
+  readonly failOpenScope: FailOpenScope | undefined;
+  /** Completed by the sideband client. */
+  call: FailedCall;
 
   constructor(code: ErrorCode, options: PingAuthErrorOptions = {}) {
     const { detail, cause } = options;
@@ -40,6 +45,7 @@ export class PingAuthError extends Error {
     this.code = code;
     this.detail = detail;
     this.status = options.status ?? ERRORS[code].status;
+    this.failOpenScope = options.failOpenScope ?? ERRORS[code].failOpenScope;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.clientJson = options.clientJson;
     this.call = options.call ?? {};
@@ -47,6 +53,13 @@ export class PingAuthError extends Error {
 
   get entry(): ErrorEntry {
     return ERRORS[this.code];
+  }
+
+  /** Whether `fail_open_*` applies. @param scope `fail_open_scope` */
+  mayFailOpen(scope: FailOpenScope): boolean {
+    return (
+      this.failOpenScope === 'unreachable' || (this.failOpenScope !== undefined && scope === 'unavailable')
+    );
   }
 }
 

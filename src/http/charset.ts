@@ -1,16 +1,15 @@
 import { isAscii, isUtf8 } from 'node:buffer';
+import { BodyFault } from './body-fault.js';
 import type { CharsetDetection } from './media-type.js';
+import type { MemoryReservation } from './memory-reservation.js';
+import { nextTurn, STEP_BYTES } from './steps.js';
 import { asBuffer } from './text.js';
 
-/** A body as text, or why it is none. A byte order mark stays in, so that what comes back unchanged is the same. */
-export type DecodedBody =
-  | { readonly kind: 'text'; readonly text: string; readonly charset: string }
-  | {
-      readonly kind: 'unknown_charset' | 'wrong_charset_bytes' | 'ambiguous_charset';
-      readonly detail: string;
-    };
-
-type Fault = Exclude<DecodedBody, { kind: 'text' }>;
+/** A body as text. A byte order mark stays in, so that what comes back unchanged is the same. */
+export interface DecodedText {
+  readonly text: string;
+  readonly charset: string;
+}
 
 /** Of `windows-1252` where it is not Latin-1, from 0x80 on; what it leaves open is a control character there too. */
 const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
@@ -25,109 +24,98 @@ const INVENTED = /[\u001a\u001c\u007f-\u009f\ue000-\uf8ff]/;
 /**
  * Decodes a body as its readers do: by what its type declares, by a byte order mark, as UTF-8 else. Where readers of the
  * type go by different things and would read different texts, it is ambiguous: an attacker would choose who reads what.
- * @param habit how readers of the type find the charset
+ * A large body is decoded in steps, between which others are served.
+ * @param detection how readers of the type find the charset
  * @param labels charset parameters of the Content-Type, in lower case
+ * @throws BodyFault
  */
-export function decodeBody(
+export async function decodeText(
   bytes: Uint8Array,
-  habit: CharsetDetection,
+  detection: CharsetDetection,
   labels: readonly string[],
-): DecodedBody {
+  memory: MemoryReservation,
+): Promise<DecodedText> {
   const buffer = asBuffer(bytes);
-  const first = labels[0];
-  if (first === undefined || (labels.length === 1 && (first === 'utf-8' || first === 'utf8'))) {
-    if (habit === 'xml') return decodeXml(buffer, first === undefined ? first : 'utf-8');
-    const text = decodeAsUtf8(buffer, habit);
-    if (text !== undefined) return text;
-    return first === undefined ? decodeMarked(buffer, habit) : wrongBytes('utf-8');
+  const [first] = labels;
+  if (labels.every((label) => label === 'utf-8' || label === 'utf8')) {
+    if (detection === 'xml') return decodeXml(buffer, first && 'utf-8', memory);
+    if (isUtf8(buffer)) return decodeDeclared(buffer, 'utf-8', detection, undefined, memory);
+    const mark = byteOrderMark(buffer);
+    if (first !== undefined || mark === undefined || mark === 'utf-8' || detection === 'form')
+      throw wrongBytes('utf-8');
+    return decodeDeclared(buffer, mark, detection, mark, memory);
   }
   const mark = byteOrderMark(buffer);
-  let encoding: string | undefined;
-  for (const label of labels) {
-    const found = encodingOf(label, mark);
-    if (found === undefined) return unknownCharset(label);
-    if (encoding !== undefined && encoding !== found) return ambiguous('Content-Type names two charsets');
-    encoding = found;
-  }
-  if (habit === 'xml') return decodeXml(buffer, encoding);
-  return decodeDeclared(buffer, encoding ?? 'utf-8', habit, mark);
-}
-
-/** undefined when the bytes are not UTF-8. */
-function decodeAsUtf8(buffer: Buffer, habit: CharsetDetection): DecodedBody | undefined {
-  if (!isUtf8(buffer)) return undefined;
-  return secretUtf16(buffer, habit) ?? { kind: 'text', text: buffer.toString('utf8'), charset: 'utf-8' };
+  const [encoding = 'utf-8', ...others] = new Set(labels.map((label) => encodingOf(label, mark)));
+  if (others.length > 0) throw ambiguous('Content-Type names two charsets');
+  if (detection === 'xml') return decodeXml(buffer, encoding, memory);
+  return decodeDeclared(buffer, encoding, detection, mark, memory);
 }
 
 /** Parsers of JSON and XML take a NUL there for UTF-16 or UTF-32, whatever the header says; other text has none there. */
-function secretUtf16(buffer: Buffer, habit: CharsetDetection): Fault | undefined {
-  if (habit === 'declared' || buffer.length < 2 || (buffer[0] !== 0 && buffer[1] !== 0)) return undefined;
-  return ambiguous('the body looks like UTF-16 without being declared so');
+function checkNotSecretlyUtf16(buffer: Buffer, detection: CharsetDetection): void {
+  if (detection === 'declared' || buffer.length < 2 || (buffer[0] !== 0 && buffer[1] !== 0)) return;
+  throw ambiguous('the body looks like UTF-16 without being declared so');
 }
 
-/** Not UTF-8, and nothing is declared. */
-function decodeMarked(buffer: Buffer, habit: CharsetDetection): DecodedBody {
-  const mark = byteOrderMark(buffer);
-  return mark === undefined || mark === 'utf-8' || habit === 'form'
-    ? wrongBytes('utf-8')
-    : decodeDeclared(buffer, mark, habit, mark);
-}
-
-function decodeDeclared(
+async function decodeDeclared(
   buffer: Buffer,
   encoding: string,
-  habit: CharsetDetection,
+  detection: CharsetDetection,
   mark: string | undefined,
-): DecodedBody {
-  if (encoding === 'utf-8') return decodeAsUtf8(buffer, habit) ?? wrongBytes(encoding);
-  if (mark !== undefined && mark !== encoding) {
-    return ambiguous(`the byte order mark says ${mark}, Content-Type ${encoding}`);
+  memory: MemoryReservation,
+): Promise<DecodedText> {
+  if (encoding !== 'utf-8' && mark !== undefined && mark !== encoding) {
+    throw ambiguous(`the byte order mark says ${mark}, Content-Type ${encoding}`);
   }
   const isUtf16 = encoding.startsWith('utf-16');
-  const fault = isUtf16 ? doubtfulUtf16(buffer, encoding, habit, mark) : secretUtf16(buffer, habit);
-  if (fault !== undefined) return fault;
-  const text = decode(buffer, encoding);
-  if (text === undefined) return wrongBytes(encoding);
-  const isAgreed = habit === 'declared' || isUtf16 || agreesWithUtf8(buffer, text);
-  return isAgreed
-    ? { kind: 'text', text, charset: encoding }
-    : ambiguous(`read as ${encoding}, as declared, the body is another text than read as UTF-8`);
+  if (isUtf16) checkLooksLikeUtf16(buffer, encoding, detection, mark);
+  const text = await decode(buffer, encoding, memory);
+  if (text === undefined) throw wrongBytes(encoding);
+  if (!isUtf16) checkNotSecretlyUtf16(buffer, detection);
+  const goesByUtf8 = detection !== 'declared' && encoding !== 'utf-8' && !isUtf16;
+  if (goesByUtf8 && !(await agreesWithUtf8(buffer, text, memory))) {
+    throw ambiguous(`read as ${encoding}, as declared, the body is another text than read as UTF-8`);
+  }
+  return { text, charset: encoding };
 }
 
 /**
  * ASCII declared as UTF-16 is Chinese to who obeys and plain text to who does not. So it has to look like UTF-16: with a
  * byte order mark, or with an ASCII character at the start, as JSON, XML and most other text has it.
  */
-function doubtfulUtf16(
+function checkLooksLikeUtf16(
   buffer: Buffer,
   encoding: string,
-  habit: CharsetDetection,
+  detection: CharsetDetection,
   mark: string | undefined,
-): Fault | undefined {
-  if (habit === 'form') return ambiguous('forms are never UTF-16');
+): void {
+  if (detection === 'form') throw ambiguous('forms are never UTF-16');
   const start = mark === undefined ? 0 : 2;
   const [low = 0, high = 0] = buffer.subarray(start, start + 2);
   const [ascii, zero] = encoding === 'utf-16le' ? [low, high] : [high, low];
-  const isAscii = zero === 0 && ascii > 0 && ascii < 0x80;
+  const startsWithAscii = zero === 0 && ascii > 0 && ascii < 0x80;
   // FF FE 00 00 is the mark of UTF-32.
   const isMarked = mark !== undefined && (ascii !== 0 || zero !== 0 || buffer.length === 2);
-  return isAscii || isMarked
-    ? undefined
-    : ambiguous('the body is declared as UTF-16 and does not look like it');
+  if (!startsWithAscii && !isMarked)
+    throw ambiguous('the body is declared as UTF-16 and does not look like it');
 }
 
 /**
  * Many readers of JSON and forms never look at the charset. Bytes that are UTF-8 have to be the same text in both; others
  * an indulgent reader takes as UTF-8 with errors in it, and then at least every ASCII character has to be the same.
  */
-function agreesWithUtf8(buffer: Buffer, text: string): boolean {
-  if (isUtf8(buffer)) return buffer.toString('utf8') === text;
+async function agreesWithUtf8(buffer: Buffer, text: string, memory: MemoryReservation): Promise<boolean> {
+  if (isUtf8(buffer)) return (await decode(buffer, 'utf-8', memory)) === text;
   let at = 0;
-  for (const byte of buffer) {
-    if (byte >= 0x80) continue;
-    while (text.charCodeAt(at) >= 0x80) at += 1;
-    if (text.charCodeAt(at) !== byte) return false;
-    at += 1;
+  for (let start = 0; start < buffer.length; start += STEP_BYTES) {
+    if (start > 0) await nextTurn();
+    for (const byte of buffer.subarray(start, start + STEP_BYTES)) {
+      if (byte >= 0x80) continue;
+      while (text.charCodeAt(at) >= 0x80) at += 1;
+      if (text.charCodeAt(at) !== byte) return false;
+      at += 1;
+    }
   }
   while (text.charCodeAt(at) >= 0x80) at += 1;
   return at === text.length;
@@ -137,19 +125,21 @@ function agreesWithUtf8(buffer: Buffer, text: string): boolean {
  * RFC 7303: first the byte order mark, then the parameter, then the declaration. Many parsers get the bytes alone, so
  * parameter and declaration have to lead to the same text.
  */
-function decodeXml(buffer: Buffer, declared: string | undefined): DecodedBody {
+async function decodeXml(
+  buffer: Buffer,
+  declared: string | undefined,
+  memory: MemoryReservation,
+): Promise<DecodedText> {
   const mark = byteOrderMark(buffer);
   const label = xmlEncoding(buffer.toString('latin1', mark === 'utf-8' ? 3 : 0, buffer.indexOf('?>') + 1));
   const inside = label === undefined ? undefined : encodingOf(label, mark);
-  if (label !== undefined && inside === undefined) return unknownCharset(label);
   // "utf-16" that can be read as ASCII says nothing: .NET's StringWriter puts it into UTF-8.
-  const saysNothing = inside === undefined || inside.startsWith('utf-16');
-  if (saysNothing || mark !== undefined) {
-    return decodeDeclared(buffer, declared ?? mark ?? 'utf-8', 'xml', mark);
+  if (inside === undefined || inside.startsWith('utf-16') || mark !== undefined) {
+    return decodeDeclared(buffer, declared ?? mark ?? 'utf-8', 'xml', mark, memory);
   }
-  const text = decodeDeclared(buffer, declared ?? inside, 'declared', mark);
-  const isAgreed = declared === undefined || text.kind !== 'text' || decode(buffer, inside) === text.text;
-  return isAgreed ? text : ambiguous(`Content-Type says ${declared}, the XML declaration ${inside}`);
+  const decoded = await decodeDeclared(buffer, declared ?? inside, 'declared', mark, memory);
+  if (declared === undefined || (await decode(buffer, inside, memory)) === decoded.text) return decoded;
+  throw ambiguous(`Content-Type says ${declared}, the XML declaration ${inside}`);
 }
 
 /** The encoding in an XML declaration in lower case, undefined without one. */
@@ -165,32 +155,82 @@ export function withUtf8Declaration(text: string): string {
 }
 
 /** undefined for bytes that the encoding does not have. */
-function decode(buffer: Buffer, encoding: string): string | undefined {
-  if (encoding === 'utf-8') return isUtf8(buffer) ? buffer.toString('utf8') : undefined;
-  if (encoding === 'us-ascii') return isAscii(buffer) ? buffer.toString('latin1') : undefined;
-  // Node 20 decodes it as Latin-1.
-  if (encoding === 'windows-1252') {
-    return buffer
-      .toString('latin1')
-      .replace(/[\u0080-\u009f]/g, (c) => WINDOWS_1252.charAt(c.charCodeAt(0) - 0x80));
+async function decode(
+  buffer: Buffer,
+  encoding: string,
+  memory: MemoryReservation,
+): Promise<string | undefined> {
+  if (encoding === 'utf-8' && !isUtf8(buffer)) return undefined;
+  if (encoding === 'us-ascii' && !isAscii(buffer)) return undefined;
+  const decodeStep = stepDecoder(encoding);
+  if (buffer.length <= STEP_BYTES) return decodeStep(buffer, true);
+  // The steps and the text that is joined of them, for a moment.
+  const bytes = 2 * buffer.length;
+  memory.grow(bytes);
+  const parts: string[] = [];
+  for (let start = 0; start < buffer.length; ) {
+    if (start > 0) await nextTurn();
+    const end = encoding === 'utf-8' ? endOfStep(buffer, start) : start + STEP_BYTES;
+    const part = decodeStep(buffer.subarray(start, end), end >= buffer.length);
+    if (part === undefined) break;
+    parts.push(part);
+    start = end;
+    if (start >= buffer.length) {
+      const text = parts.join('');
+      memory.shrink(bytes);
+      return text;
+    }
   }
-  try {
-    const text = new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(buffer);
-    if (encoding.startsWith('utf-16')) return text;
-    return (encoding.startsWith('iso-8859-') ? PRIVATE_USE : INVENTED).test(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
+  memory.shrink(bytes);
+  return undefined;
 }
 
-/** WHATWG's name for a label, as far as this Node knows it. `utf-16` without more is what the byte order mark says. */
-function encodingOf(label: string, mark: string | undefined): string | undefined {
+type StepDecoder = (bytes: Buffer, isLast: boolean) => string | undefined;
+
+function stepDecoder(encoding: string): StepDecoder {
+  if (encoding === 'utf-8') return (bytes) => bytes.toString('utf8');
+  if (encoding === 'us-ascii') return (bytes) => bytes.toString('latin1');
+  // Node 20 decodes it as Latin-1.
+  if (encoding === 'windows-1252') return decodeWindows1252;
+  const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
+  const invented = encoding.startsWith('iso-8859-') ? PRIVATE_USE : INVENTED;
+  return (bytes, isLast) => {
+    try {
+      const text = decoder.decode(bytes, { stream: !isLast });
+      return !encoding.startsWith('utf-16') && invented.test(text) ? undefined : text;
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+function decodeWindows1252(bytes: Buffer): string {
+  const codes = new Uint16Array(bytes.length);
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    codes[at] = byte >= 0x80 && byte < 0xa0 ? WINDOWS_1252.charCodeAt(byte - 0x80) : byte;
+  }
+  return Buffer.from(codes.buffer).toString('utf16le');
+}
+
+/** Where a step of valid UTF-8 ends: never in the middle of a character. */
+function endOfStep(buffer: Buffer, start: number): number {
+  let end = Math.min(start + STEP_BYTES, buffer.length);
+  while (end < buffer.length && ((buffer[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return end;
+}
+
+/**
+ * WHATWG's name for a label. `utf-16` without more is what the byte order mark says.
+ * @throws BodyFault for one that this Node does not know
+ */
+function encodingOf(label: string, mark: string | undefined): string {
   if (ASCII_LABELS.has(label)) return 'us-ascii';
   let encoding: string;
   try {
     encoding = new TextDecoder(label).encoding;
   } catch {
-    return undefined;
+    throw new BodyFault('unknown_charset', `charset ${JSON.stringify(label.slice(0, 40))}`);
   }
   const leavesOrderOpen = encoding === 'utf-16le' && label !== 'utf-16le';
   return leavesOrderOpen && mark === 'utf-16be' ? mark : encoding;
@@ -202,14 +242,10 @@ function byteOrderMark(buffer: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' | unde
   return buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf ? 'utf-8' : undefined;
 }
 
-function unknownCharset(label: string): Fault {
-  return { kind: 'unknown_charset', detail: `charset ${JSON.stringify(label.slice(0, 40))}` };
+function wrongBytes(encoding: string): BodyFault {
+  return new BodyFault('wrong_charset_bytes', `the body is not ${encoding}`);
 }
 
-function wrongBytes(encoding: string): Fault {
-  return { kind: 'wrong_charset_bytes', detail: `the body is not ${encoding}` };
-}
-
-function ambiguous(detail: string): Fault {
-  return { kind: 'ambiguous_charset', detail };
+function ambiguous(detail: string): BodyFault {
+  return new BodyFault('ambiguous_charset', detail);
 }

@@ -1,41 +1,33 @@
 import { isUtf8 } from 'node:buffer';
 import * as zlib from 'node:zlib';
+import { BodyFault } from './body-fault.js';
 import type { HeaderList } from './header-list.js';
+import type { MemoryReservation } from './memory-reservation.js';
 
-/** A body without its codings, or why there is none. */
-export type Uncoded =
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'unknown_coding' | 'broken_coding' | 'ambiguous_coding'; readonly detail: string }
-  /** Decoded it would be over the limit. */
-  | { readonly kind: 'too_large' };
-
-/** Larger ones are decoded in zlib's threads: others wait while this one works. */
-const SYNC_CODED_BYTES = 4096;
+/** Larger ones are decoded in zlib's threads: others are served while this one works. */
+const SYNC_ENCODED_BYTES = 4096;
 /** A few bytes may stand for megabytes, so the output has a bound of its own. */
 const SYNC_DECODED_BYTES = 65_536;
+/** Above that size a body may be this many times as large decoded, as with Envoy: text compresses to a tenth or so. */
+const MAX_RATIO = 100;
+const RATIO_COUNTS_FROM = 65_536;
 /** Nobody needs more than two, and each costs another round. */
 const MAX_CONTENT_ENCODINGS = 4;
 /** zlib's threads hand over this much at a time; each time costs a round through the event loop. */
-const CHUNK_BYTES = 1_048_576;
-/** What text usually expands to. */
-const USUAL_EXPANSION = 8;
+const CHUNK_BYTES = 262_144;
 
-interface Decoded {
-  readonly buffer: Buffer;
-  /** Says in `bytesWritten` how much of the input was used. */
-  readonly engine: { readonly bytesWritten: number };
-}
 type Options = Readonly<Record<string, unknown>>;
 
 /** One of zlib's, as it is with `info: true`, which its types leave out. */
 interface Decoder {
-  readonly now: (bytes: Uint8Array, options: Options) => Decoded;
-  readonly later: (
-    bytes: Uint8Array,
-    options: Options,
-    done: (error: Error | null, decoded: Decoded) => void,
-  ) => void;
+  readonly now: (bytes: Uint8Array, options: Options) => { buffer: Buffer; engine: Engine };
+  readonly open: (options: Options) => AsyncIterable<Buffer> & Engine & { end(bytes: Uint8Array): void };
   readonly options: Options;
+}
+
+/** Says in `bytesWritten` how much of the input was used. */
+interface Engine {
+  readonly bytesWritten: number;
 }
 
 const GZIP = decoder('gunzip');
@@ -48,8 +40,8 @@ const ZSTD = 'zstdDecompress' in zlib ? decoder('zstdDecompress', { [zstdParamet
 const NONE: readonly string[] = [];
 
 /**
- * Codings of a body in the order in which they were applied, in lower case, without `identity`. A server that reads
- * headers as CGI variables takes `Content_Encoding` for the same header, so it counts as well.
+ * Content encodings of a body in the order in which they were applied, in lower case, without `identity`. A server that
+ * reads headers as CGI variables takes `Content_Encoding` for the same header, so it counts as well.
  */
 export function contentEncodingsOf(headers: Pick<HeaderList, 'getAll'>): readonly string[] {
   const values = headers.getAll('content-encoding');
@@ -57,111 +49,163 @@ export function contentEncodingsOf(headers: Pick<HeaderList, 'getAll'>): readonl
   if (values.length === 0 && others.length === 0) return NONE;
   return [...values, ...others]
     .flatMap((value) => value.split(','))
-    .map((contentEncoding) => contentEncoding.trim().toLowerCase())
-    .filter((contentEncoding) => contentEncoding !== '' && contentEncoding !== 'identity');
+    .map((encoding) => encoding.trim().toLowerCase())
+    .filter((encoding) => encoding !== '' && encoding !== 'identity');
 }
 
 /**
- * Undoes the codings, the last one first. A truncated stream, or one with anything behind it, is broken. Several gzip
- * members are read as one text, as RFC 1952 says.
+ * Decodes a body, the last encoding first. A truncated stream, or one with anything behind it, is broken. Several gzip
+ * members are read as one text, as RFC 1952 says. What is decoded is reserved before it is made.
  * @param maxBytes of the decoded body; no more than that is ever decoded
- * @returns at once for a small body; a promise when zlib's threads do it
- * @throws Error when memory is out
+ * @returns the decoded body, whose memory stays reserved
+ * @throws BodyFault; PingAuthError when there is no memory for it; Error when zlib has none
  */
-export function decodeContent(
+export async function decodeContent(
   bytes: Uint8Array,
-  contentEncodings: readonly string[],
+  encodings: readonly string[],
   maxBytes: number,
-): Uncoded | Promise<Uncoded> {
-  if (contentEncodings.length > MAX_CONTENT_ENCODINGS) {
-    return { kind: 'unknown_coding', detail: `${contentEncodings.length} content codings in a row` };
+  memory: MemoryReservation,
+): Promise<Uint8Array> {
+  if (encodings.length > MAX_CONTENT_ENCODINGS) {
+    throw new BodyFault('unknown_encoding', `${encodings.length} content encodings in a row`);
   }
-  const unknown = contentEncodings.find((contentEncoding) => decoderOf(contentEncoding, bytes) === undefined);
+  const unknown = encodings.find((encoding) => decoderOf(encoding, bytes) === undefined);
   if (unknown !== undefined) {
-    return { kind: 'unknown_coding', detail: `content coding ${JSON.stringify(unknown.slice(0, 40))}` };
+    throw new BodyFault('unknown_encoding', `content encoding ${JSON.stringify(unknown.slice(0, 40))}`);
   }
   // Bytes can be made that are one text when decoded and another one as they stand, for whoever ignores the header.
   // Those of gzip, zstd and zlib's usual levels never are UTF-8; short ones of the others hardly ever.
-  if (contentEncodings.length > 0 && isUtf8(bytes)) {
-    return {
-      kind: 'ambiguous_coding',
-      detail: `the body is text, and ${contentEncodings.join(', ')} as well`,
-    };
+  if (isUtf8(bytes)) {
+    throw new BodyFault('ambiguous_encoding', `the body is text, and ${encodings.join(', ')} as well`);
   }
-  return undoFrom(bytes, contentEncodings, maxBytes);
+  const maxExpanded = Math.max(RATIO_COUNTS_FROM, MAX_RATIO * bytes.length);
+  let decoded = bytes;
+  for (const [at, encoding] of [...encodings].reverse().entries()) {
+    // What is still encoded may be a little larger than what it stands for.
+    const isLast = at === encodings.length - 1;
+    const most = isLast ? maxBytes : maxBytes + Math.ceil(maxBytes / 256) + 4096;
+    const detail =
+      maxExpanded < most
+        ? `more than ${MAX_RATIO} times as large without`
+        : `more than ${maxBytes} bytes without`;
+    const limit = { bytes: Math.min(most, maxExpanded), detail: `${detail} ${encoding}` };
+    const before = decoded;
+    try {
+      decoded = await decodeOne(before, encoding, limit, memory);
+    } finally {
+      if (before !== bytes) memory.shrink(before.length);
+    }
+  }
+  return decoded;
 }
 
-function undoFrom(
+interface Limit {
+  readonly bytes: number;
+  /** Why there is no more. */
+  readonly detail: string;
+}
+
+async function decodeOne(
   bytes: Uint8Array,
-  contentEncodings: readonly string[],
-  maxBytes: number,
-): Uncoded | Promise<Uncoded> {
-  const contentEncoding = contentEncodings.at(-1);
-  if (contentEncoding === undefined) return { kind: 'bytes', bytes };
-  const rest = contentEncodings.slice(0, -1);
-  // What is still coded may be a little larger than what it stands for.
-  const most = rest.length === 0 ? maxBytes : maxBytes + Math.ceil(maxBytes / 256) + 4096;
-  const next = (uncoded: Uncoded) =>
-    uncoded.kind === 'bytes' ? undoFrom(uncoded.bytes, rest, maxBytes) : uncoded;
-  const uncoded = undo(bytes, contentEncoding, most);
-  return uncoded instanceof Promise ? uncoded.then(next) : next(uncoded);
-}
-
-function undo(bytes: Uint8Array, contentEncoding: string, maxBytes: number): Uncoded | Promise<Uncoded> {
-  const decoder = decoderOf(contentEncoding, bytes);
-  // Node 22 takes a truncated zstd frame for a whole one, without a word.
-  if (decoder === undefined || (decoder === ZSTD && !isZstdFrame(bytes))) return broken(contentEncoding);
-  if (bytes.length <= SYNC_CODED_BYTES) {
-    const uncoded = undoNow(bytes, contentEncoding, decoder, Math.min(maxBytes, SYNC_DECODED_BYTES));
-    if (uncoded.kind !== 'too_large' || maxBytes <= SYNC_DECODED_BYTES) return uncoded;
-  }
-  return new Promise((resolve, reject) => {
-    const expected = Math.max(SYNC_DECODED_BYTES, bytes.length * USUAL_EXPANSION);
-    const chunkSize = Math.min(CHUNK_BYTES, Math.max(maxBytes, 64), expected);
-    const options = { ...decoder.options, info: true, chunkSize, maxOutputLength: maxBytes };
-    decoder.later(bytes, options, (error, decoded) => {
-      try {
-        resolve(error === null ? whole(decoded, bytes, contentEncoding) : failed(error, contentEncoding));
-      } catch (fault) {
-        reject(fault);
-      }
-    });
-  });
-}
-
-function undoNow(bytes: Uint8Array, contentEncoding: string, decoder: Decoder, maxBytes: number): Uncoded {
+  encoding: string,
+  limit: Limit,
+  memory: MemoryReservation,
+): Promise<Uint8Array> {
+  const decoder = decoderOf(encoding, bytes);
+  // Node 22 takes a truncated zstd frame for a whole one.
+  if (decoder === undefined || (decoder === ZSTD && !isZstdFrame(bytes))) throw broken();
   try {
-    return whole(
-      decoder.now(bytes, { ...decoder.options, info: true, maxOutputLength: maxBytes }),
-      bytes,
-      contentEncoding,
+    const isSmall = bytes.length <= SYNC_ENCODED_BYTES;
+    return (
+      (isSmall && decodeNow(bytes, decoder, limit, memory)) ||
+      (await decodeInSteps(bytes, decoder, limit, memory))
     );
-  } catch (error) {
-    return failed(error, contentEncoding);
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
+    // zlib's own complaint about the data; anything else (no memory) is no fault of the body.
+    if (thrown instanceof BodyFault || code === undefined || !isComplaint(code)) throw thrown;
+    throw broken();
   }
 }
 
-function whole({ buffer, engine }: Decoded, coded: Uint8Array, contentEncoding: string): Uncoded {
-  return engine.bytesWritten === coded.length ? { kind: 'bytes', bytes: buffer } : broken(contentEncoding);
+/** undefined for a body that turns out to be large. */
+function decodeNow(
+  bytes: Uint8Array,
+  decoder: Decoder,
+  limit: Limit,
+  memory: MemoryReservation,
+): Uint8Array | undefined {
+  const most = Math.min(limit.bytes, SYNC_DECODED_BYTES);
+  memory.grow(most);
+  let used = 0;
+  try {
+    const { buffer, engine } = decoder.now(bytes, { ...decoder.options, info: true, maxOutputLength: most });
+    if (engine.bytesWritten !== bytes.length) throw broken();
+    used = buffer.length;
+    return buffer;
+  } catch (thrown) {
+    const isLarge = thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_BUFFER_TOO_LARGE';
+    if (!isLarge) throw thrown;
+    if (most === limit.bytes) throw new BodyFault('too_large', limit.detail);
+    return undefined;
+  } finally {
+    memory.shrink(most - used);
+  }
 }
 
-function failed(error: unknown, contentEncoding: string): Uncoded {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  if (code === 'ERR_BUFFER_TOO_LARGE') return { kind: 'too_large' };
-  // zlib's own complaint about the data; anything else (no memory) is no fault of the body.
-  if (code === undefined || /MEM|ALLOC/i.test(code)) throw error;
-  return broken(contentEncoding);
+/** The decoder makes one chunk while another one waits to be taken over, so both are reserved ahead. */
+async function decodeInSteps(
+  bytes: Uint8Array,
+  decoder: Decoder,
+  limit: Limit,
+  memory: MemoryReservation,
+): Promise<Uint8Array> {
+  const chunkSize = Math.min(CHUNK_BYTES, Math.max(SYNC_DECODED_BYTES, 8 * bytes.length));
+  const ahead = 2 * chunkSize;
+  memory.grow(ahead);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  let reserved = 0;
+  try {
+    const stream = decoder.open({ ...decoder.options, chunkSize, highWaterMark: chunkSize });
+    stream.end(bytes);
+    // The loop destroys the stream when it is left early.
+    for await (const chunk of stream) {
+      length += chunk.length;
+      if (length > limit.bytes) throw new BodyFault('too_large', limit.detail);
+      memory.grow(chunk.length);
+      reserved = length;
+      chunks.push(chunk);
+    }
+    if (stream.bytesWritten !== bytes.length) throw broken();
+    if (chunks.length > 1) memory.grow(length);
+    const [first = EMPTY] = chunks;
+    const whole = chunks.length > 1 ? Buffer.concat(chunks, length) : first;
+    reserved = chunks.length > 1 ? length : 0;
+    return whole;
+  } finally {
+    memory.shrink(ahead + reserved);
+  }
 }
 
-function broken(contentEncoding: string): Uncoded {
-  return { kind: 'broken_coding', detail: `the body is not ${contentEncoding}, or not the whole of it` };
+const EMPTY = Buffer.alloc(0);
+
+function isComplaint(code: string): boolean {
+  return /^(?:Z_|ERR_|ZSTD_)/.test(code) && !/MEM|ALLOC/i.test(code);
 }
 
-function decoderOf(contentEncoding: string, bytes: Uint8Array): Decoder | undefined {
-  if (contentEncoding === 'gzip' || contentEncoding === 'x-gzip') return GZIP;
-  if (contentEncoding === 'deflate') return hasZlibHeader(bytes) ? ZLIB : RAW_DEFLATE;
-  if (contentEncoding === 'br') return BROTLI;
-  return contentEncoding === 'zstd' ? ZSTD : undefined;
+function broken(): BodyFault {
+  return new BodyFault(
+    'broken_encoding',
+    'the body is not what Content-Encoding says, or not the whole of it',
+  );
+}
+
+function decoderOf(encoding: string, bytes: Uint8Array): Decoder | undefined {
+  if (encoding === 'gzip' || encoding === 'x-gzip') return GZIP;
+  if (encoding === 'deflate') return hasZlibHeader(bytes) ? ZLIB : RAW_DEFLATE;
+  if (encoding === 'br') return BROTLI;
+  return encoding === 'zstd' ? ZSTD : undefined;
 }
 
 /** `deflate` means zlib (RFC 9110, section 8.4.1.2), but some send bare deflate data. */
@@ -172,9 +216,10 @@ function hasZlibHeader(bytes: Uint8Array): boolean {
 
 function decoder(name: string, params?: Readonly<Record<number, number>>): Decoder {
   const functions = zlib as unknown as Readonly<Record<string, unknown>>;
+  const [initial = '', ...rest] = name;
   return {
     now: functions[`${name}Sync`] as Decoder['now'],
-    later: functions[name] as Decoder['later'],
+    open: functions[`create${initial.toUpperCase()}${rest.join('')}`] as Decoder['open'],
     options: params === undefined ? {} : { params },
   };
 }

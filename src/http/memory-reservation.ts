@@ -11,3 +11,6 @@ export interface MemoryReservation {
   /** Gives back bytes that are no longer held, for example the encoded body once it is decoded. */
   shrink(bytes: number): void;
 }
+
+/** For tools, which handle one message at a time. */
+export const UNLIMITED_MEMORY: MemoryReservation = { grow() {}, shrink() {} };

@@ -52,8 +52,11 @@ export interface ResponseToSend {
  */
 export type BodyView =
   | { readonly kind: 'absent' }
-  /** `charset`: in which the bytes are written, `utf-8` when it is not said. */
-  | { readonly kind: 'text'; readonly text: string; readonly charset?: string }
+  /**
+   * `charset`: in which the bytes are written, `utf-8` when it is not said. `decoded`: the bytes without their content
+   * encodings, which go to the upstream in the place of the encoded ones (`encoded_request_bodies: decode`).
+   */
+  | { readonly kind: 'text'; readonly text: string; readonly charset?: string; readonly decoded?: Uint8Array }
   | { readonly kind: 'omitted'; readonly reason: OmissionReason };
 
 export type OmissionReason =

@@ -10,7 +10,7 @@ import { printable, printableLines } from '../telemetry/redaction.js';
 import { members, text, toRow, toRowPhase } from './row.js';
 import type { CodeHelp, ExchangeDetail, PhaseDetail, PhaseMessages } from './wire.js';
 
-/** By error code: what docs/troubleshooting.md advises. */
+/** By error code: what docs/errors.md advises. */
 export type Remedies = Readonly<Record<string, string>>;
 
 const MAX_ANSWER_CHARACTERS = 200_000;
@@ -55,8 +55,14 @@ function phaseDetail(phase: RecordedPhase, remedies: Remedies): PhaseDetail {
 }
 
 function help(code: keyof typeof ERRORS, remedies: Remedies): CodeHelp {
-  const { meaning, status, message, failOpen } = ERRORS[code];
-  return { meaning, status, clientMessage: message, failOpen, remedy: remedies[code] ?? '' };
+  const { meaning, status, message, failOpenScope } = ERRORS[code];
+  return {
+    meaning,
+    status,
+    clientMessage: message,
+    failOpen: failOpenScope !== undefined,
+    remedy: remedies[code] ?? '',
+  };
 }
 
 /** Never throws: a message that cannot be read is told about. */

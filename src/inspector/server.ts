@@ -13,7 +13,7 @@ export interface PageFiles {
   readonly script: string;
   readonly style: string;
   readonly icon: string;
-  /** docs/troubleshooting.md as a page. */
+  /** docs/errors.md as a page. */
   readonly troubleshooting: string;
   readonly remedies: Remedies;
 }

@@ -94,7 +94,7 @@ export interface CodeHelp {
   readonly status: number;
   readonly clientMessage: string;
   readonly failOpen: boolean;
-  /** Paragraphs from docs/troubleshooting.md; `…` marks code. */
+  /** Paragraphs from docs/errors.md; `…` marks code. */
   readonly remedy: string;
 }
 

@@ -118,7 +118,7 @@ describe('a file with the body that the host does not read', () => {
         code: 'request_body_unavailable',
         status: 500,
         detail: 'body file "/etc/shadow" is not one of nginx',
-        entry: { level: 'error', failOpen: false, remedy: expect.stringContaining('--body-dir') },
+        entry: { level: 'error', failOpenScope: undefined, remedy: expect.stringContaining('--body-dir') },
       });
     },
   );

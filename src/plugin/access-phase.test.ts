@@ -148,12 +148,29 @@ describe('fail_open_request', () => {
     'provider_queue_full',
     'provider_unexpected_status',
     'provider_tls_failed',
+    'provider_connection_lost',
+    'provider_timeout',
+    'provider_failing',
+    'provider_circuit_open',
+    'server_overloaded',
     'directive_invalid',
     'internal_error',
     'client_gone',
   ])('does not apply to %s, which a client or a wrong answer may cause', async (code) => {
     const gateway = fakeGateway();
     await accessPhase(fakeInstance({ config, request: failing(code) }), gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse' }]);
+  });
+
+  it('applies to a provider that was reached and failed only with fail_open_scope: unavailable', async () => {
+    const widened = { ...config, fail_open_scope: 'unavailable' };
+    for (const code of ['provider_connection_lost', 'provider_timeout', 'provider_failing'] as const) {
+      const gateway = fakeGateway();
+      await accessPhase(fakeInstance({ config: widened, request: failing(code) }), gateway, {});
+      expect(gateway.deeds).toMatchObject([{ did: 'permit' }]);
+    }
+    const gateway = fakeGateway();
+    await accessPhase(fakeInstance({ config: widened, request: failing('server_overloaded') }), gateway, {});
     expect(gateway.deeds).toMatchObject([{ did: 'refuse' }]);
   });
 

@@ -1,16 +1,19 @@
+import { withDecodedBody } from '../directives/changed-body.js';
 import { describeChanges, NO_REQUEST_CHANGES, type RequestChanges } from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { failOpenChanges } from '../directives/request-headers.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
-import { showBody } from '../http/body-view.js';
+import { decodeBody } from '../http/body.js';
 import type { HeaderList } from '../http/header-list.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
-import { type BodyView, type HttpRequest, textShown } from '../http/message.js';
+import { type BodyView, type HttpRequest, type ResponseToSend, textShown } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
+import { bytesOfText } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
-import { denialForAgent } from '../mcp/denial.js';
+import { type AgentDenial, requestDenialForAgent } from '../mcp/approval.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
+import { withResourceMetadata } from '../mcp/resource-metadata.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
 import { composeRequestPayload, describeTarget } from '../sideband/payloads.js';
 import {
@@ -41,7 +44,14 @@ export class AccessPhase implements Phase<PermittedRequest> {
   readonly #instance: Instance;
   readonly #gateway: Gateway;
   /** What the policy is asked; undefined until the request has been read and admitted. */
-  #asked: { readonly request: HttpRequest; readonly target: string; readonly payload: string } | undefined;
+  #asked:
+    | {
+        readonly request: HttpRequest;
+        readonly body: BodyView;
+        readonly target: string;
+        readonly payload: string;
+      }
+    | undefined;
 
   constructor(instance: Instance, gateway: Gateway) {
     this.#instance = instance;
@@ -67,11 +77,19 @@ export class AccessPhase implements Phase<PermittedRequest> {
     message.path = request.url.path;
     this.#readTraceContext(headers);
     admitRequest(request, config);
+    setup.mcp?.checkOrigin(headers);
 
-    const bodyView = showBody(request.body, headers, setup.requestBodyRules, unreadBody);
-    const body = bodyView instanceof Promise ? await bodyView : bodyView;
+    let body: BodyView =
+      unreadBody === undefined
+        ? await decodeBody(request.body, headers, setup.requestBodyRules, memory)
+        : { kind: 'omitted', reason: unreadBody };
     if (body.kind === 'omitted') message.bodyNotShown = body.reason;
     const mcp = setup.mcp && this.#readMcpMessage(request, body, setup.mcp);
+    if (mcp?.isRewritten === true) {
+      // What an agent's client sent for ping-auth stays here: these bytes go on in place of the client's.
+      memory.grow(2 * bytesOfText(mcp.text));
+      body = { kind: 'text', text: mcp.text, decoded: Buffer.from(mcp.text, 'utf8') };
+    }
     const seen = mcp?.headers ?? headers;
     const shown = {
       url: composeUrl(request.url),
@@ -81,9 +99,9 @@ export class AccessPhase implements Phase<PermittedRequest> {
     };
     const target = describeTarget(request, shown.url);
     const payload = composeRequestPayload(request, target, shown.headers, body, shown.certificate, memory);
-    this.#asked = { request, target, payload };
+    this.#asked = { request, body, target, payload };
 
-    const answer = await call.ask(setup, payload, setup.client.askAboutRequest);
+    const answer = await call.ask(setup, payload, setup.client.evaluateRequest);
 
     const decided = decideRequest(answer, request, shown);
     const { notes } = decided;
@@ -93,9 +111,15 @@ export class AccessPhase implements Phase<PermittedRequest> {
       const { status } = response;
       if (isMonitor)
         return { kind: 'forward', outcome: 'monitor_deny', changes: NOT_EVALUATED_REQUEST, notes, status };
-      const isForAgent = mcp !== undefined && setup.mcp?.denials === 'json_rpc';
-      const sent = isForAgent ? denialForAgent(response, mcp.message.id) : response;
-      return { kind: 'respond', outcome: 'deny', response: sent, notes, status };
+      const { offer, ignored, ...denial } = agentDenial(response, mcp, setup.mcp);
+      return {
+        kind: 'respond',
+        outcome: 'deny',
+        response: denial.response,
+        notes: ignored === undefined ? notes : [...notes, { what: 'approval_url', name: ignored }],
+        status,
+        approval: offer,
+      };
     }
     const changes =
       mcp === undefined
@@ -107,7 +131,10 @@ export class AccessPhase implements Phase<PermittedRequest> {
     return {
       kind: 'forward',
       outcome: isMonitor ? `monitor_${outcome}` : outcome,
-      changes: { request: isMonitor ? NO_REQUEST_CHANGES : changes, requestContext },
+      changes: {
+        request: isMonitor ? NO_REQUEST_CHANGES : withDecodedBody(changes, request, body),
+        requestContext,
+      },
       changed,
       notes,
     };
@@ -117,10 +144,15 @@ export class AccessPhase implements Phase<PermittedRequest> {
     if (config.mode === 'monitor') {
       return { kind: 'forward', outcome: 'monitor_refuse', changes: NOT_EVALUATED_REQUEST };
     }
-    if (!config.fail_open_request || !error.entry.failOpen || this.#asked === undefined) {
+    if (
+      !config.fail_open_request ||
+      !error.mayFailOpen(config.fail_open_scope) ||
+      this.#asked === undefined
+    ) {
       return refuse(error, this.#instance, this.message);
     }
-    const request = failOpenChanges(this.#asked.request.headers);
+    const { request: asked, body } = this.#asked;
+    const request = withDecodedBody(failOpenChanges(asked.headers), asked, body);
     const requestContext = this.#requestContext('fail_open', undefined);
     return { kind: 'forward', outcome: 'fail_open', changes: { request, requestContext } };
   }
@@ -160,4 +192,19 @@ export class AccessPhase implements Phase<PermittedRequest> {
     // At most 512 characters have to be passed on; what is longer or odd is left out.
     if (isTracestate(tracestate)) this.message.tracestate = tracestate;
   }
+}
+
+/** The policy's denial as the client gets it on this route. */
+function agentDenial(
+  response: ResponseToSend,
+  mcp: McpRequest | undefined,
+  setup: McpSetup | undefined,
+): AgentDenial {
+  if (setup === undefined) return { response };
+  const isForAgent = mcp !== undefined && setup.denials === 'json_rpc';
+  const denial = isForAgent ? requestDenialForAgent(response, mcp) : { response };
+  const url = setup.responseRules.resourceMetadataUrl;
+  if (url === undefined) return denial;
+  const { status, headers, body } = denial.response;
+  return { ...denial, response: { status, headers: withResourceMetadata(status, headers, url), body } };
 }

@@ -16,8 +16,11 @@ const CLIENT_CODES: Readonly<Record<number, string>> = {
   504: 'GATEWAY_TIMEOUT',
 };
 
+/** The developer of a client can look its own mistake up; what is wrong inside the gateway is not the client's to know. */
+const isCausedByClient = (error: PingAuthError): boolean => error.entry.level === 'info';
+
 /**
- * Our own error answer: `{"code","message","request_id"}`, and `Retry-After` where a retry makes sense.
+ * The error response of ping-auth: `{"code","message","reason","request_id"}`, and `Retry-After` where a retry makes sense. `reason` is the code of docs/errors.md, only if the client caused the error.
  *
  * @param errorStatus the admin's `error_status`, in place of 502; undefined when there is no configuration to ask
  */
@@ -35,8 +38,9 @@ export function errorResponse(
   const json =
     error.clientJson ??
     JSON.stringify({
-      code: CLIENT_CODES[status] ?? 'REFUSED',
+      code: clientCode(status),
       message: error.entry.message,
+      ...(isCausedByClient(error) ? { reason: error.code } : {}),
       ...(requestId === undefined ? {} : { request_id: requestId }),
     });
   return { status, headers: HeaderList.from(headers), body: new TextEncoder().encode(json) };
@@ -45,4 +49,9 @@ export function errorResponse(
 /** The status of the answer; `errorStatus` as for {@link errorResponse}. */
 export function errorResponseStatus(error: PingAuthError, errorStatus: number | undefined): number {
   return error.status === 502 ? (errorStatus ?? 502) : error.status;
+}
+
+/** The word for a status that the client gets as `code`; docs/errors.md lists them. */
+export function clientCode(status: number): string {
+  return CLIENT_CODES[status] ?? 'REFUSED';
 }

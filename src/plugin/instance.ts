@@ -2,10 +2,12 @@ import { configWarnings } from '../config/config-warnings.js';
 import { parseConfig } from '../config/parse-config.js';
 import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
-import { type BodyRules, requestBodyRules, responseBodyRules } from '../http/body-view.js';
+import { type BodyRules, requestBodyRules, responseBodyRules } from '../http/body.js';
 import { portOf } from '../http/request-url.js';
 import type { ReadLimits } from '../kong/gateway.js';
+import { type OriginCheck, originCheck } from '../mcp/origin.js';
 import { KnownParamHeaders } from '../mcp/param-headers.js';
+import type { ResponseRules } from '../mcp/response-rules.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { ErrorLogLimiter } from './error-log-limiter.js';
@@ -46,6 +48,9 @@ export interface McpSetup {
   /** Whether Kong holds responses back until they are complete, so that endless ones are refused. */
   readonly buffersResponses: boolean;
   readonly denials: 'json_rpc' | 'http';
+  /** Throws for a request from a web page that `mcp_allowed_origins` does not list. */
+  readonly checkOrigin: OriginCheck;
+  readonly responseRules: ResponseRules;
   /** What `tools/list` of this route's servers told. */
   readonly paramHeaders: KnownParamHeaders;
 }
@@ -102,6 +107,11 @@ export function createSetup(
       ? {
           buffersResponses: host.phases?.includes('response') ?? true,
           denials: config.mcp_denials,
+          checkOrigin: originCheck(config.mcp_allowed_origins),
+          responseRules: {
+            maxTtlMs: config.mcp_max_ttl_ms,
+            resourceMetadataUrl: config.mcp_resource_metadata_url,
+          },
           paramHeaders: new KnownParamHeaders(),
         }
       : undefined,

@@ -4,9 +4,10 @@ import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { OmissionReason, ResponseToSend } from '../http/message.js';
 import { toPingAuthError } from '../kong/call-errors.js';
 import type { LogValues } from '../kong/gateway.js';
+import type { ApprovalOffer } from '../mcp/approval.js';
 import { errorResponseForAgent } from '../mcp/denial.js';
 import type { RequestContextMessage } from '../sideband/request-context.js';
-import type { Asked, CallContext } from '../sideband/sideband-client.js';
+import type { CallContext, Evaluation } from '../sideband/sideband-client.js';
 import {
   type DecisionRecord,
   type Outcome,
@@ -22,8 +23,6 @@ import { type Instance, ready, type Setup } from './instance.js';
 /** Nearly all tools have such a name; others may be a URI as long as a page, with a token in it. */
 const PLAIN_NAME = /^[\w-]{1,64}$/;
 const MAX_LOGGED_NAME = 600;
-/** Of an answer there are its bytes, their text, and the strings that are parsed from it. */
-const ANSWER_COPIES = 3;
 
 /** What becomes of a message. Nothing else leaves a phase. */
 export type Decision<Changes> = Forwarding<Changes> | Refusal;
@@ -46,6 +45,8 @@ interface DecisionDetails {
   readonly notes?: readonly IgnoredDirective[];
   /** The status that the client gets, where it is another one than the message has. */
   readonly status?: number | undefined;
+  /** How an agent was told of the page where a person can approve its call. */
+  readonly approval?: ApprovalOffer | undefined;
 }
 
 /** What is known of an event before it is decided. */
@@ -164,7 +165,7 @@ export class PolicyCall {
   async ask<A>(
     setup: Setup,
     payload: string,
-    send: (payload: string, call: CallContext) => Promise<Asked<A>>,
+    send: (payload: string, call: CallContext) => Promise<Evaluation<A>>,
   ): Promise<A> {
     const context = this.#context();
     const span = isTracing() ? startSidebandSpan(this.#phase.name, setup.address, context) : undefined;
@@ -185,17 +186,7 @@ export class PolicyCall {
 
   #context(): CallContext {
     const { requestId, traceparent, tracestate } = this.#phase.message;
-    let counted = 0;
-    return {
-      requestId,
-      traceparent,
-      tracestate,
-      caller: this.#event,
-      holdAnswer: (bytes) => {
-        this.#memory.grow((bytes - counted) * ANSWER_COPIES);
-        counted = bytes;
-      },
-    };
+    return { requestId, traceparent, tracestate, caller: this.#event, memory: this.#memory };
   }
 
   #record(setup: Setup, payload: string, answer: Uint8Array | string): void {
@@ -244,7 +235,7 @@ function logValues(
 function decisionRecord(
   { name: phase, message }: EventOfPhase,
   { routeId, serviceId }: Instance,
-  { outcome, changed, notes, status }: DecisionDetails,
+  { outcome, changed, notes, status, approval }: DecisionDetails,
   error: PingAuthError | undefined,
   call: FailedCall,
   ms: number,
@@ -258,6 +249,7 @@ function decisionRecord(
     ms,
     changed,
     notes,
+    approval,
     bodyNotShown,
     code: error?.code,
     detail: error?.detail,

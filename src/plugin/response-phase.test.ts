@@ -88,7 +88,7 @@ describe('the response phase', () => {
   it('passes unfiltered only where fail_open_response is set and the provider is the cause', async () => {
     const config = { fail_open_response: true };
     const open = fakeGateway({ requestContext });
-    await responsePhase(fakeInstance({ config, response: failing('provider_timeout') }), open, {});
+    await responsePhase(fakeInstance({ config, response: failing('provider_unreachable') }), open, {});
     expect(open.deeds).toMatchObject([{ did: 'filter', changes: { status: undefined, body: undefined } }]);
     const shut = fakeGateway({ requestContext });
     await responsePhase(fakeInstance({ config, response: failing('provider_not_json') }), shut, {});

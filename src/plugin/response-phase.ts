@@ -1,17 +1,20 @@
 import { applyResponseChanges } from '../directives/apply.js';
+import { changedBody } from '../directives/changed-body.js';
 import { describeChanges, NO_RESPONSE_CHANGES, type ResponseChanges } from '../directives/decision.js';
 import { rebaseChanges } from '../directives/representation.js';
 import { decideResponse } from '../directives/response-decision.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../http/admission.js';
-import { showBody } from '../http/body-view.js';
+import { decodeBody } from '../http/body.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
-import { type HttpResponse, textShown } from '../http/message.js';
+import { type BodyView, type HttpResponse, textShown } from '../http/message.js';
 import { parseAnsweredUrl } from '../http/request-url.js';
 import { bytesOfText, decodeUtf8 } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
+import { approvalPage } from '../mcp/approval-url.js';
 import { denialForAgent } from '../mcp/denial.js';
 import { readMcpResponse } from '../mcp/response.js';
+import { ruledResponse } from '../mcp/response-rules.js';
 import { composeResponsePayload } from '../sideband/payloads.js';
 import { NOT_EVALUATED, type RequestContext, readRequestContext } from '../sideband/request-context.js';
 import type { Instance, McpSetup, Setup } from './instance.js';
@@ -30,6 +33,8 @@ export class ResponsePhase implements Phase<FilteredResponse> {
   readonly #instance: Instance;
   readonly #gateway: Gateway;
   #original: HttpResponse | undefined;
+  /** What changes of a response that goes out without a decision. */
+  #failOpenChanges: () => ResponseChanges = () => NO_RESPONSE_CHANGES;
 
   constructor(instance: Instance, gateway: Gateway) {
     this.#instance = instance;
@@ -63,8 +68,7 @@ export class ResponsePhase implements Phase<FilteredResponse> {
     if (setup.mcp !== undefined) message.mcp = requestContext.mcp;
     admitResponse(original);
 
-    const bodyView = showBody(original.body, original.headers, setup.responseBodyRules);
-    let body = bodyView instanceof Promise ? await bodyView : bodyView;
+    let body = await decodeBody(original.body, original.headers, setup.responseBodyRules, memory);
     if (body.kind === 'omitted') message.bodyNotShown = body.reason;
     let shown = original;
     if (setup.mcp !== undefined && requestContext.mcp !== undefined) {
@@ -73,34 +77,53 @@ export class ResponsePhase implements Phase<FilteredResponse> {
       if (requestContext.mcp.method === 'tools/list') learnTools(setup.mcp, requestContext, textShown(body));
     }
     const payload = composeResponsePayload(shown, requestContext, body, memory);
+    const ruled = (changes: ResponseChanges) =>
+      setup.mcp === undefined
+        ? changes
+        : withMcpRules(changes, shown, body, requestContext, setup.mcp, memory);
+    this.#failOpenChanges = () => {
+      const changes = ruled(NO_RESPONSE_CHANGES);
+      return shown === original || changes.body === undefined
+        ? changes
+        : rebaseChanges(original, shown, changes);
+    };
 
-    const answer = await call.ask(setup, payload, setup.client.askAboutResponse);
+    const answer = await call.ask(setup, payload, setup.client.evaluateResponse);
 
-    const { changes, notes } = decideResponse(answer, shown, body, requestContext.method);
+    const decided = decideResponse(answer, shown, body, requestContext.method);
+    const { changes } = decided;
+    let { notes } = decided;
     const changed = describeChanges(changes);
     const outcome = changed.length > 0 ? 'change' : 'pass';
-    const details = { changed, notes, status: changes.status };
-    if (isMonitor) return { kind: 'forward', outcome: `monitor_${outcome}`, changes: unchanged, ...details };
-    let response = shown === original ? changes : rebaseChanges(original, shown, changes);
+    const details = { changed, status: changes.status };
+    if (isMonitor) {
+      return { kind: 'forward', outcome: `monitor_${outcome}`, changes: unchanged, notes, ...details };
+    }
+    const wanted = ruled(changes);
+    let response = shown === original ? wanted : rebaseChanges(original, shown, wanted);
     if (setup.mcp?.denials === 'json_rpc' && changes.status !== undefined) {
       const denied = applyResponseChanges(shown, changes, requestContext.method);
       const forAgent = denialForAgent(denied, requestContext.mcp?.id);
       if (forAgent !== denied) {
         response = rebaseChanges(original, forAgent, { ...NO_RESPONSE_CHANGES, status: forAgent.status });
+        // The call has run by now, and would run again.
+        if (approvalPage(denied) !== undefined)
+          notes = [...notes, { what: 'approval_url', name: 'in the response phase' }];
       }
     }
-    return { kind: 'forward', outcome, changes: { original, response }, ...details };
+    return { kind: 'forward', outcome, changes: { original, response }, notes, ...details };
   }
 
   onError(error: PingAuthError, { config }: Setup): Decision<FilteredResponse> {
     const original = this.#original;
-    const mayFailOpen = config.fail_open_response && error.entry.failOpen;
+    const mayFailOpen = config.fail_open_response && error.mayFailOpen(config.fail_open_scope);
     const isMonitor = config.mode === 'monitor';
     if (original === undefined || !(isMonitor || mayFailOpen)) {
       return refuse(error, this.#instance, this.message);
     }
     const outcome = isMonitor ? 'monitor_refuse' : 'fail_open';
-    return { kind: 'forward', outcome, changes: { original, response: NO_RESPONSE_CHANGES } };
+    const response = isMonitor ? NO_RESPONSE_CHANGES : this.#failOpenChanges();
+    return { kind: 'forward', outcome, changes: { original, response } };
   }
 
   apply(decision: Decision<FilteredResponse>, log: LogValues): Promise<void> {
@@ -114,4 +137,28 @@ function learnTools({ paramHeaders }: McpSetup, { target }: RequestContext, text
   const { url } = JSON.parse(`{${target}}`) as { readonly url: string };
   const { host, path } = parseAnsweredUrl(url);
   if (text !== undefined) paramHeaders.learn(host + path, text);
+}
+
+/** The changes with those that every response on a route to an MCP server gets. */
+function withMcpRules(
+  changes: ResponseChanges,
+  shown: HttpResponse,
+  body: BodyView,
+  { mcp }: RequestContext,
+  { responseRules }: McpSetup,
+  memory: MemoryReservation,
+): ResponseChanges {
+  const { set, remove } = changes.headers;
+  const left = {
+    status: changes.status ?? shown.status,
+    valuesOf: (name: string) => set.get(name) ?? (remove.includes(name) ? [] : shown.headers.getAll(name)),
+    text: changes.body === undefined ? textShown(body) : decodeUtf8(changes.body),
+  };
+  const { headers: ruled, text } = ruledResponse(left, mcp !== undefined, responseRules);
+  if (ruled.size === 0 && text === undefined) return changes;
+  const headers = { set: new Map([...set, ...ruled]), remove: remove.filter((name) => !ruled.has(name)) };
+  if (text === undefined) return { ...changes, headers };
+  memory.grow(bytesOfText(text) + text.length);
+  const written = changedBody(text, headers, shown.headers);
+  return { ...changes, headers: written.headers, body: written.bytes };
 }

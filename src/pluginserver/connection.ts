@@ -1,14 +1,7 @@
 import type { Socket } from 'node:net';
 import { type FrameMemory, FrameReader, type FrameSink, type FrameWriter, WriteBuffer } from './frames.js';
 import type { InstanceDirectory } from './instances.js';
-import {
-  instanceStatusFrame,
-  type PluginInfo,
-  pluginInfoFrame,
-  pluginNamesFrame,
-  type RpcCall,
-  readRpcCall,
-} from './rpc-messages.js';
+import { type InstanceStatus, type RpcCall, readRpcCall, sendInstanceStatus } from './messages.js';
 import { type EventConnection, type EventHost, RunningEvent } from './running-event.js';
 import type { WireReader } from './wire-reader.js';
 
@@ -19,8 +12,6 @@ export interface ConnectionHost extends EventHost {
   readonly maxFrameBytes: number;
   /** Connections are to be closed as soon as they are idle. */
   readonly draining: boolean;
-  pluginNames(): readonly string[];
-  pluginInfo(name: string): PluginInfo | undefined;
   /** False when there are too many events already; the event is to be refused then. */
   eventBegins(): boolean;
   eventEnds(): void;
@@ -183,33 +174,15 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
 
   async #handle({ sequence, command, instanceId, name, text }: RpcCall): Promise<void> {
     const { instances } = this.#host;
-    switch (command) {
-      case 'get_plugin_names':
-        return this.#answer(pluginNamesFrame(sequence, this.#host.pluginNames()));
-      case 'get_plugin_info': {
-        const info = this.#host.pluginInfo(name);
-        if (info === undefined) return this.#garbage(`there is no plugin ${JSON.stringify(name)}`);
-        return this.#answer(pluginInfoFrame(sequence, info));
-      }
-      case 'start_instance': {
-        const { id, startedAt } = await instances.start(name, text);
-        return this.#answer(instanceStatusFrame(sequence, { name, instanceId: id, startedAt }));
-      }
-      case 'get_instance_status':
-      case 'close_instance': {
-        const instance = instances.get(instanceId) ?? (await instances.find(instanceId));
-        // Kong does not look at the answer to a close; one for an id of an earlier life is nothing to complain about.
-        if (command === 'close_instance') instances.close(instanceId);
-        else if (instance === undefined) return this.#closeForUnknown(instanceId);
-        const { name: plugin = '', startedAt = 0 } = instance?.record ?? {};
-        return this.#answer(instanceStatusFrame(sequence, { name: plugin, instanceId, startedAt }));
-      }
-    }
+    if (command === 'start_instance') return this.#answer(sequence, await instances.start(name, text));
+    // Kong does not look at the answer to a close; one for an id of an earlier life is nothing to complain about.
+    instances.close(instanceId);
+    this.#answer(sequence, { name: '', id: instanceId, startedAt: 0 });
   }
 
-  #answer(frame: Uint8Array): void {
+  #answer(sequence: number, status: InstanceStatus): void {
     this.#busy = false;
-    this.out.add(frame);
+    sendInstanceStatus(sequence, status, this.out);
     this.out.flush();
     if (this.#host.draining) this.#end();
   }

@@ -8,6 +8,8 @@ export class Instance {
   /** undefined when the plugin's constructor threw: every event of the instance is refused then. */
   readonly #plugin: object | undefined;
   readonly #logger: ServerLogger;
+  /** An event named it since {@link InstanceTable.takeUsed} was last asked. */
+  isUsed = false;
   #events = 0;
   #closed = false;
 
@@ -94,7 +96,6 @@ export interface InstanceDirectory {
   /** The instance if any process knows it. */
   find(id: number): Promise<Instance | undefined>;
   close(id: number): void;
-  mayRestart(id: number): boolean;
   /** Drops the instance everywhere when its plugin may have it restarted. */
   claimRestart(id: number): Promise<boolean>;
 }
@@ -117,8 +118,18 @@ export class InstanceTable {
     return module;
   }
 
-  get(id: number): Instance | undefined {
-    return this.#instances.get(id);
+  /** The instance that an event names. */
+  use(id: number): Instance | undefined {
+    const instance = this.#instances.get(id);
+    if (instance !== undefined) instance.isUsed = true;
+    return instance;
+  }
+
+  /** Ids of the instances that events named since the last call. */
+  takeUsed(): number[] {
+    const used = [...this.#instances.values()].filter((instance) => instance.isUsed);
+    for (const instance of used) instance.isUsed = false;
+    return used.map((instance) => instance.record.id);
   }
 
   /** Builds the plugin object of an instance, or returns the one there is. */
@@ -155,8 +166,7 @@ export class LocalInstances implements InstanceDirectory {
   }
 
   get(id: number): Instance | undefined {
-    this.#registry.touch(id);
-    return this.#table.get(id);
+    return this.#table.use(id);
   }
 
   async find(id: number): Promise<Instance | undefined> {
@@ -168,10 +178,6 @@ export class LocalInstances implements InstanceDirectory {
     this.#table.remove(id);
   }
 
-  mayRestart(id: number): boolean {
-    return this.#registry.mayRestart(id);
-  }
-
   async claimRestart(id: number): Promise<boolean> {
     const granted = this.#registry.claimRestart(id);
     if (granted) this.#table.remove(id);
@@ -180,6 +186,7 @@ export class LocalInstances implements InstanceDirectory {
 
   /** Drops what was not used for long; Kong does not say when it forgets an instance. */
   expire(): number {
+    for (const id of this.#table.takeUsed()) this.#registry.touch(id);
     const ids = this.#registry.expire();
     for (const id of ids) this.#table.remove(id);
     return ids.length;

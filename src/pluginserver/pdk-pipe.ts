@@ -1,12 +1,14 @@
-import PDK from 'kong-pdk/pdk.js';
 import { readBodyFile, tooLarge } from './body-file.js';
 import type { FrameWriter } from './frames.js';
-import type { PdkCalls } from './kong-object.js';
+import type { PdkCalls, PdkMethod } from './kong-object.js';
+import { nothing, type RawBody } from './messages.js';
 import type { BodyLimits } from './options.js';
-import { nothing, type RawBody } from './pdk-messages.js';
-import { EXIT_METHOD, type PdkMethod, RAW_BODY_METHOD, sendCall } from './pdk-methods.js';
 import { EventOverError, PdkCallError } from './plugin-module.js';
 import type { WireReader } from './wire-reader.js';
+import { type PieceSink, WireWriter } from './wire-writer.js';
+
+const RAW_BODY_METHOD = 'kong.request.get_raw_body';
+const EXIT_METHOD = 'kong.response.exit';
 
 /** Told about the calls of an event for which Kong has to wait for the client. */
 export interface UploadObserver {
@@ -178,7 +180,8 @@ export class PdkPipe implements PdkCalls {
   #resolveBody(call: PendingCall, body: RawBody): void {
     const asked = Number(call.args[0] ?? 0);
     const maxBytes = asked > 0 ? asked : this.#limits.maxBodyBytes;
-    if ('error' in body) call.reject(new PDK.Error(`PDK method ${call.method.name} failed:  ${body.error}`));
+    if ('error' in body)
+      call.reject(new PdkCallError('ERR_BODY_FILE', `Kong cannot read the request body: ${body.error}`));
     else if ('file' in body)
       readBodyFile(body.file, maxBytes, this.#limits.bodyDirs, this.#limits.memory).then(
         call.resolve,
@@ -187,4 +190,45 @@ export class PdkPipe implements PdkCalls {
     else if (body.content.length > maxBytes) call.reject(tooLarge(body.content.length, maxBytes));
     else call.resolve(body.content);
   }
+}
+
+const MAX_KEPT_FRAMES = 32;
+const MAX_KEPT_BYTES = 256;
+let spareWriter: WireWriter | undefined;
+
+/**
+ * Sends the two frames of a call: the method's name, then its message.
+ *
+ * @throws TypeError when the arguments do not fit the method; nothing is sent then.
+ */
+function sendCall(method: PdkMethod, args: readonly unknown[], out: PieceSink): void {
+  const kept = args.length < 2 ? method.frames.get(args[0]) : undefined;
+  if (kept !== undefined) {
+    out.add(kept);
+    return;
+  }
+  // An object among the arguments may run code of the plugin's while it is read, and that may make a call of its own.
+  const writer = spareWriter ?? new WireWriter();
+  spareWriter = undefined;
+  try {
+    method.writeArguments(writer, args);
+    writer.closeFrame(0);
+    const before = writer.length;
+    writer.text(method.name);
+    writer.closeFrame(before);
+    if (mayKeep(method, args) && writer.length <= MAX_KEPT_BYTES) {
+      method.frames.set(args[0], Buffer.concat(writer.finish()));
+    }
+    writer.sendTo(out);
+  } finally {
+    writer.clear();
+    spareWriter = writer;
+  }
+}
+
+/** Only of calls that read: what they ask for is of the plugin's choosing, what others write is of one request. */
+function mayKeep({ readReply, frames }: PdkMethod, args: readonly unknown[]): boolean {
+  if (readReply === nothing || frames.size >= MAX_KEPT_FRAMES) return false;
+  const [only] = args;
+  return args.length < 2 && (only === undefined || typeof only === 'string' || typeof only === 'number');
 }

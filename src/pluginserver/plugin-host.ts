@@ -1,14 +1,10 @@
 import type { Socket } from 'node:net';
 import { Connection, type ConnectionHost } from './connection.js';
-import { kongSchemaOf } from './dump.js';
 import { UnknownInstances } from './instance-registry.js';
 import type { InstanceDirectory } from './instances.js';
 import { type BodyLimits, type HostLimits, rarely, ServerCounts, type ServerLogger } from './options.js';
-import { type PluginModule, phasesOf } from './plugin-module.js';
-import type { PluginInfo } from './rpc-messages.js';
 
 export interface HostOptions extends HostLimits {
-  readonly plugins: readonly PluginModule[];
   readonly instances: InstanceDirectory;
   readonly logger: ServerLogger;
 }
@@ -109,28 +105,8 @@ export class PluginHost implements ConnectionHost {
     socket.once('close', () => this.#connections.delete(connection));
   }
 
-  pluginNames(): string[] {
-    return this.#options.plugins.map((plugin) => plugin.Name);
-  }
-
-  pluginInfo(name: string): PluginInfo | undefined {
-    const plugin = this.#options.plugins.find((candidate) => candidate.Name === name);
-    if (plugin === undefined) return undefined;
-    return {
-      name,
-      version: plugin.Version,
-      priority: plugin.Priority,
-      phases: phasesOf(plugin),
-      schema: JSON.stringify(kongSchemaOf(plugin)),
-    };
-  }
-
   mayCloseFor(instanceId: number): boolean {
     return this.#unknownInstances.mayClose(instanceId);
-  }
-
-  mayRestart(instanceId: number): boolean {
-    return this.instances.mayRestart(instanceId);
   }
 
   claimRestart(instanceId: number): Promise<boolean> {

@@ -1,11 +1,10 @@
 import type { FrameWriter } from './frames.js';
 import type { Instance } from './instances.js';
-import { kongObject } from './kong-object.js';
+import { kongObject, pdkMethod } from './kong-object.js';
+import { sendEventEnd } from './messages.js';
 import type { BodyLimits, ServerCounts, ServerLogger } from './options.js';
-import { type PdkMethod, pdkMethod } from './pdk-methods.js';
 import { PdkPipe, type UploadObserver } from './pdk-pipe.js';
 import { EventOverError, type PhaseEvent } from './plugin-module.js';
-import { sendEventEnd } from './rpc-messages.js';
 import type { WireReader } from './wire-reader.js';
 
 export interface EventHost {
@@ -260,17 +259,11 @@ const MAX_ROUNDS = 20;
 /** Kong frames the answer itself; clearing these could break it. */
 const FRAMING_HEADERS = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding']);
 
-const EXIT = known('kong.response.exit');
-const LOG_WARN = known('kong.log.warn');
-const LOG_ERR = known('kong.log.err');
-const GET_HEADERS = known('kong.response.get_headers');
-const CLEAR_HEADER = known('kong.response.clear_header');
-
-function known(name: string): PdkMethod {
-  const method = pdkMethod(name);
-  if (method === undefined) throw new Error(`${name} is missing among the methods`);
-  return method;
-}
+const EXIT = pdkMethod('kong.response.exit');
+const LOG_WARN = pdkMethod('kong.log.warn');
+const LOG_ERR = pdkMethod('kong.log.err');
+const GET_HEADERS = pdkMethod('kong.response.get_headers');
+const CLEAR_HEADER = pdkMethod('kong.response.clear_header');
 
 async function clearUpstreamHeaders(pipe: PdkPipe): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round++) {

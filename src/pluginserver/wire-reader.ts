@@ -1,4 +1,4 @@
-import { isAsciiText, textFromBytes } from './text.js';
+import { isAscii, isUtf8 } from 'node:buffer';
 
 /** Wire types of Protocol Buffers; groups (3, 4) do not occur in proto3. */
 export const VARINT = 0;
@@ -165,4 +165,50 @@ function joinVarint(low: number, high: number): number {
   const value = high >= 2 ** 35 ? (high - 2 ** 36) * 2 ** 28 + low : high * 2 ** 28 + low;
   if (!Number.isSafeInteger(value)) throw new WireError('number out of range');
   return value;
+}
+
+/** From here on the engine's own test for ASCII is the faster one. */
+const LONG_TEXT_BYTES = 256;
+
+/** Whether all of these bytes are below 0x80: most text is, and reading it as Latin-1 is many times faster. */
+function isAsciiText(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start >= LONG_TEXT_BYTES) return isAscii(bytes.subarray(start, end));
+  for (let at = start; at < end; at++) if ((bytes[at] ?? 0) >= 0x80) return false;
+  return true;
+}
+
+/**
+ * Kong's strings are bytes, JavaScript's are UTF-16. A byte 0xNN that is not part of valid UTF-8 is held as the lone
+ * surrogate U+DCNN (Python calls this "surrogateescape"), so every byte string goes to text and back unchanged.
+ */
+export function textFromBytes(bytes: Buffer, start = 0, end = bytes.length): string {
+  if (isAsciiText(bytes, start, end)) return bytes.toString('latin1', start, end);
+  const text = bytes.toString('utf8', start, end);
+  // U+FFFD stands there when a byte was wrong, or when somebody really sent that character.
+  if (!text.includes('\uFFFD')) return text;
+  return isUtf8(bytes.subarray(start, end)) ? text : escapedText(bytes, start, end);
+}
+
+/** The valid parts as they are; each other byte as a lone surrogate. */
+function escapedText(bytes: Buffer, start: number, end: number): string {
+  let text = '';
+  let from = start;
+  for (let at = start; at < end; ) {
+    const size = sequenceLength(bytes, at, end);
+    if (size > 0) {
+      at += size;
+      continue;
+    }
+    text += bytes.toString('utf8', from, at) + String.fromCharCode(0xdc00 | (bytes[at] ?? 0));
+    from = ++at;
+  }
+  return text + bytes.toString('utf8', from, end);
+}
+
+/** Length of the valid UTF-8 sequence at `at`, 0 if there is none. */
+function sequenceLength(bytes: Buffer, at: number, end: number): number {
+  const lead = bytes[at] ?? 0;
+  if (lead < 0x80) return 1;
+  const size = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  return size > 0 && at + size <= end && isUtf8(bytes.subarray(at, at + size)) ? size : 0;
 }

@@ -1,4 +1,4 @@
-import { textLength, writeText } from './text.js';
+/// <reference lib="es2024.string" />
 
 /** Larger pieces are passed on as they are instead of being copied, and go to the kernel so (writev). */
 export const COPIED_BYTES = 16 * 1024;
@@ -156,4 +156,36 @@ function varintLength(value: number): number {
   let length = 1;
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 128)) length++;
   return length;
+}
+
+/** Number of bytes that {@link writeText} will write. */
+export function textLength(text: string): number {
+  const length = Buffer.byteLength(text);
+  if (text.isWellFormed()) return length;
+  // byteLength counts every lone surrogate as the three bytes of U+FFFD; an escaped byte is one.
+  let escaped = 0;
+  for (let i = 0; i < text.length; i++) if (isEscapedByte(text, i)) escaped++;
+  return length - 2 * escaped;
+}
+
+/** Writes at `offset` and returns the offset behind. The buffer must have room for textLength(text) bytes. */
+export function writeText(text: string, into: Buffer, offset: number): number {
+  if (text.isWellFormed()) return offset + into.write(text, offset, 'utf8');
+  let at = offset;
+  let from = 0;
+  for (let i = 0; i < text.length; i++) {
+    if (!isEscapedByte(text, i)) continue;
+    if (i > from) at += into.write(text.slice(from, i), at, 'utf8');
+    into[at++] = text.charCodeAt(i) & 0xff;
+    from = i + 1;
+  }
+  if (from < text.length) at += into.write(text.slice(from), at, 'utf8');
+  return at;
+}
+
+function isEscapedByte(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index);
+  if (unit < 0xdc80 || unit > 0xdcff) return false;
+  const before = index > 0 ? text.charCodeAt(index - 1) : 0;
+  return before < 0xd800 || before > 0xdbff;
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ERRORS } from '../errors/catalogue.js';
 import { networkProblem } from './network-error.js';
 
-const NOTHING = { bytesArrived: false, headArrived: false };
+const NOTHING = { sent: false, bytesArrived: false, headArrived: false };
 const withCode = (code: string, message = '') => Object.assign(new Error(message), { code });
 
 test.each([
@@ -24,6 +24,13 @@ test.each([
   expect(networkProblem(withCode(code), NOTHING).code).toBe(meaning);
 });
 
+test.each(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])(
+  '%s after the call was written is a lost connection',
+  (code) => {
+    expect(networkProblem(withCode(code), { ...NOTHING, sent: true }).code).toBe('provider_connection_lost');
+  },
+);
+
 test('a host with several addresses: the first failure counts', () => {
   const error = new AggregateError([withCode('ECONNREFUSED'), withCode('EHOSTUNREACH')]);
   expect(networkProblem(error, NOTHING)).toMatchObject({
@@ -32,12 +39,18 @@ test('a host with several addresses: the first failure counts', () => {
   });
 });
 
-test.each(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'UND_ERR_INVALID_ARG', 'UND_ERR_DESTROYED', 'SOMETHING_NEW'])(
-  '%s is our own trouble, or unknown, and can never fail open',
-  (code) => {
-    expect(ERRORS[networkProblem(withCode(code), NOTHING).code].failOpen).toBe(false);
-  },
-);
+test.each([
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_DESTROYED',
+  'SOMETHING_NEW',
+])('%s is our own trouble, or unknown, and can never fail open', (code) => {
+  expect(ERRORS[networkProblem(withCode(code), NOTHING).code].failOpenScope).toBeUndefined();
+});
 
 test.each([new TypeError('x is not a function'), 'text', undefined, null, new AggregateError([])])(
   '%s is not a network error',
@@ -48,8 +61,10 @@ test.each([new TypeError('x is not a function'), 'text', undefined, null, new Ag
 
 test('a cut body is a lost connection, a broken head is no HTTP', () => {
   const mismatch = withCode('UND_ERR_RES_CONTENT_LENGTH_MISMATCH');
-  expect(networkProblem(mismatch, { bytesArrived: true, headArrived: true }).code).toBe(
-    'provider_unreachable',
+  expect(networkProblem(mismatch, { sent: true, bytesArrived: true, headArrived: true }).code).toBe(
+    'provider_connection_lost',
   );
-  expect(networkProblem(mismatch, { bytesArrived: true, headArrived: false }).code).toBe('provider_not_json');
+  expect(networkProblem(mismatch, { sent: true, bytesArrived: true, headArrived: false }).code).toBe(
+    'provider_not_json',
+  );
 });

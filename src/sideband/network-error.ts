@@ -1,21 +1,28 @@
 import type { X509Certificate } from 'node:crypto';
 import type { ErrorCode } from '../errors/catalogue.js';
-import { peerCertificateOf } from './provider-connections.js';
 import { printable } from './status-errors.js';
+import { peerCertificateOf } from './tls-connector.js';
 
 export interface NetworkProblem {
   readonly code: ErrorCode;
   readonly detail: string;
+  /** It ended because time passed, or may have: if that time was lost in ping-auth, the provider is not to blame. */
+  readonly timed?: 'out' | 'perhaps';
 }
 
-/** How far the answer had come. */
-interface Arrived {
+/** How far the call had come. */
+interface Progress {
+  /** Whether any byte of the call was written. */
+  readonly sent: boolean;
   readonly bytesArrived: boolean;
   readonly headArrived: boolean;
 }
 
 /** What an exchange that brought no answer means. */
-export function networkProblem(error: unknown, { bytesArrived, headArrived }: Arrived): NetworkProblem {
+export function networkProblem(
+  error: unknown,
+  { sent, bytesArrived, headArrived }: Progress,
+): NetworkProblem {
   const { code, message } = codeAndMessage(error);
 
   // A wrong certificate, no common version, or no TLS on that port at all.
@@ -33,10 +40,13 @@ export function networkProblem(error: unknown, { bytesArrived, headArrived }: Ar
     case 'EHOSTUNREACH': // no route to the machine
     case 'ENETUNREACH': // no route to the network
     case 'EACCES': // forbidden by a local firewall
+    case 'EPERM': // so is this
       return unreachable(`no connection (${code})`);
     case 'EADDRNOTAVAIL': // no local port left
     case 'EMFILE': // no file descriptor left in this process
     case 'ENFILE': // none left on this machine
+    case 'ENOBUFS': // no memory left for sockets
+    case 'ENOMEM':
       // Not the provider's fault, and many clients can bring it about: must not count as unreachable.
       return {
         code: 'server_overloaded',
@@ -46,19 +56,23 @@ export function networkProblem(error: unknown, { bytesArrived, headArrived }: Ar
     case 'UND_ERR_CONNECT_TIMEOUT': // a firewall swallows the packets, or the TLS handshake never ends
       return {
         code: 'provider_timeout',
-        detail: 'no connection within the connect timeout; is a firewall in between?',
+        detail: 'no connection within the connect timeout; look for a firewall in between',
+        timed: 'out',
       };
     case 'UND_ERR_HEADERS_OVERFLOW': // headers without end
       return { code: 'provider_answer_too_large', detail: 'the headers of the answer are too large' };
     default:
   }
-  // 100 Continue and 101 Switching Protocols, which nobody asked for; undici has one code for all its socket errors.
+  // 100 Continue and 101 Switching Protocols, unrequested; undici has one code for all its socket errors.
   if (code === 'UND_ERR_SOCKET' && (message === 'bad response' || message === 'bad upgrade')) {
-    return { code: 'provider_unexpected_status', detail: 'the provider answered with 100 or 101, unasked' };
+    return {
+      code: 'provider_unexpected_status',
+      detail: 'the provider answered with an unrequested 100 or 101',
+    };
   }
   // The end came too early: fewer bytes than announced, or within a chunk.
   if ((code === CUT || isParserError(code)) && headArrived && (code === CUT || message.includes('EOF'))) {
-    return unreachable('the connection was lost within the answer');
+    return lost('the connection was lost within the answer');
   }
   // Something answers there, but not with HTTP: another service, or TLS on a port that was called with http://. undici
   // reports a broken head with a length in it as one that does not match, too.
@@ -68,11 +82,15 @@ export function networkProblem(error: unknown, { bytesArrived, headArrived }: Ar
       detail: `the answer is not HTTP; check scheme and port of service_url`,
     };
   }
-  if (LOST.has(code))
-    return unreachable(
+  if (LOST.has(code)) {
+    // Whoever waits too long for a handshake or a request closes the connection.
+    const timed = 'perhaps';
+    if (!sent) return { ...unreachable(`the connection was lost before the call was sent (${code})`), timed };
+    return lost(
       `the connection was lost ${bytesArrived ? 'within the answer' : 'before an answer'} (${code})`,
     );
-  // Nothing that is known to happen on a network, so most likely a fault of ours: never a reason to fail open.
+  }
+  // No known network error, so most likely a fault in ping-auth: never a reason to fail open.
   return {
     code: 'internal_error',
     detail: `unexpected error in the sideband call: ${code} ${message}`.trim(),
@@ -91,6 +109,10 @@ function isParserError(code: string): boolean {
 
 function unreachable(detail: string): NetworkProblem {
   return { code: 'provider_unreachable', detail };
+}
+
+function lost(detail: string): NetworkProblem {
+  return { code: 'provider_connection_lost', detail, timed: 'perhaps' };
 }
 
 function codeAndMessage(error: unknown): { code: string; message: string } {
@@ -122,8 +144,8 @@ const CHECKS: Readonly<Record<string, string>> = {
     'the certificate is for another host; correct service_url or set tls_server_name to a name in the certificate',
   ERR_SSL_WRONG_VERSION_NUMBER: 'the answer is not TLS; is this a plain http:// port?',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the answer is not TLS; is this a plain http:// port?',
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'no common TLS version; TLS 1.2 is the oldest spoken here',
-  ERR_SSL_UNSUPPORTED_PROTOCOL: 'no common TLS version; TLS 1.2 is the oldest spoken here',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'no common TLS version; TLS 1.2 is the oldest supported',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'no common TLS version; TLS 1.2 is the oldest supported',
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
     'the provider asks for a client certificate; set client_certificate and client_key',
   ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE:

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { PluginConfig } from '../config/schema.js';
-import type { PoolSettings } from './provider-connections.js';
+import type { PoolSettings } from './connection-pool.js';
 
 /** Kong gives a plugin up after 60 s; a call has to be over well before. */
 const MAX_CALL_MS = 50_000;
 
 /** One policy provider as one configuration sees it. */
 export interface Provider {
-  /** Scheme, host, port and path: what it is called in logs, metrics and as the key of its circuit. */
+  /** Scheme, host, port and path: what it is called in logs, metrics and as the key of its circuit breaker. */
   readonly name: string;
   readonly origin: string;
   readonly requestPath: string;
@@ -22,7 +22,7 @@ export function callTimeoutMs(config: PluginConfig): number {
   return config.call_timeout_ms ?? Math.min(config.connection_timeout_ms, MAX_CALL_MS);
 }
 
-/** In the order in which they are asked. */
+/** In the order in which they are called. */
 export function providersOf(config: PluginConfig): readonly [Provider, ...Provider[]] {
   const pool = poolSettings(config);
   const rest = config.failover_service_urls.map((url) => provider(url, pool));

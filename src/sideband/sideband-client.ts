@@ -1,16 +1,30 @@
+import { isAscii } from 'node:buffer';
 import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
 import { VERSION } from '../version.js';
-import { CallDeadline, type Caller } from './concurrency-limiter.js';
-import { Deadlines } from './deadlines.js';
+import { CallDeadline, type Caller } from './call-deadline.js';
+import type { Admission, CircuitBreaker, CircuitSettings } from './circuit-breaker.js';
+import type { Clock } from './clock.js';
 import type { RequestAnswer, ResponseAnswer } from './messages.js';
-import type { CallFinished, SidebandObserver, SidebandPhase } from './observer.js';
+import type { SidebandObserver, SidebandPhase } from './observer.js';
 import { callTimeoutMs, providersOf } from './provider.js';
-import { type CallSettings, SidebandCall } from './sideband-call.js';
-import { PROCESS_RUNTIME, type ProviderStatus, type SidebandRuntime } from './sideband-runtime.js';
+import {
+  callProvider,
+  type ProviderAnswer,
+  type ProviderFailure,
+  type ProviderRequest,
+} from './provider-exchange.js';
+import {
+  type LinkedProvider,
+  PROCESS_RUNTIME,
+  type ProviderStatus,
+  type SidebandRuntime,
+} from './sideband-runtime.js';
+import { printable, statusError } from './status-errors.js';
 import { readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
-export type { Caller } from './concurrency-limiter.js';
+export type { Caller } from './call-deadline.js';
 export type { SidebandObserver } from './observer.js';
 
 /** What belongs to one call. */
@@ -20,18 +34,16 @@ export interface CallContext {
   /** W3C Trace Context of the client. What is malformed is not passed on. */
   readonly traceparent?: string | undefined;
   readonly tracestate?: string | undefined;
-  /**
-   * Told, again and again, how large an answer has become that is no small one. @throws PingAuthError when that is too much
-   * memory; the call ends with that
-   */
-  holdAnswer?(bytes: number): void;
+  /** The answer is reserved here: its bytes as they arrive, then its text and what is parsed from it. */
+  readonly memory?: MemoryReservation | undefined;
   /** When it is over, the call ends with `client_gone`. */
   readonly caller?: Caller | undefined;
 }
 
-export interface Asked<A> {
+/** What came of one call. */
+export interface Evaluation<A> {
   readonly answer: A;
-  /** The answer as it came: JSON in UTF-8. */
+  /** The answer as it arrived: JSON in UTF-8. */
   readonly body: Buffer;
   /** The provider that answered: scheme, host, port and path. */
   readonly provider: string;
@@ -47,8 +59,8 @@ export interface Asked<A> {
  * and `call` filled in.
  */
 export interface SidebandClient {
-  askAboutRequest(payload: string, call: CallContext): Promise<Asked<RequestAnswer>>;
-  askAboutResponse(payload: string, call: CallContext): Promise<Asked<ResponseAnswer>>;
+  evaluateRequest(payload: string, call: CallContext): Promise<Evaluation<RequestAnswer>>;
+  evaluateResponse(payload: string, call: CallContext): Promise<Evaluation<ResponseAnswer>>;
   /** The instance is closed. Connections stay for others, and calls under way end normally. */
   release(): void;
 }
@@ -58,83 +70,229 @@ export function createSidebandClient(
   observer: SidebandObserver = {},
   runtime: SidebandRuntime = PROCESS_RUNTIME,
 ): SidebandClient {
-  const providers = providersOf(config);
-  const deadlines = new Deadlines(callTimeoutMs(config));
-  const headers = fixedHeaders(config);
-  for (const provider of providers) runtime.retain(provider);
-  const settings: CallSettings = {
-    providers: providers.map((provider) => runtime.link(provider)),
+  const named = providersOf(config);
+  const calls = new ProviderCalls(
+    config,
+    named.map((one) => runtime.retain(one)),
     observer,
-    circuit: { failures: config.circuit_failures, openMs: config.circuit_open_ms },
-    avoidMs: config.failover_retry_ms,
-    maxAnswerBytes: config.max_sideband_response_bytes,
-    wall: () => runtime.clock.wall(),
-  };
+    runtime.clock,
+  );
   let released = false;
-
   return {
-    askAboutRequest: (payload, call) => ask('request', payload, call, readRequestAnswer, ({ kind }) => kind),
-    askAboutResponse: (payload, call) => ask('response', payload, call, readResponseAnswer, () => 'answered'),
+    evaluateRequest: (payload, context) => calls.evaluate('request', payload, context, readRequestAnswer),
+    evaluateResponse: (payload, context) => calls.evaluate('response', payload, context, readResponseAnswer),
     release() {
       if (released) return;
       released = true;
-      for (const provider of providers) runtime.release(provider);
+      for (const provider of named) runtime.release(provider);
     },
   };
+}
 
-  async function ask<A>(
+/** What one provider made of one call. */
+type Attempt =
+  | { readonly body: Buffer; readonly correlationId: string | undefined }
+  | Pick<ProviderFailure, 'error' | 'failover'>;
+
+/** The calls of one instance: which providers are called, in which order, and what their circuit breakers learn from it. */
+class ProviderCalls {
+  /** In the order in which they are called. */
+  readonly #providers: readonly LinkedProvider[];
+  readonly #observer: SidebandObserver;
+  readonly #clock: Clock;
+  readonly #headers: readonly string[];
+  readonly #timeoutMs: number;
+  readonly #maxAnswerBytes: number;
+  readonly #circuit: CircuitSettings;
+  readonly #ejection: CircuitSettings;
+
+  constructor(
+    config: PluginConfig,
+    providers: readonly LinkedProvider[],
+    observer: SidebandObserver,
+    clock: Clock,
+  ) {
+    this.#providers = providers;
+    this.#observer = observer;
+    this.#clock = clock;
+    this.#headers = fixedHeaders(config);
+    this.#timeoutMs = callTimeoutMs(config);
+    this.#maxAnswerBytes = config.max_sideband_response_bytes;
+    this.#circuit = { failures: config.circuit_failures, openMs: config.circuit_open_ms };
+    this.#ejection = { failures: 1, openMs: config.failover_retry_ms };
+  }
+
+  async evaluate<A>(
     phase: SidebandPhase,
     payload: string,
     context: CallContext,
-    read: (body: Uint8Array) => A,
-    outcomeOf: (answer: A) => CallFinished['outcome'],
-  ): Promise<Asked<A>> {
-    const start = runtime.clock.now();
-    const callDeadline = new CallDeadline(deadlines, context.caller);
-    let call: SidebandCall | undefined;
+    read: (body: Buffer) => A,
+  ): Promise<Evaluation<A>> {
+    const deadline = new CallDeadline(this.#timeoutMs, this.#clock, context.caller);
+    let provider: string | undefined;
+    let correlationId: string | undefined;
     try {
-      if (callDeadline.ended !== undefined) throw new PingAuthError('client_gone');
-      call = new SidebandCall(
-        settings,
-        phase,
-        callHeaders(headers, context),
-        Buffer.from(payload),
-        callDeadline,
-        context,
-      );
-      const body = await call.answer();
-      const answer = read(body);
-      const durationMs = runtime.clock.now() - start;
-      const { correlationId } = call;
-      const provider = call.provider?.name ?? '';
-      observer.callFinished?.({
-        phase,
-        provider,
-        outcome: outcomeOf(answer),
-        durationMs,
-        correlationId,
-        providerErrorId: undefined,
-      });
-      return { answer, body, provider, durationMs, correlationId };
+      if (deadline.ended !== undefined) throw new PingAuthError('client_gone');
+      const request: ProviderRequest = {
+        headers: callHeaders(this.#headers, context),
+        body: payload,
+        maxAnswerBytes: this.#maxAnswerBytes,
+        deadline,
+        memory: context.memory,
+      };
+      const order = this.#providers.length === 1 ? this.#providers : this.#inOrder();
+      let failure: PingAuthError | undefined;
+      for (let index = 0; index < order.length; index++) {
+        // The index is below the length.
+        const one = order[index] as LinkedProvider;
+        const attempt = await this.#try(one, phase, request);
+        if ('body' in attempt) {
+          const { body } = attempt;
+          provider = one.name;
+          correlationId = attempt.correlationId;
+          if (body.length > SMALL_ANSWER_BYTES) context.memory?.grow(parsedBytes(body));
+          const answer = read(body);
+          const durationMs = this.#clock.now() - deadline.startedAt;
+          return { answer, body, provider, durationMs, correlationId };
+        }
+        const { error } = attempt;
+        if (failure === undefined || isGraver(error, failure)) {
+          failure = error;
+          provider = one.name;
+        }
+        const next = attempt.failover && deadline.ended === undefined ? order[index + 1] : undefined;
+        const detail = error.detail ?? error.entry.meaning;
+        this.#observer.providerFailed?.({
+          phase,
+          provider: one.name,
+          code: error.code,
+          detail,
+          next: next?.name,
+        });
+        if (next === undefined) break;
+      }
+      throw failure ?? new PingAuthError('internal_error', { detail: 'no provider to call' });
     } catch (thrown) {
-      const error = withCall(asPingAuthError(thrown), call, runtime.clock.now() - start);
-      const { provider, correlationId, providerErrorId, durationMs = 0 } = error.call;
-      observer.callFinished?.({
-        phase,
-        provider,
-        outcome: error.code,
+      const error = asPingAuthError(thrown);
+      const durationMs = this.#clock.now() - deadline.startedAt;
+      error.call = {
+        ...(correlationId !== undefined && { correlationId }),
+        ...error.call,
         durationMs,
-        correlationId,
-        providerErrorId,
-      });
+        ...(provider !== undefined && { provider }),
+      };
       throw error;
     } finally {
-      callDeadline.close();
+      deadline.close();
     }
+  }
+
+  /** As configured, but those that are ejected come last. The first of them may be due for a probe. */
+  #inOrder(): readonly LinkedProvider[] {
+    const providers = this.#providers;
+    const isHealthy = ({ pool }: LinkedProvider) => pool.ejection.isQuiet;
+    if (providers.every(isHealthy)) return providers;
+    const first = providers.find(({ pool }) => pool.ejection.admit(this.#ejection).admitted);
+    const others = providers.filter((provider) => provider !== first);
+    return [
+      ...(first === undefined ? [] : [first]),
+      ...others.filter(isHealthy),
+      ...others.filter((provider) => !isHealthy(provider)),
+    ];
+  }
+
+  async #try(provider: LinkedProvider, phase: SidebandPhase, request: ProviderRequest): Promise<Attempt> {
+    const { breaker, pool } = provider;
+    const admission = breaker.admit(this.#circuit);
+    if (!admission.admitted) {
+      pool.ejection.abandoned(true);
+      return notAdmitted(admission);
+    }
+    const path = phase === 'request' ? provider.requestPath : provider.responsePath;
+    const result = await callProvider(pool, path, request, () =>
+      this.#observer.staleConnection?.({ phase, provider: provider.name }),
+    );
+    this.#learnEjection(pool.ejection, result, request.deadline);
+    const from = breaker.isQuiet ? 'closed' : breaker.state;
+    const attempt = this.#learn(breaker, result, admission.probe, request.deadline);
+    if (from === 'closed' && breaker.isQuiet) return attempt;
+    const to = breaker.state;
+    if (to !== from) {
+      const { secondsLeft } = breaker;
+      this.#observer.circuitChanged?.({ provider: provider.name, from, to, secondsLeft });
+    }
+    return attempt;
+  }
+
+  #learnEjection(
+    ejection: CircuitBreaker,
+    result: ProviderAnswer | ProviderFailure,
+    deadline: CallDeadline,
+  ): void {
+    if (result.kind === 'answered') ejection.succeeded(true);
+    else if (!result.ejects) ejection.abandoned(true);
+    else ejection.failed(!ejection.isQuiet, this.#ejection, 'unreachable', deadline.startedAt);
+  }
+
+  /** Tells the circuit breaker, and turns the result into a body or an error. */
+  #learn(
+    breaker: CircuitBreaker,
+    result: ProviderAnswer | ProviderFailure,
+    probe: boolean,
+    { startedAt }: CallDeadline,
+  ): Attempt {
+    if (result.kind === 'failed') {
+      const scope = result.error.failOpenScope;
+      if (scope === undefined) breaker.abandoned(probe);
+      else breaker.failed(probe, this.#circuit, scope, startedAt);
+      return result;
+    }
+    const { status, headers, body } = result;
+    const correlationId = printable(headers['correlation-id']);
+    if (status === 200 && body !== undefined) {
+      breaker.succeeded(probe);
+      return { body, correlationId };
+    }
+    const error = statusError(status, headers, body, this.#clock.wall());
+    if (correlationId !== undefined) error.call = { ...error.call, correlationId };
+    const scope = error.failOpenScope;
+    if (scope !== undefined) breaker.failed(probe, this.#circuit, scope, startedAt);
+    else if (error.code === 'provider_rate_limited') breaker.rateLimited(probe, error.retryAfterSeconds ?? 1);
+    else breaker.succeeded(probe);
+    return { error, failover: false };
   }
 }
 
-/** The policy providers this process knows, each with circuit and connections: for /health/ready and the metrics. */
+/** Of smaller answers the received bytes are reserved, and there is memory for what is made of them. */
+const SMALL_ANSWER_BYTES = 65_536;
+
+/** Of the text of an answer and of what is parsed from it. A single character beyond ASCII can double a text. */
+function parsedBytes(body: Buffer): number {
+  return body.length * (isAscii(body) ? 2 : 4);
+}
+
+function notAdmitted({ because, secondsLeft, scope }: Admission & { readonly admitted: false }): Attempt {
+  const limited = because === 'rate_limited';
+  const error = new PingAuthError(limited ? 'provider_rate_limited' : 'provider_circuit_open', {
+    detail: `no call was made; ${secondsLeft} s left`,
+    retryAfterSeconds: secondsLeft,
+    ...(!limited && { failOpenScope: scope }),
+  });
+  // Calling another one would get around the limit that the provider has set.
+  return { error, failover: !limited };
+}
+
+/** Of several failures the first that can never fail open, else the last of the widest scope: when in doubt, refuse. */
+function isGraver(later: PingAuthError, earlier: PingAuthError): boolean {
+  const [now, before] = [gravity(later), gravity(earlier)];
+  return now > before || (now === before && now < 2);
+}
+
+function gravity({ failOpenScope }: PingAuthError): number {
+  return failOpenScope === undefined ? 2 : failOpenScope === 'unavailable' ? 1 : 0;
+}
+
+/** The policy providers this process knows, each with circuit breaker and connections: for /health/ready and the metrics. */
 export function knownProviders(runtime: SidebandRuntime = PROCESS_RUNTIME): readonly ProviderStatus[] {
   return runtime.status;
 }
@@ -162,7 +320,7 @@ function fixedHeaders(config: PluginConfig): readonly string[] {
   ];
 }
 
-/** Adds what belongs to one call. A value that could not travel is left out: a client must not be able to end the call. */
+/** Adds what belongs to one call. A value that cannot be sent is left out: a client must not be able to end the call. */
 function callHeaders(fixed: readonly string[], call: CallContext): readonly string[] {
   const { requestId, traceparent, tracestate } = call;
   const headers = fixed.slice();
@@ -172,22 +330,4 @@ function callHeaders(fixed: readonly string[], call: CallContext): readonly stri
     if (tracestate !== undefined && isTracestate(tracestate)) headers.push('tracestate', tracestate);
   }
   return headers;
-}
-
-/** The same error with the facts of the call. */
-function withCall(error: PingAuthError, call: SidebandCall | undefined, durationMs: number): PingAuthError {
-  const { detail, cause, retryAfterSeconds, clientJson } = error;
-  const { provider, correlationId } = call ?? {};
-  return new PingAuthError(error.code, {
-    ...(detail !== undefined && { detail }),
-    ...(cause !== undefined && { cause }),
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-    ...(clientJson !== undefined && { clientJson }),
-    call: {
-      ...error.call,
-      durationMs,
-      ...(provider !== undefined && { provider: provider.name }),
-      ...(correlationId !== undefined && { correlationId }),
-    },
-  });
 }

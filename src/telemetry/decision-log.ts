@@ -1,6 +1,7 @@
 import type { IgnoredDirective } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import type { OmissionReason } from '../http/message.js';
+import type { ApprovalOffer } from '../mcp/approval.js';
 import type { DecisionLines } from './options.js';
 import { redactText } from './redaction.js';
 
@@ -52,6 +53,8 @@ export interface DecisionRecord {
   /** Names only: see describeChanges in directives/. */
   readonly changed?: readonly string[] | undefined;
   readonly notes?: readonly IgnoredDirective[] | undefined;
+  /** How an agent was told of the page where a person can approve its call. */
+  readonly approval?: ApprovalOffer | undefined;
   /** Why the policy decided without the body although there is one. */
   readonly bodyNotShown?: OmissionReason | undefined;
   readonly code?: ErrorCode | undefined;
@@ -106,6 +109,7 @@ export function decisionFields(record: DecisionRecord): Record<string, unknown> 
     ms: record.ms && tenths(record.ms),
     changed: changed?.length ? changed.map((name) => redactText(name, 100)) : undefined,
     ignored: notes?.length ? notes.map((note) => redactText(`${note.what}:${note.name}`, 100)) : undefined,
+    approval: record.approval,
     body_not_shown: record.bodyNotShown,
     correlation_id: text(record.correlationId),
     provider_error_id: text(record.providerErrorId),

@@ -1,7 +1,7 @@
 import type prom from 'prom-client';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import { methodLabel } from '../mcp/message.js';
-import type { CircuitState } from '../sideband/circuit.js';
+import type { CircuitState } from '../sideband/circuit-breaker.js';
 import { type DecisionRecord, OUTCOMES, type Outcome, type Phase } from './decision-log.js';
 
 type Prom = typeof prom;
@@ -146,7 +146,7 @@ function defineCounters(
   byPhase('ping_auth_decisions_total', 'Decisions by phase and outcome', 'outcome', (one) => one.outcomes);
   byPhase(
     'ping_auth_errors_total',
-    'Errors by phase and code; docs/troubleshooting.md explains the codes',
+    'Errors by phase and code; docs/errors.md explains the codes',
     'code',
     (one) => one.codes,
   );

@@ -63,7 +63,7 @@ describe('what the sideband client reports', () => {
           provider: 'https://a',
           circuit: 'rate_limited',
           secondsLeft: 3,
-          avoided: false,
+          ejected: false,
           connections: { open: 5, free: 2 },
           calls: { underWay: 3, queued: 7 },
         },

@@ -9,13 +9,13 @@ type Notice = (
   fields: Readonly<Record<string, string | number>>,
 ) => void;
 
-/** Lines and counts of what happens between two decisions: failovers, circuits, connections that went stale. */
+/** Lines and counts of what happens between two decisions: failovers, circuit breakers, stale connections. */
 export function createSidebandObserver(notice: Notice, metrics: Metrics | undefined): SidebandObserver {
   return {
     providerFailed({ phase, provider, code, detail, next }) {
       if (next === undefined) return; // The decision line says it.
       metrics?.retry('failover');
-      notice('warn', 'policy provider failed, another is asked', {
+      notice('warn', 'policy provider failed, another one is called', {
         phase: phase === 'request' ? 'access' : 'response',
         provider,
         next,
@@ -25,7 +25,7 @@ export function createSidebandObserver(notice: Notice, metrics: Metrics | undefi
     },
     circuitChanged({ provider, from, to, secondsLeft }) {
       const level = to === 'closed' ? 'info' : 'warn';
-      notice(level, `circuit of the policy provider: ${from} → ${to}`, {
+      notice(level, `circuit breaker of the policy provider: ${from} → ${to}`, {
         provider,
         from,
         to,

@@ -58,7 +58,7 @@ export function startSidebandSpan(
       caller,
       traceparent: headers.traceparent,
       tracestate: headers.tracestate,
-      holdAnswer: (bytes) => incoming.holdAnswer?.(bytes),
+      memory: incoming.memory,
     },
     end({ outcome, status, errorCode }) {
       if (outcome !== undefined) span.setAttribute('ping_auth.decision', outcome);

@@ -36,7 +36,7 @@ it('every file and folder that the page names is there', () => {
   expect(missing).toEqual([]);
 });
 
-describe('the way of one request', () => {
+describe('the request lifecycle', () => {
   const MORE_HEADERS = 20;
   const few: ClientRequest = { method: 'GET', path: '/orders?page=2', headers: [['accept', '*/*']] };
   const many: ClientRequest = {

@@ -8,7 +8,7 @@ const { dependencies, devDependencies = {} } = JSON.parse(read('package.json')) 
   readonly dependencies?: Record<string, string>;
   readonly devDependencies?: Record<string, string>;
 };
-const [, bundled = '', development = ''] = read('docs/dependencies.md').split(/^## /m);
+const [, bundled = '', development = ''] = read('docs/contributors/dependencies.md').split(/^## /m);
 
 /** Packages in the first column of a section's table. */
 const named = (section: string) =>
@@ -27,11 +27,11 @@ const imported = new Set(
     .map(([, name = '']) => name),
 );
 
-it('docs/dependencies.md has a reason for each package in the executables', () => {
+it('docs/contributors/dependencies.md has a reason for each package in the executables', () => {
   expect(named(bundled)).toEqual([...imported].sort());
 });
 
-it('docs/dependencies.md has a reason for each other package', () => {
+it('docs/contributors/dependencies.md has a reason for each other package', () => {
   const others = Object.keys(devDependencies).filter((name) => !imported.has(name));
   expect(named(development)).toEqual(others.sort());
 });

@@ -35,9 +35,9 @@ describe('links', () => {
   });
 });
 
-describe('troubleshooting', () => {
+describe('errors', () => {
   it('has a section for every error code, and for no other', () => {
-    const sections = [...read('docs/troubleshooting.md').matchAll(/^### `(.*)`$/gm)].map(([, code]) => code);
+    const sections = [...read('docs/errors.md').matchAll(/^### `(.*)`$/gm)].map(([, code]) => code);
     expect(sections.sort()).toEqual(Object.keys(ERRORS).sort());
   });
 });

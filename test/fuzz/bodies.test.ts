@@ -3,9 +3,12 @@ import * as zlib from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { changedBody } from '../../src/directives/changed-body.js';
+import { PingAuthError } from '../../src/errors/ping-auth-error.js';
+import { decodeBody, requestBodyRules } from '../../src/http/body.js';
 import { isZstdFrame } from '../../src/http/content-encoding.js';
 import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
-import { readableBody } from '../../src/http/readable-body.js';
+import { CountingMemory } from '../model/counting-memory.js';
+import { SHOW_ALL } from '../model/messages.js';
 import { anyBytes, damaged, damages, fuzzed, oddText } from './fuzz.js';
 import { readDeflate, readGzip } from './reference-inflate.js';
 
@@ -13,11 +16,23 @@ const LIMIT = 200_000;
 
 /** What the policy is shown of a body: its text, or undefined when the message is refused. Nothing else may happen. */
 async function shown(body: Uint8Array, fields: readonly HeaderField[]): Promise<string | undefined> {
-  const rules = { send: true, maxBytes: LIMIT, contentTypes: [] };
-  const read = await readableBody(body, HeaderList.from(fields), rules);
-  expect(['absent', 'text', 'too_large', 'unreadable']).toContain(read.kind);
-  if (read.kind === 'absent') return '';
-  return read.kind === 'text' ? read.text : undefined;
+  const rules = { ...requestBodyRules(SHOW_ALL), maxBytes: LIMIT };
+  const memory = new CountingMemory();
+  try {
+    const view = await decodeBody(body, HeaderList.from(fields), rules, memory);
+    if (view.kind !== 'text') return view.kind === 'absent' ? '' : expect.fail(`${view.kind} ${view.reason}`);
+    expect(memory.held).toBeGreaterThanOrEqual(view.text.length + (view.decoded?.length ?? 0));
+    // The upstream gets these bytes without Content-Encoding, and has to read the same in them.
+    if (view.decoded !== undefined) {
+      const others = fields.filter(([name]) => name !== 'content-encoding');
+      expect(await shown(view.decoded, others)).toBe(view.text);
+    }
+    return view.text;
+  } catch (thrown) {
+    if (!(thrown instanceof PingAuthError)) throw thrown;
+    expect(['request_body_too_large', 'request_body_unreadable']).toContain(thrown.code);
+    return undefined;
+  }
 }
 
 const plainText = fc.oneof(

@@ -7,7 +7,7 @@ import { decideRequest } from '../../src/directives/request-decision.js';
 import { decideResponse } from '../../src/directives/response-decision.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
 import { admitRequest } from '../../src/http/admission.js';
-import { requestBodyRules, showBody } from '../../src/http/body-view.js';
+import { requestBodyRules } from '../../src/http/body.js';
 import type { HeaderField, HeaderList } from '../../src/http/header-list.js';
 import {
   composeUrl,
@@ -27,6 +27,7 @@ import {
   SHOW_ALL,
   showRequest,
   showResponse,
+  viewOf,
 } from '../model/messages.js';
 import { damaged, damages, fuzzed, oddText } from './fuzz.js';
 
@@ -301,7 +302,7 @@ describe('the memo between the two phases', () => {
 
 /** A NUL near its start makes a text look like UTF-16, for instance. */
 function isReadable(message: { readonly body: Uint8Array; readonly headers: HeaderList }): boolean {
-  return !refuses(() => showBody(message.body, message.headers, requestBodyRules(SHOW_ALL)));
+  return !refuses(() => viewOf(message.body, message.headers, requestBodyRules(SHOW_ALL)));
 }
 
 function wire({ headers, body: bytes }: { headers: Iterable<readonly [string, string]>; body: Uint8Array }) {

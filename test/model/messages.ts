@@ -1,13 +1,17 @@
+import { isUtf8 } from 'node:buffer';
+import { gunzipSync } from 'node:zlib';
 import type { PluginConfig } from '../../src/config/schema.js';
 import type { ShownRequest } from '../../src/directives/request-decision.js';
+import { PingAuthError } from '../../src/errors/ping-auth-error.js';
 import {
+  type BodyRules,
   type RequestBodySettings,
   type ResponseBodySettings,
   requestBodyRules,
   responseBodyRules,
-  showBody,
-} from '../../src/http/body-view.js';
+} from '../../src/http/body.js';
 import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
+import { mediaType, NO_TYPE } from '../../src/http/media-type.js';
 import type { BodyView, HttpRequest, HttpResponse, RequestUrl } from '../../src/http/message.js';
 import { composeUrl } from '../../src/http/request-url.js';
 import { toWireText } from '../../src/http/text.js';
@@ -42,6 +46,8 @@ export const SHOW_ALL = {
   response_body_over_limit: 'reject',
   body_content_types: [],
   opaque_bodies: 'omit',
+  encoded_request_bodies: 'decode',
+  mcp: false,
   excluded_request_headers: [],
   allow_http2: false,
   allow_upgrade: false,
@@ -123,7 +129,7 @@ export function showRequest(
   const excluded = new Set(settings.excluded_request_headers.map((name) => name.toLowerCase()));
   const url = composeUrl(request.url);
   const headers = request.headers.filter((name) => !excluded.has(name));
-  const body = atOnce(showBody(request.body, request.headers, requestBodyRules(settings)));
+  const body = viewOf(request.body, request.headers, requestBodyRules(settings));
   const pem = request.clientCertificatePem;
   const certificate = pem === undefined ? undefined : certificateToJwk(pem);
   const text = composeRequestPayload(request, describeTarget(request, url), headers, body, certificate);
@@ -143,14 +149,34 @@ export function showResponse(
   requestContext: RequestContext,
   settings: ResponseBodySettings,
 ): { readonly body: BodyView; readonly payload: ResponsePayload & { readonly state?: Json } } {
-  const body = atOnce(showBody(response.body, response.headers, responseBodyRules(settings)));
+  const body = viewOf(response.body, response.headers, responseBodyRules(settings));
   return { body, payload: JSON.parse(composeResponsePayload(response, requestContext, body)) };
 }
 
-/** Only what is compressed and large has to be waited for. */
-function atOnce<T extends object>(value: T | Promise<T>): T {
-  if (value instanceof Promise) throw new Error('a body was not shown at once');
-  return value;
+/**
+ * What of a body the policy is shown, by a simple reader that knows gzip and one Content-Type. `decodeBody` agrees with it
+ * (body.test.ts); this one is synchronous.
+ */
+export function viewOf(body: Uint8Array, headers: HeaderList, rules: BodyRules): BodyView {
+  if (body.length === 0) return { kind: 'absent' };
+  if (!rules.send) return { kind: 'omitted', reason: 'disabled' };
+  if (body.length > rules.maxBytes) return { kind: 'omitted', reason: 'too_large' };
+  const contentType = headers.get('content-type');
+  const type = contentType === undefined ? NO_TYPE : mediaType(contentType);
+  const isWanted = rules.contentTypes.every((wanted) => type.essence.startsWith(wanted.replace('*', '')));
+  if (!isWanted) return { kind: 'omitted', reason: 'content_type' };
+  const isEncoded = headers.has('content-encoding');
+  if (type.kind === 'opaque' && isEncoded) return { kind: 'omitted', reason: 'content_encoding' };
+  const plain = isEncoded ? gunzipSync(body) : Buffer.from(body);
+  if (type.kind === 'opaque' && !isUtf8(plain)) return { kind: 'omitted', reason: 'not_utf8' };
+  const decoder = new TextDecoder(type.charsets[0] ?? 'utf-8', { ignoreBOM: true });
+  const looksLikeUtf16 = type.kind === 'json' && plain.length > 1 && (plain[0] === 0 || plain[1] === 0);
+  if ((decoder.encoding === 'utf-8' && !isUtf8(plain)) || looksLikeUtf16) {
+    if (rules.opaque === 'allow_unreadable') return { kind: 'omitted', reason: 'unreadable' };
+    throw new PingAuthError(`${rules.direction}_body_unreadable`);
+  }
+  const decoded = isEncoded && rules.encoded === 'decode' ? { decoded: plain } : {};
+  return { kind: 'text', text: decoder.decode(plain), charset: decoder.encoding, ...decoded };
 }
 
 /** @param state undefined: the answer had none */

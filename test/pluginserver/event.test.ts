@@ -126,7 +126,6 @@ test('the same calls in both spellings reach the same methods; arguments arrive 
     await kong.service.request.set_header('X-B', 'b');
     await kong.response.clearHeader('X-C');
     await kong.log.warn('a warn', 12, true);
-    await kong.service.setTarget('10.0.0.1', 8080);
     await kong.service.request.setRawBody(new Uint8Array([0, 255]));
     await kong.ctx.shared.set('k', 'v');
   });
@@ -135,20 +134,15 @@ test('the same calls in both spellings reach the same methods; arguments arrive 
     ['kong.service.request.set_header', '0a03582d4212031a0162'],
     ['kong.response.clear_header', '0a03582d43'],
     ['kong.log.warn', '0a081a0661207761726e0a091100000000000028400a022001'],
-    ['kong.service.set_target', '0a0831302e302e302e3110903f'],
     ['kong.service.request.set_raw_body', '0a0200ff'],
     ['kong.ctx.shared.set', '0a016b12031a0176'],
   ]);
 });
 
-test('absent, empty and nil strings are undefined; absent numbers are 0, booleans false, bytes empty', async () => {
+test('absent, empty and nil strings are undefined; absent numbers are 0, bytes empty', async () => {
   const seen: unknown[] = [];
   await access(async (kong) => {
-    seen.push(
-      await kong.request.getHeader('absent'),
-      await kong.request.getPort(),
-      await kong.ip.isTrusted('::1'),
-    );
+    seen.push(await kong.request.getHeader('absent'), await kong.request.getPort());
     seen.push(
       await kong.request.getHttpVersion(),
       await kong.ctx.shared.get('x'),
@@ -157,31 +151,7 @@ test('absent, empty and nil strings are undefined; absent numbers are 0, boolean
     seen.push(await kong.request.getHeaders(1000), await kong.service.response.getRawBody());
   });
   const empty = expect.objectContaining({ length: 0 });
-  expect(seen).toEqual([undefined, 0, false, 0, undefined, empty, {}, empty]);
-});
-
-test('routes and services are read as Kong recorded them', async () => {
-  const route =
-    'EP3pkNgGGP3pkNgGOhNyb3V0ZXIub25jZS5wYi50ZXN0kgEmCiQ3MDQzNzhmNy04ZmJkLTVkYmMtYTJhMi00MDA2ZTRmY2Y1ZGQqBGh0dHAqBWh0dHBzIg5vbmNlLXJvdXRlci1wYmgAYABQqgMKJDk1YzM5MjNhLTIxMzItNWZlMi1hNWNhLWY1ZTViMDM2NGU1Yw==';
-  let seen: unknown;
-  await access(
-    async (kong) => {
-      seen = await kong.router.getRoute();
-    },
-    () => Buffer.from(route, 'base64'),
-  );
-  expect(seen).toEqual({
-    id: '95c3923a-2132-5fe2-a5ca-f5e5b0364e5c',
-    created_at: 1795437821,
-    updated_at: 1795437821,
-    name: 'once-router-pb',
-    protocols: ['http', 'https'],
-    hosts: ['router.once.pb.test'],
-    https_redirect_status_code: 426,
-    strip_path: false,
-    preserve_host: false,
-    service: { id: '704378f7-8fbd-5dbc-a2a2-4006e4fcf5dd' },
-  });
+  expect(seen).toEqual([undefined, 0, 0, undefined, empty, {}, empty]);
 });
 
 test('strings that are not UTF-8 pass through in both directions', async () => {

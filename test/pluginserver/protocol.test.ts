@@ -1,4 +1,3 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { eventCall, frame, instanceCall, readSequence, startCall, textMessage } from './kong-side.js';
@@ -19,44 +18,6 @@ async function expectHarmless({ connect, log }: Probe): Promise<void> {
 }
 
 describe('calls about plugins and instances', () => {
-  test('names and info, sequence echoed', async () => {
-    const { connect } = await probe(probeModule({ response() {}, access() {} }));
-    const kong = await connect();
-    kong.send(instanceCall(41, 31, 0));
-    const names = new BinaryReader((await kong.next()) ?? Buffer.alloc(0));
-    expect([names.tag()[0], Number(names.int64()), names.tag()[0]]).toEqual([1, 41, 31]);
-    expect([names.uint32(), names.tag()[0], names.string()]).toEqual([7, 1, 'probe']);
-
-    kong.send(Buffer.from('082a8202070a0570726f6265', 'hex'));
-    const payload = (await kong.next()) ?? Buffer.alloc(0);
-    expect(readSequence(payload)).toBe(42);
-    const info = new BinaryReader(payload);
-    info.tag();
-    info.int64();
-    expect([info.tag()[0], info.uint32() > 0]).toEqual([32, true]);
-    const fields: unknown[] = [];
-    while (info.pos < info.len) {
-      const [field] = info.tag();
-      fields.push([field, field === 6 ? info.int32() : info.string()]);
-    }
-    expect(fields.slice(0, 5)).toEqual([
-      [1, 'probe'],
-      [4, 'access'],
-      [4, 'response'],
-      [5, '1.2.3'],
-      [6, 7],
-    ]);
-    const [number, schema] = fields[5] as [number, string];
-    expect(number).toBe(7);
-    expect(JSON.parse(schema)).toMatchObject({
-      name: 'probe',
-      fields: [
-        { protocols: { type: 'set' } },
-        { config: { type: 'record', fields: [{ f: { type: 'string' } }] } },
-      ],
-    });
-  });
-
   test('a recorded StartInstance of Kong 3.9.3 (fields in reverse order) starts an instance', async () => {
     const configs: unknown[] = [];
     const module = { ...probeModule({}, (config) => configs.push(config)), Name: 'rich-pb' };
@@ -69,15 +30,23 @@ describe('calls about plugins and instances', () => {
     expect(configs).toMatchObject([{ s_required: 'global', __seq__: 3, rec: { a: 'x' } }]);
   });
 
-  test('status and close of an instance', async () => {
+  test('a closed instance is unknown from then on', async () => {
     const { connect } = await probe(echo);
     const kong = await connect();
     const id = await kong.start('probe');
-    kong.send(instanceCall(5, 34, id));
-    expect(readSequence((await kong.next()) ?? Buffer.alloc(0))).toBe(5);
     kong.send(instanceCall(6, 35, id));
     expect(readSequence((await kong.next()) ?? Buffer.alloc(0))).toBe(6);
     expect(await kong.event(id, 'access')).toMatchObject({ end: 'closed', calls: [] });
+  });
+
+  test('commands that Kong never sends close the connection', async () => {
+    for (const command of [31, 32, 34]) {
+      const server = await probe(echo);
+      const kong = await server.connect();
+      kong.send(instanceCall(5, command, 1));
+      expect(await kong.next()).toBeUndefined();
+      await expectHarmless(server);
+    }
   });
 
   test('closing an unknown instance is answered', async () => {

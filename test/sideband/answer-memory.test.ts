@@ -4,7 +4,7 @@ import { PingAuthError } from '../../src/errors/ping-auth-error.js';
 import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
 import { type Authority, createAuthority, type Identity } from '../support/certificates.js';
 import { response, startHostileProvider } from '../support/hostile-provider.js';
-import { PERMIT, REQUEST, testClient } from '../support/sideband-clients.js';
+import { PERMIT, PUNCTUAL_CLOCK, REQUEST, testClient } from '../support/sideband-clients.js';
 
 /** Answers count for the memory of the process while they arrive. */
 
@@ -24,7 +24,7 @@ async function clientOf(answer: object) {
     0,
   );
   closing.add(() => server.close());
-  const runtime = new SidebandRuntime();
+  const runtime = new SidebandRuntime(PUNCTUAL_CLOCK);
   closing.add(() => runtime.close());
   const config = {
     service_url: server.url,
@@ -37,24 +37,36 @@ async function clientOf(answer: object) {
 
 const LARGE = { ...PERMIT, body: 'x'.repeat(1_000_000) };
 
-test('the caller is told how large an answer has become, and of a small one nothing', async () => {
-  const sizes: number[] = [];
-  const holdAnswer = (bytes: number) => void sizes.push(bytes);
-  await (await clientOf(PERMIT)).askAboutRequest(REQUEST, { holdAnswer });
-  expect(sizes).toEqual([]);
-  await (await clientOf(LARGE)).askAboutRequest(REQUEST, { holdAnswer });
-  expect(sizes.length).toBeGreaterThan(1);
-  expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
-  expect(sizes.at(-1)).toBe(JSON.stringify(LARGE).length);
+/** How much is reserved after each step. */
+function accounting() {
+  const held: number[] = [];
+  const grow = (bytes: number) => void held.push((held.at(-1) ?? 0) + bytes);
+  return { held, grow, shrink: (bytes: number) => grow(-bytes) };
+}
+
+test('the received bytes are reserved as they arrive, then the text and what is parsed from it', async () => {
+  const small = accounting();
+  await (await clientOf(PERMIT)).evaluateRequest(REQUEST, { memory: small });
+  expect(small.held).toEqual([JSON.stringify(PERMIT).length]);
+
+  const large = accounting();
+  const { length } = JSON.stringify(LARGE);
+  await (await clientOf(LARGE)).evaluateRequest(REQUEST, { memory: large });
+  expect(large.held.length).toBeGreaterThan(4);
+  // Together, for a moment, with the pieces that it came in.
+  expect(large.held.slice(-3)).toEqual([2 * length, length, 3 * length]);
 });
 
 test('when that is too much, the call ends with why, and the provider is not to blame', async () => {
   const client = await clientOf(LARGE);
-  const holdAnswer = () => {
-    throw new PingAuthError('server_overloaded', { retryAfterSeconds: 1 });
+  const memory = {
+    grow() {
+      throw new PingAuthError('server_overloaded', { retryAfterSeconds: 1 });
+    },
+    shrink() {},
   };
   const overloaded = { code: 'server_overloaded', retryAfterSeconds: 1 };
-  await expect(client.askAboutRequest(REQUEST, { holdAnswer })).rejects.toMatchObject(overloaded);
-  // The circuit would be open after one failure.
-  expect((await client.askAboutRequest(REQUEST, {})).answer.kind).toBe('permit');
+  await expect(client.evaluateRequest(REQUEST, { memory })).rejects.toMatchObject(overloaded);
+  // The circuit breaker would be open after one failure.
+  expect((await client.evaluateRequest(REQUEST, {})).answer.kind).toBe('permit');
 });

@@ -1,18 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { CONNECTION_MAX_AGE_MS } from '../../src/sideband/provider-connections.js';
+import { CONNECTION_MAX_AGE_MS } from '../../src/sideband/connection-pool.js';
 import { knownProviders } from '../../src/sideband/sideband-client.js';
+import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
 import type { Answering } from '../support/hostile-provider.js';
-import { testClient } from '../support/sideband-clients.js';
+import { PUNCTUAL_CLOCK, testClient } from '../support/sideband-clients.js';
 import { permit, sidebandSetup } from '../support/sideband-setup.js';
 import { until } from '../support/until.js';
 
 const setup = sidebandSetup();
 const { provider } = setup;
 
-function client(service_url: string, config: Readonly<Record<string, unknown>> = {}) {
+function client(
+  service_url: string,
+  config: Readonly<Record<string, unknown>> = {},
+  runtime = setup.runtime,
+) {
   return testClient(
     { service_url, ca_certificate: setup.authority.cert, connections: 1, ...config },
-    { runtime: setup.runtime },
+    { runtime },
   );
 }
 
@@ -63,19 +68,23 @@ describe('bounds', () => {
     const first = patient.outcome({ signal: gone.signal });
     await until('the connection is taken', () => server.received.length === 1);
     const error = await hurried.failure();
-    expect([error.code, error.entry.failOpen]).toEqual(['provider_queue_full', false]);
+    expect([error.code, error.failOpenScope]).toEqual(['provider_queue_full', undefined]);
     gone.abort();
     expect(await first).toBe('client_gone');
   });
 
   test('nor one that passes soon after a long wait in the queue', async () => {
     const server = await provider(() => {});
-    const first = client(server.url, { call_timeout_ms: 600, connection_timeout_ms: 600 }).failure();
+    const runtime = new SidebandRuntime(PUNCTUAL_CLOCK);
+    setup.closing.add(() => runtime.close());
+    const inTime = (call_timeout_ms: number) =>
+      client(server.url, { call_timeout_ms, connection_timeout_ms: 600 }, runtime).failure();
+    const first = inTime(600);
     await until('the connection is taken', () => server.received.length === 1);
-    const late = await client(server.url, { call_timeout_ms: 800, connection_timeout_ms: 600 }).failure();
+    const late = await inTime(800);
     expect((await first).code).toBe('provider_timeout');
-    expect([late.code, late.entry.failOpen]).toEqual(['provider_queue_full', false]);
-    expect(knownProviders(setup.runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
+    expect([late.code, late.failOpenScope]).toEqual(['provider_queue_full', undefined]);
+    expect(knownProviders(runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
   });
 
   test('whoever goes away in the queue leaves it', async () => {
@@ -169,7 +178,11 @@ describe('age', () => {
     await until('so is the next', () => gate.waiting() === 2);
     gate.letGo();
     expect([await old, await young]).toEqual(['permit', 'permit']);
-    await until('the old connection is closed', () => !server.isOpen(0));
+    // With its next call, which still gets its answer. The young one stays.
+    while (server.isOpen(0)) expect(await one.outcome()).toBe('permit');
     expect(server.isOpen(1)).toBe(true);
+    const last = server.received.findLast(({ connection }) => connection === 0);
+    expect(last?.head).toMatch(/^connection: close$/im);
+    expect(await one.outcome()).toBe('permit');
   });
 });

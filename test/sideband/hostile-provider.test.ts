@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
 import { response, startHostileProvider } from '../support/hostile-provider.js';
 import { hostileSetup } from '../support/hostile-setup.js';
-import { PERMIT, REQUEST, RESPONSE, testClient } from '../support/sideband-clients.js';
+import { PERMIT, PUNCTUAL_CLOCK, REQUEST, RESPONSE, testClient } from '../support/sideband-clients.js';
 import { permit } from '../support/sideband-setup.js';
 import { until } from '../support/until.js';
 
@@ -20,7 +20,7 @@ describe('the call itself', () => {
       ),
     );
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    const asked = await client(`${server.url}/base//?k=v`).askAboutRequest(REQUEST, {
+    const asked = await client(`${server.url}/base//?k=v`).evaluateRequest(REQUEST, {
       requestId: 'req-1',
       traceparent,
       tracestate: 'a=b',
@@ -67,7 +67,7 @@ describe('the call itself', () => {
     const server = await provider((socket) =>
       socket.write(response('200 OK', { response_code: 403, headers: [{ 'x-b': '2' }], body: 'no' })),
     );
-    const { answer } = await client(server.url).askAboutResponse(RESPONSE, {});
+    const { answer } = await client(server.url).evaluateResponse(RESPONSE, {});
     expect(server.received[0]?.head).toMatch(/^POST \/sideband\/response HTTP/);
     expect(answer).toEqual({ responseCode: 403, headers: [['x-b', '2']], body: 'no' });
   });
@@ -144,7 +144,7 @@ describe('connection lost', () => {
   ])('%s', async (_, answering, detail) => {
     const server = await provider(answering);
     const error = await client(server.url).failure();
-    expect(error.code).toBe('provider_unreachable');
+    expect(error.code).toBe('provider_connection_lost');
     expect(error.detail).toContain(detail);
     expect(server.received).toHaveLength(1);
   });
@@ -153,24 +153,34 @@ describe('connection lost', () => {
     const server = await startHostileProvider(undefined, (socket) => socket.resetAndDestroy());
     closing.add(() => server.close());
     const error = await client(server.url).failure();
-    expect(error.code).toBe('provider_unreachable');
+    expect(error.code).toBe('provider_connection_lost');
     expect(error.detail).toContain('ECONNRESET');
   });
 
-  test('on a large message it does not count as unreachable: a client could cause it and so a fail-open', async () => {
-    const server = await provider(() => {});
-    server.answer = (socket) => socket.destroy();
+  test('refused, never failed open by default; with fail_open_scope: unavailable it may', async () => {
+    const server = await provider((socket) => socket.destroy());
+    const error = await client(server.url).failure();
+    expect(error.code).toBe('provider_connection_lost');
+    expect([error.mayFailOpen('unreachable'), error.mayFailOpen('unavailable')]).toEqual([false, true]);
+  });
+
+  test('on a large message the log names the size as a likely reason', async () => {
+    const server = await provider((socket) => socket.destroy());
     const error: unknown = await client(server.url)
-      .askAboutRequest({ ...REQUEST, body: 'x'.repeat(100_000) }, {})
+      .evaluateRequest({ ...REQUEST, body: 'x'.repeat(100_000) }, {})
       .catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'provider_upload_cut', entry: { failOpen: false } });
+    expect(error).toMatchObject({
+      code: 'provider_connection_lost',
+      failOpenScope: 'unavailable',
+      detail: expect.stringContaining('the message is large'),
+    });
   });
 });
 
 describe('restarts', () => {
   test('a kept connection that was closed just now: one repetition on a new connection', async () => {
     const stale: string[] = [];
-    const runtime = new SidebandRuntime();
+    const runtime = new SidebandRuntime(PUNCTUAL_CLOCK);
     closing.add(() => runtime.close());
     const server = await provider((socket, { onConnection }) => {
       if (onConnection === 0) socket.write(response('200 OK', PERMIT));
@@ -194,11 +204,11 @@ describe('restarts', () => {
     });
     const one = client(server.url, { connections: 1 });
     expect(await one.outcome()).toBe('permit');
-    expect(await one.outcome()).toBe('provider_unreachable');
+    expect(await one.outcome()).toBe('provider_connection_lost');
     expect(server.received).toHaveLength(2);
 
     server.answer = (socket) => socket.destroy();
-    expect(await one.outcome()).toBe('provider_unreachable');
+    expect(await one.outcome()).toBe('provider_connection_lost');
     expect(server.received).toHaveLength(3);
   });
 
@@ -218,9 +228,10 @@ describe('restarts', () => {
     stop = true;
     await Promise.all(load);
     expect(outcomes.length).toBeGreaterThan(before);
-    expect(outcomes.filter((outcome) => outcome !== 'permit' && outcome !== 'provider_unreachable')).toEqual(
-      [],
-    );
+    const others = new Set(outcomes);
+    for (const expected of ['permit', 'provider_unreachable', 'provider_connection_lost'])
+      others.delete(expected);
+    expect([...others]).toEqual([]);
     expect(await one.outcome()).toBe('permit');
   });
 });

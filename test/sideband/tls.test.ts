@@ -15,7 +15,7 @@ import {
   selfSignedServer,
 } from '../support/certificates.js';
 import { response, startHostileProvider } from '../support/hostile-provider.js';
-import { PERMIT, testClient } from '../support/sideband-clients.js';
+import { PERMIT, PUNCTUAL_CLOCK, testClient } from '../support/sideband-clients.js';
 import { findTool } from '../support/tools.js';
 import { until } from '../support/until.js';
 
@@ -35,7 +35,7 @@ afterEach(() => closing.close());
 async function pair(tls: TlsOptions, config: Readonly<Record<string, unknown>> = {}) {
   const server = await startHostileProvider(tls, (socket) => socket.write(response('200 OK', PERMIT)));
   closing.add(() => server.close());
-  const runtime = new SidebandRuntime();
+  const runtime = new SidebandRuntime(PUNCTUAL_CLOCK);
   closing.add(() => runtime.close());
   const settings = {
     service_url: server.url,
@@ -95,7 +95,7 @@ describe('certificates that are refused, with a log line that says why', () => {
     const { server, client } = await pair(await make(), config);
     const error = await client.failure();
     expect(error.code).toBe('provider_tls_failed');
-    expect(error.entry.failOpen).toBe(false);
+    expect(error.failOpenScope).toBeUndefined();
     expect(error.detail).toMatch(detail);
     expect(server.received).toEqual([]);
   });
@@ -181,7 +181,7 @@ describe('mutual TLS', () => {
     const port = await startOpenssl(version);
     const { client } = await pair(identity, { service_url: `https://127.0.0.1:${port}` });
     const error = await client.failure();
-    expect([error.code, error.entry.failOpen]).toEqual(['provider_tls_failed', false]);
+    expect([error.code, error.failOpenScope]).toEqual(['provider_tls_failed', undefined]);
     expect(error.detail).toMatch(detail);
   });
 
@@ -224,7 +224,7 @@ describe('no TLS that will do', () => {
     const { client } = await pair({ ...identity, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers });
     const error = await client.failure();
     expect(error.code).toBe('provider_tls_failed');
-    expect(error.detail).toContain('TLS 1.2 is the oldest spoken here');
+    expect(error.detail).toContain('TLS 1.2 is the oldest supported');
   });
 
   test('a plain http:// port', async () => {

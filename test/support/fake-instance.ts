@@ -65,8 +65,8 @@ export function fakeInstance(
     setup: createSetup(
       config,
       {
-        askAboutRequest: async (payload) => answer(payload, options.request),
-        askAboutResponse: async (payload) => answer(payload, options.response),
+        evaluateRequest: async (payload) => answer(payload, options.request),
+        evaluateResponse: async (payload) => answer(payload, options.response),
         release() {},
       },
       options.host ?? HOST,

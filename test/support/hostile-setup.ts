@@ -3,7 +3,7 @@ import { Closing } from '../../dev/closing.js';
 import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
 import { createAuthority, type Identity } from './certificates.js';
 import { type Answering, type HostileProvider, startHostileProvider } from './hostile-provider.js';
-import { testClient } from './sideband-clients.js';
+import { PUNCTUAL_CLOCK, testClient } from './sideband-clients.js';
 
 export interface HostileSetup {
   /** PEM of the CA behind the providers. */
@@ -36,7 +36,7 @@ export function hostileSetup(): HostileSetup {
       return started;
     },
     client(service_url, config = {}) {
-      const runtime = new SidebandRuntime();
+      const runtime = new SidebandRuntime(PUNCTUAL_CLOCK);
       closing.add(() => runtime.close());
       return testClient({ service_url, ca_certificate: ca, call_timeout_ms: 2000, ...config }, { runtime });
     },

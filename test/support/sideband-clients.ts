@@ -1,6 +1,6 @@
 import { parseConfig } from '../../src/config/parse-config.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import type { Clock } from '../../src/sideband/circuit.js';
+import { type Clock, SYSTEM_CLOCK } from '../../src/sideband/clock.js';
 import type {
   RequestAnswer,
   RequestPayload,
@@ -8,10 +8,10 @@ import type {
   ResponsePayload,
 } from '../../src/sideband/messages.js';
 import {
-  type Asked,
   type CallContext,
   type Caller,
   createSidebandClient,
+  type Evaluation,
   type SidebandClient,
   type SidebandObserver,
 } from '../../src/sideband/sideband-client.js';
@@ -55,6 +55,8 @@ export const PERMIT = {
 export class TestClock implements Clock {
   time = 1_000_000;
   date = Date.UTC(2026, 0, 1);
+  /** Of the event loop, milliseconds in all. */
+  late = 0;
 
   now(): number {
     return this.time;
@@ -64,11 +66,18 @@ export class TestClock implements Clock {
     return this.date;
   }
 
+  lag(): number {
+    return this.late;
+  }
+
   forward(milliseconds: number): void {
     this.time += milliseconds;
     this.date += milliseconds;
   }
 }
+
+/** The time of this process, whose event loop is never late: a busy machine must not change what a test is about. */
+export const PUNCTUAL_CLOCK: Clock = { ...SYSTEM_CLOCK, lag: () => 0 };
 
 /** A call whose client goes away when the signal is aborted. */
 export interface TestCall extends Omit<CallContext, 'caller'> {
@@ -77,8 +86,8 @@ export interface TestCall extends Omit<CallContext, 'caller'> {
 
 export interface TestClient extends Pick<SidebandClient, 'release'> {
   readonly runtime: SidebandRuntime;
-  askAboutRequest(payload: RequestPayload, call: TestCall): Promise<Asked<RequestAnswer>>;
-  askAboutResponse(payload: ResponsePayload, call: TestCall): Promise<Asked<ResponseAnswer>>;
+  evaluateRequest(payload: RequestPayload, call: TestCall): Promise<Evaluation<RequestAnswer>>;
+  evaluateResponse(payload: ResponsePayload, call: TestCall): Promise<Evaluation<ResponseAnswer>>;
   /** The code the request call ends with, or `permit` / `deny`. */
   outcome(call?: TestCall): Promise<string>;
   /** The error the request call ends with. @throws Error when it gets an answer. */
@@ -89,29 +98,29 @@ export interface TestClient extends Pick<SidebandClient, 'release'> {
 export function testClient(
   config: Readonly<Record<string, unknown>>,
   {
-    runtime = new SidebandRuntime(),
+    runtime = new SidebandRuntime(PUNCTUAL_CLOCK),
     observer = {},
   }: { runtime?: SidebandRuntime; observer?: SidebandObserver } = {},
 ): TestClient {
   const parsed = parseConfig({ shared_secret: TEST_SECRET, secret_header_name: 'CLIENT-TOKEN', ...config });
   const client = createSidebandClient(parsed, observer, runtime);
-  const askAboutRequest = (payload: RequestPayload, call: TestCall) =>
-    client.askAboutRequest(JSON.stringify(payload), contextOf(call));
-  const askAboutResponse = (payload: ResponsePayload, call: TestCall) =>
-    client.askAboutResponse(JSON.stringify(payload), contextOf(call));
+  const evaluateRequest = (payload: RequestPayload, call: TestCall) =>
+    client.evaluateRequest(JSON.stringify(payload), contextOf(call));
+  const evaluateResponse = (payload: ResponsePayload, call: TestCall) =>
+    client.evaluateResponse(JSON.stringify(payload), contextOf(call));
   const outcome = async (call: TestCall = {}) => {
     try {
-      return (await askAboutRequest(REQUEST, call)).answer.kind;
+      return (await evaluateRequest(REQUEST, call)).answer.kind;
     } catch (error) {
       return error instanceof PingAuthError ? error.code : String(error);
     }
   };
   const failure = async (call: TestCall = {}) => {
-    const result: unknown = await askAboutRequest(REQUEST, call).catch((error: unknown) => error);
+    const result: unknown = await evaluateRequest(REQUEST, call).catch((error: unknown) => error);
     if (result instanceof PingAuthError) return result;
     throw new Error(`expected a refusal, got ${JSON.stringify(result)}`);
   };
-  return { release: client.release, runtime, askAboutRequest, askAboutResponse, outcome, failure };
+  return { release: client.release, runtime, evaluateRequest, evaluateResponse, outcome, failure };
 }
 
 function contextOf({ signal, ...call }: TestCall): CallContext {

@@ -46,7 +46,7 @@ async function ask(
 ): Promise<Calls> {
   const payload = samplePayload(sample);
   const askOnce = () =>
-    client.askAboutRequest(JSON.stringify(payload), { requestId: `ping-auth-check-${Date.now()}` });
+    client.evaluateRequest(JSON.stringify(payload), { requestId: `ping-auth-check-${Date.now()}` });
   let answer: RequestAnswer;
   let coldMs: number;
   try {
@@ -81,7 +81,7 @@ async function checkResponseCall(
   product: Product,
 ): Promise<Finding> {
   try {
-    const { answer } = await client.askAboutResponse(payload, {});
+    const { answer } = await client.evaluateResponse(payload, {});
     return ok('response', `the call for responses works: 200 becomes ${answer.responseCode}`);
   } catch (thrown) {
     const error = asPingAuthError(thrown);

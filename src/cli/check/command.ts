@@ -76,7 +76,7 @@ export function checkCommand(terminal: Terminal): Command {
     .option('--no-color', 'no colours')
     .addHelpText(
       'after',
-      '\nExit codes: 0 passed (there may be warnings), 1 something failed (with --strict: or there is a warning), 2 wrong usage or an unreadable file, 3 no configuration found.',
+      '\nExit codes: 0 passed (warnings are possible), 1 something failed (with --strict: or there is a warning), 2 wrong usage or an unreadable file, 3 no configuration found.',
     )
     .action(async (file: string | undefined, options: Arguments) => {
       terminal.exitCode(await check(file, options, terminal));

@@ -26,7 +26,7 @@ const ask = (config: object, request: Partial<DescribedRequest> = {}) => {
       ...config,
     }),
   );
-  return policy.askAboutRequest({ ...REQUEST, ...request }, 'rid-1');
+  return policy.evaluateRequest({ ...REQUEST, ...request }, 'rid-1');
 };
 
 describe('a refusal of the plugin itself has the status that the client gets', () => {

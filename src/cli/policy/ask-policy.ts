@@ -2,13 +2,15 @@
 // way of a real one, from the model over the policy provider to what would be sent on.
 import type { PluginConfig } from '../../config/schema.js';
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
+import { withDecodedBody } from '../../directives/changed-body.js';
 import { describeChanges, noteInWords } from '../../directives/decision.js';
 import { decideRequest, type ShownRequest } from '../../directives/request-decision.js';
 import { decideResponse } from '../../directives/response-decision.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { admitRequest, admitResponse } from '../../http/admission.js';
-import { requestBodyRules, responseBodyRules, showBody } from '../../http/body-view.js';
+import { decodeBody, requestBodyRules, responseBodyRules } from '../../http/body.js';
 import { type HeaderField, HeaderList } from '../../http/header-list.js';
+import { UNLIMITED_MEMORY } from '../../http/memory-reservation.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../../http/message.js';
 import { composeUrl, defaultPort, normalisePath, parseAnsweredUrl } from '../../http/request-url.js';
 import { errorResponseStatus } from '../../plugin/error-response.js';
@@ -113,9 +115,9 @@ export type AnswerAgain =
 
 /** A policy provider behind the plugin's own client and rules. No method throws for what is wrong with an answer. */
 export interface Policy {
-  askAboutRequest(request: DescribedRequest, requestId: string): Promise<RequestOutcome>;
-  /** @param permitted what `askAboutRequest` gave for its request */
-  askAboutResponse(
+  evaluateRequest(request: DescribedRequest, requestId: string): Promise<RequestOutcome>;
+  /** @param permitted what `evaluateRequest` gave for its request */
+  evaluateResponse(
     response: DescribedResponse,
     permitted: Permitted,
     requestId: string,
@@ -143,33 +145,38 @@ export function createPolicy(config: PluginConfig): Policy {
     }
   };
   return {
-    askAboutRequest: (described, requestId) =>
+    evaluateRequest: (described, requestId) =>
       orErrorResponse(async () => {
         const request = toHttpRequest(described);
         admitRequest(request, config);
         const shown = await showRequest(request, config);
         const target = describeTarget(request, shown.url);
         const payload = composeRequestPayload(request, target, shown.headers, shown.body, shown.certificate);
-        const { answer } = await client.askAboutRequest(payload, { requestId });
+        const { answer } = await client.evaluateRequest(payload, { requestId });
         return requestOutcome(answer, request, shown, target, payload);
       }),
-    askAboutResponse: (described, { requestContext }, requestId) =>
+    evaluateResponse: (described, { requestContext }, requestId) =>
       orErrorResponse(async () => {
         const response = { ...described, headers: HeaderList.from(described.headers) };
         admitResponse(response);
-        const body = await showBody(response.body, response.headers, responseBodyRules(config));
+        const body = await decodeBody(
+          response.body,
+          response.headers,
+          responseBodyRules(config),
+          UNLIMITED_MEMORY,
+        );
         const payload = composeResponsePayload(response, requestContext, body);
-        const { answer } = await client.askAboutResponse(payload, { requestId });
+        const { answer } = await client.evaluateResponse(payload, { requestId });
         return responseOutcome(answer, response, body, requestContext.method);
       }),
     askAgain: (phase, payload, requestId) =>
       orErrorResponse<AnswerAgain>(async () => {
         if (phase === 'response') {
           // Checked by whoever recorded it; the provider judges the rest.
-          const asked = await client.askAboutResponse(JSON.stringify(payload), { requestId });
+          const asked = await client.evaluateResponse(JSON.stringify(payload), { requestId });
           return { kind: 'answer', answer: wireResponse(asked.answer), state: undefined };
         }
-        const { answer } = await client.askAboutRequest(JSON.stringify(payload), { requestId });
+        const { answer } = await client.evaluateRequest(JSON.stringify(payload), { requestId });
         if (answer.kind === 'deny')
           return { kind: 'answer', answer: { response: wireResponse(answer.response) }, state: undefined };
         const { method, url, headers, body, state } = answer;
@@ -201,7 +208,7 @@ async function showRequest(request: HttpRequest, config: PluginConfig): Promise<
   return {
     url: composeUrl(request.url),
     headers: request.headers.filter((name) => !excluded.has(name)),
-    body: await showBody(request.body, request.headers, requestBodyRules(config)),
+    body: await decodeBody(request.body, request.headers, requestBodyRules(config), UNLIMITED_MEMORY),
     certificate: pem === undefined ? undefined : certificateToJwk(pem),
   };
 }
@@ -223,7 +230,9 @@ function requestOutcome(
   return {
     kind: 'permit',
     before: toRequestMessage(request),
-    after: toRequestMessage(applyRequestChanges(request, decision.changes)),
+    after: toRequestMessage(
+      applyRequestChanges(request, withDecodedBody(decision.changes, request, shown.body)),
+    ),
     changed: describeChanges(decision.changes),
     ignored,
     state: parsedState(decision.state),

@@ -75,7 +75,7 @@ async function record(): Promise<void> {
     const write = (exchange: Pick<SidebandExchange, 'phase' | 'payload' | 'answer'>) =>
       sink.record({ ...head, ...exchange });
     const text = JSON.stringify(payload);
-    const { answer, body } = await client.askAboutRequest(text, {});
+    const { answer, body } = await client.evaluateRequest(text, {});
     write({ phase: 'access', payload: text, answer: body });
     if (response === undefined || answer.kind === 'deny') return;
     const { method, url, http_version } = payload;
@@ -83,7 +83,7 @@ async function record(): Promise<void> {
       ...{ method, url, http_version, response_code: '200', response_status: 'OK', headers: [], ...response },
       ...(answer.state === undefined ? { request: payload } : { state: JSON.parse(answer.state) }),
     };
-    const filtered = await client.askAboutResponse(JSON.stringify(second), {});
+    const filtered = await client.evaluateResponse(JSON.stringify(second), {});
     write({ phase: 'response', payload: JSON.stringify(second), answer: filtered.body });
   };
   for (const id of ['1', '22', '333'])

@@ -53,7 +53,7 @@ async function runCase(one: PolicyCase, policy: Policy, requestId: string): Prom
   });
   if (one.skip) return result('skipped');
 
-  const outcome = await policy.askAboutRequest(one.request, requestId);
+  const outcome = await policy.evaluateRequest(one.request, requestId);
   if (outcome.kind === 'refuse' && one.expected.decision !== 'refuse') {
     return result('error', { problem: `request: ${errorResponseInWords(outcome)}` });
   }
@@ -61,7 +61,7 @@ async function runCase(one: PolicyCase, policy: Policy, requestId: string): Prom
   if (mismatches.length > 0) return result('failed', { mismatches, shown: shownRequest(outcome) });
   if (one.response === undefined || outcome.kind !== 'permit') return result('passed');
 
-  const second = await policy.askAboutResponse(one.response, outcome, requestId);
+  const second = await policy.evaluateResponse(one.response, outcome, requestId);
   if (second.kind === 'refuse' && one.expectedResponse.decision !== 'refuse') {
     return result('error', { problem: `response: ${errorResponseInWords(second)}` });
   }

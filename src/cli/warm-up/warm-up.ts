@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { duplexPair } from 'node:stream';
 import { createSecureContext } from 'node:tls';
 import { MemoryBudget } from '../../plugin/memory-budget.js';
 import { PingAuthPlugin } from '../../plugin/ping-auth-plugin.js';
@@ -10,7 +10,7 @@ import { InstanceTable, LocalInstances } from '../../pluginserver/instances.js';
 import { DEFAULTS, type ServerLogger } from '../../pluginserver/options.js';
 import { PluginHost } from '../../pluginserver/plugin-host.js';
 import type { HostInfo, PluginModule } from '../../pluginserver/plugin-module.js';
-import { SYSTEM_CLOCK } from '../../sideband/circuit.js';
+import { SYSTEM_CLOCK } from '../../sideband/clock.js';
 import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
 import { SILENT_TELEMETRY } from '../../telemetry/telemetry.js';
 import { KongEnd } from './kong-end.js';
@@ -99,42 +99,12 @@ function createHost(shared: Shared): PluginHost {
   };
   const registry = new InstanceRegistry({ idleMs: DEFAULTS.instanceIdleMs });
   const instances = new LocalInstances(new InstanceTable([plugin], SILENT), registry);
-  return new PluginHost({ ...DEFAULTS, bodyDirs: undefined, plugins: [plugin], instances, logger: SILENT });
+  return new PluginHost({ ...DEFAULTS, bodyDirs: undefined, instances, logger: SILENT });
 }
 
-/** A connection in memory: hands one end to the server, and returns the other. */
+/** A connection in memory: hands one end to the server, and returns the other. Both take of a socket what every stream has. */
 function connect(accept: (end: Socket) => void): Socket {
-  const near = new PipeEnd();
-  const far = new PipeEnd();
-  near.peer = far;
-  far.peer = near;
-  accept(far.asSocket());
-  return near.asSocket();
-}
-
-class PipeEnd extends Duplex {
-  peer: PipeEnd | undefined;
-
-  /** Both ends' users take of a socket what every stream has. */
-  asSocket(): Socket {
-    return this as unknown as Socket;
-  }
-
-  override _read(): void {}
-
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    // A copy: who wrote it may use the buffer again.
-    this.peer?.push(Buffer.from(chunk));
-    done();
-  }
-
-  override _final(done: () => void): void {
-    this.peer?.push(null);
-    done();
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.peer?.push(null);
-    done(error);
-  }
+  const [near, far] = duplexPair();
+  accept(far as Socket);
+  return near as Socket;
 }

@@ -58,6 +58,12 @@ export const MESSAGE_FIELDS = {
     values: ['omit', 'reject', 'allow_unreadable'],
     default: 'omit',
   }),
+  encoded_request_bodies: choice({
+    description:
+      'How a request body with Content-Encoding goes on once the policy was shown its text.\n\n**decode**: decoded, so that the upstream reads what the policy read.\n\n**forward**: as the client sent it. An upstream that ignores Content-Encoding then reads something else. On MCP routes this means decode.\n\n**reject**: the client gets 415.\n\nA body that is not shown stays as it is.',
+    values: ['decode', 'forward', 'reject'],
+    default: 'decode',
+  }),
   excluded_request_headers: textList({
     description:
       'Names of request headers that ping-auth does not show to the policy provider. They reach the upstream as the client sent them.',

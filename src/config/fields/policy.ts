@@ -14,13 +14,19 @@ export const POLICY_FIELDS = {
   }),
   fail_open_request: flag({
     description:
-      'Whether a request passes unchecked when the policy provider is unreachable or failing. It carries `X-Ping-Auth: fail-open` to the upstream.\n\nWhat ping-auth or Kong refuses never passes; but a request that makes the provider itself fail (5xx, no answer in time) would.',
+      'Whether a request passes unchecked when the policy provider is unreachable: no byte of the call could be sent (DNS failure, connection refused or not established in time), or the circuit breaker is open because of that. It carries `X-Ping-Auth: fail-open` to the upstream.\n\nEverything else is refused; see `fail_open_scope`.',
     default: false,
   }),
   fail_open_response: flag({
     description:
-      'Whether a response passes unfiltered when the policy provider is unreachable or failing after it allowed the request.',
+      'Whether a response passes unfiltered when the policy provider is unreachable after it allowed the request, under the same conditions as `fail_open_request`.',
     default: false,
+  }),
+  fail_open_scope: choice({
+    description:
+      'When `fail_open_request` and `fail_open_response` apply.\n\n**unreachable**: only if no byte of the call could be sent to the policy provider.\n\n**unavailable**: also if a policy provider that was reached gives no answer in time, loses the connection or answers with status 5xx. A client that can make the policy provider slow or fail can then get its requests past the policy.',
+    values: ['unreachable', 'unavailable'],
+    default: 'unreachable',
   }),
   error_status: {
     zod: z

@@ -5,14 +5,14 @@ import { referenceProblem, SERVICE_URL_PATTERNS, serviceUrlProblem } from '../fo
 export const RESILIENCE_FIELDS = {
   failover_service_urls: textList({
     description:
-      'URLs of further policy providers, in order, written like `service_url`. They use the same secret and TLS settings.\n\nThe next one is asked only if no byte of an answer arrived: not reached, TLS failed, or connection lost before the answer.',
+      'URLs of further policy providers, in order, written like `service_url`. They use the same secret and TLS settings.\n\nThe next one is called only if no byte of an answer arrived: not reached, TLS failed, or connection lost before the answer.',
     check: (value) => referenceProblem(value) ?? serviceUrlProblem(value),
     element: { ...SERVICE_URL_PATTERNS, ...referenceable(SERVICE_URL_PATTERNS.match_none) },
     len_max: 8,
   }),
   failover_retry_ms: wholeNumber({
     description:
-      'How many milliseconds ping-auth skips a policy provider that it could not reach, if there is another one. After that, a single request probes it.',
+      'How many milliseconds a policy provider that gave no answer is ejected: ping-auth calls the others first. After that, a single request probes it.',
     unit: 'milliseconds',
     min: 100,
     max: 3_600_000,
@@ -20,14 +20,14 @@ export const RESILIENCE_FIELDS = {
   }),
   circuit_failures: wholeNumber({
     description:
-      'How many consecutive failures (no connection, no answer in time, status 5xx) open the circuit: ping-auth then does not ask the policy provider for `circuit_open_ms`.\n\n0: never.',
+      'How many consecutive failures (no connection, connection lost, no answer in time, status 5xx) open the circuit breaker: ping-auth then does not call the policy provider for `circuit_open_ms`.\n\n0: never. A failure does not count if another call succeeded in the meantime. On an API with hardly any other traffic, a client that can make the policy provider slow or fail can open the circuit breaker for everybody.',
     min: 0,
     max: 10_000,
     default: 0,
   }),
   circuit_open_ms: wholeNumber({
     description:
-      'How many milliseconds ping-auth answers requests with 503 at once after `circuit_failures` failures. After that, a single request probes the policy provider.',
+      'How many milliseconds ping-auth refuses requests with 503 at once after `circuit_failures` failures. After that, a single request probes the policy provider.',
     unit: 'milliseconds',
     min: 100,
     max: 600_000,

@@ -161,7 +161,7 @@ function Messages({
   );
 }
 
-/** What a code means and what to do, from the catalogue and docs/troubleshooting.md. */
+/** What a code means and what to do, from the catalogue and docs/errors.md. */
 function ErrorResponse({
   code,
   detail,

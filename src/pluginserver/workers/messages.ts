@@ -4,7 +4,6 @@ import type { InstanceRecord } from '../instance-registry.js';
 export type ToWorker =
   /** First of all: every instance there is. */
   | { readonly type: 'instances'; readonly records: readonly InstanceRecord[] }
-  /** Answered by `has_instance`. */
   | { readonly type: 'instance'; readonly record: InstanceRecord }
   | { readonly type: 'drop'; readonly id: number }
   | { readonly type: 'connection' }
@@ -19,7 +18,6 @@ export type ToWorker =
 /** What a worker tells its parent. Those with `request` are answered. */
 export type ToParent =
   | { readonly type: 'ready' }
-  | { readonly type: 'has_instance'; readonly id: number }
   | { readonly type: 'alive'; readonly connections: number }
   | { readonly type: 'used'; readonly ids: readonly number[] }
   | { readonly type: 'close'; readonly id: number }

@@ -11,8 +11,6 @@ export interface SupervisorOptions extends PluginServerOptions {
   readonly workers: number;
 }
 
-/** Kong waits for a new instance, and other requests of its worker with it; a worker without it asks the parent. */
-const ACKNOWLEDGE_MS = 2_000;
 const EXPIRY_INTERVAL_MS = 60_000;
 const REPORT_MS = 1_000;
 /** After this time the socket is opened whether the workers are ready or not. */
@@ -25,7 +23,6 @@ const READY_MS = 10_000;
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #registry: InstanceRegistry;
-  readonly #acknowledgements = new Acknowledgements();
   readonly #reports = new Map<number, (report: unknown) => void>();
   readonly #pool: WorkerPool;
   readonly #refuser: PluginHost;
@@ -42,7 +39,6 @@ export class Supervisor {
       logger: options.logger,
       records: () => this.#registry.records(),
       onMessage: (worker, message) => this.#onMessage(worker, message),
-      onEnd: (worker) => this.#acknowledgements.forget(worker),
       onUnserved: (socket) => this.#refuse(socket),
     });
     this.#expiry = setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS);
@@ -92,9 +88,6 @@ export class Supervisor {
 
   #onMessage(worker: WorkerProcess, message: ToParent): void {
     switch (message.type) {
-      case 'has_instance':
-        this.#acknowledgements.acknowledge(worker, message.id);
-        return;
       case 'used':
         for (const id of message.ids) this.#registry.touch(id);
         return;
@@ -110,14 +103,12 @@ export class Supervisor {
       case 'start':
       case 'find':
       case 'restart':
-        void this.#answer(message).then((result) => {
-          worker.tell({ type: 'answer', request: message.request, result });
-        });
+        worker.tell({ type: 'answer', request: message.request, result: this.#answer(message) });
     }
   }
 
-  async #answer(message: Extract<ToParent, { type: 'start' | 'find' | 'restart' }>): Promise<Answer> {
-    if (message.type === 'start') return { record: await this.#startInstance(message.name, message.config) };
+  #answer(message: Extract<ToParent, { type: 'start' | 'find' | 'restart' }>): Answer {
+    if (message.type === 'start') return { record: this.#startInstance(message.name, message.config) };
     if (message.type === 'find') {
       const record = this.#registry.get(message.id);
       return record === undefined ? {} : { record };
@@ -127,11 +118,10 @@ export class Supervisor {
     return { granted };
   }
 
-  async #startInstance(name: string, config: string): Promise<InstanceRecord> {
+  /** All workers build it at once; one that meets its id before it is told asks for it. */
+  #startInstance(name: string, config: string): InstanceRecord {
     const record = this.#registry.create(name, config);
-    const known = this.#acknowledgements.wait(record.id, this.#pool.workers, ACKNOWLEDGE_MS);
     this.#pool.tellAll({ type: 'instance', record });
-    await known;
     return record;
   }
 
@@ -183,39 +173,7 @@ export class Supervisor {
       get: (): Instance | undefined => undefined,
       find: async () => undefined,
       close: (id) => this.#drop(id),
-      mayRestart: () => false,
       claimRestart: async () => false,
     };
-  }
-}
-
-/** Waits until every worker has said that it knows an instance. */
-class Acknowledgements {
-  readonly #waiting = new Map<number, { readonly workers: Set<WorkerProcess>; readonly done: () => void }>();
-
-  /** Resolves when all of `workers` have acknowledged `id`, and after `timeoutMs` at the latest. */
-  wait(id: number, workers: readonly WorkerProcess[], timeoutMs: number): Promise<void> {
-    const missing = new Set(workers.filter((worker) => worker.ready));
-    if (missing.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => done(), timeoutMs);
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(id);
-        resolve();
-      };
-      this.#waiting.set(id, { workers: missing, done });
-    });
-  }
-
-  acknowledge(worker: WorkerProcess, id: number): void {
-    const waiting = this.#waiting.get(id);
-    waiting?.workers.delete(worker);
-    if (waiting?.workers.size === 0) waiting.done();
-  }
-
-  /** A worker has ended: nothing waits for it any more. */
-  forget(worker: WorkerProcess): void {
-    for (const id of [...this.#waiting.keys()]) this.acknowledge(worker, id);
   }
 }

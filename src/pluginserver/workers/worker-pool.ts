@@ -11,7 +11,6 @@ export interface PoolOptions {
   /** Instances that a new worker has to know. */
   readonly records: () => readonly InstanceRecord[];
   readonly onMessage: (worker: WorkerProcess, message: ToParent) => void;
-  readonly onEnd: (worker: WorkerProcess) => void;
   /** No worker can take this connection. */
   readonly onUnserved: (socket: Socket) => void;
 }
@@ -118,7 +117,6 @@ export class WorkerPool {
     this.#workers.delete(worker);
     const livedMs = performance.now() - (this.#startedAt.get(worker) ?? 0);
     this.#startedAt.delete(worker);
-    this.#options.onEnd(worker);
     if (this.#stopping) {
       if (this.#workers.size === 0) this.#whenEmpty();
       return;

@@ -1,7 +1,8 @@
 import { Socket } from 'node:net';
-import { type InstanceRecord, RESTART_INTERVAL_MS } from '../instance-registry.js';
+import type { InstanceRecord } from '../instance-registry.js';
 import { type Instance, type InstanceDirectory, InstanceTable } from '../instances.js';
 import { type HostOptions, PluginHost } from '../plugin-host.js';
+import type { PluginModule } from '../plugin-module.js';
 import type { Answer, ToParent, ToWorker } from './messages.js';
 
 type Question =
@@ -61,9 +62,6 @@ class ParentLink {
 class WorkerInstances implements InstanceDirectory {
   readonly #table: InstanceTable;
   readonly #link: ParentLink;
-  readonly #used = new Set<number>();
-  /** When the parent last said no to a restart. */
-  readonly #deniedAt = new Map<number, number>();
 
   constructor(table: InstanceTable, link: ParentLink) {
     this.#table = table;
@@ -79,8 +77,7 @@ class WorkerInstances implements InstanceDirectory {
   }
 
   get(id: number): Instance | undefined {
-    this.#used.add(id);
-    return this.#table.get(id);
+    return this.#table.use(id);
   }
 
   async find(id: number): Promise<Instance | undefined> {
@@ -88,36 +85,21 @@ class WorkerInstances implements InstanceDirectory {
       if (record !== undefined) this.#table.add(record);
     });
     // Unless it was dropped meanwhile.
-    return this.#table.get(id);
+    return this.#table.use(id);
   }
 
   close(id: number): void {
-    this.#deniedAt.delete(id);
     this.#table.remove(id);
     this.#link.tell({ type: 'close', id });
   }
 
-  /** A guess: the parent has the last word. */
-  mayRestart(id: number): boolean {
-    const denied = this.#deniedAt.get(id) ?? Number.NEGATIVE_INFINITY;
-    return this.#table.get(id) !== undefined && performance.now() - denied >= RESTART_INTERVAL_MS;
-  }
-
-  async claimRestart(id: number): Promise<boolean> {
-    const granted = await this.#link.ask({ type: 'restart', id }, (answer) => answer.granted === true);
-    if (!granted) this.#deniedAt.set(id, performance.now());
-    return granted;
-  }
-
-  /** Ids that events named since the last call. */
-  takeUsed(): number[] {
-    const ids = [...this.#used];
-    this.#used.clear();
-    return ids;
+  claimRestart(id: number): Promise<boolean> {
+    return this.#link.ask({ type: 'restart', id }, (answer) => answer.granted === true);
   }
 }
 
 export interface WorkerOptions extends Omit<HostOptions, 'instances'> {
+  readonly plugins: readonly PluginModule[];
   /** Time for events in flight when the parent has ended without a word, milliseconds. */
   readonly graceMs: number;
   /** What the parent collects from its workers, for example metrics. */
@@ -149,7 +131,6 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
         return;
       case 'instance':
         table.add(message.record);
-        link.tell({ type: 'has_instance', id: message.record.id });
         return;
       case 'drop':
         table.remove(message.id);
@@ -184,7 +165,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   // Signals to a whole process group reach the parent, too: it ends its workers in order.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => drain(options.graceMs));
-  const timer = setInterval(() => link.tell({ type: 'used', ids: instances.takeUsed() }), USE_REPORT_MS);
+  const timer = setInterval(() => link.tell({ type: 'used', ids: table.takeUsed() }), USE_REPORT_MS);
   try {
     return await ended;
   } finally {

@@ -206,7 +206,8 @@ describe('ping-auth check --admin-url', () => {
           'configuration skipped: service orders: the value of failover_service_urls was not checked: only Kong can resolve {vault://env/b}',
         ]),
       );
-      expect(texts).toHaveLength(4);
+      expect(texts[0]).toBe('configuration ok: service orders: every other field is valid');
+      expect(texts).toHaveLength(5);
       expect(exitCode).toBe(0);
       const url = await fakeAdminApi(
         kong(plugin({ config: { ...CONFIG, shared_secret: '{vault://env/x}' } })),

@@ -101,7 +101,7 @@ function pluginCode({ fields, pluginVersion, servers }: KongFacts, name: string)
     return failed(
       'plugin',
       `Kong runs the Lua plugin ${name} ${version}, not this one`,
-      `Kong: remove the Lua plugin from this node (luarocks remove kong-plugin-ping-auth, or out of lua_package_path)${servers?.length === 0 ? ', add the lines of the plugin server to kong.conf' : '; while it is there Kong does not ask the plugin server'}, and restart Kong. docs/migrating-from-lua.md goes step by step.`,
+      `Kong: remove the Lua plugin from this node (luarocks remove kong-plugin-ping-auth, or out of lua_package_path)${servers?.length === 0 ? ', add the lines of the plugin server to kong.conf' : '; while it is there Kong does not ask the plugin server'}, and restart Kong. docs/upgrading.md goes step by step.`,
     );
   }
   if (pluginVersion === undefined || pluginVersion === VERSION) {

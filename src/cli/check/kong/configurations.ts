@@ -44,8 +44,8 @@ export function configurationFindings({ plugin, where }: Scope, environment: Env
   if (validation.config !== undefined) {
     for (const text of configWarnings(validation.config))
       findings.push(warning('configuration', `${where}: ${text}`));
-    if (unknown.length + lists.length === 0)
-      findings.push(ok('configuration', `${where}: every field is valid`));
+    const fields = unknown.length + lists.length === 0 ? 'field' : 'other field';
+    findings.push(ok('configuration', `${where}: every ${fields} is valid`));
   }
   for (const { field } of [...unknown, ...lists]) {
     const reference = references.find((one) => one.field === field)?.reference;

@@ -1,0 +1,296 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { ErrorCode } from '../errors/catalogue.js';
+import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
+import type { MemoryReservation } from '../http/memory-reservation.js';
+import type { CallDeadline } from './call-deadline.js';
+import type { Connection, ConnectionPool, ExchangeOptions } from './connection-pool.js';
+import { type NetworkProblem, networkProblem } from './network-error.js';
+
+/** The body of an error answer is only read for its `id` and `message`. */
+const MAX_ERROR_BODY_BYTES = 65_536;
+
+/** Above this size the provider's own limit is a likely reason for a lost connection. For the log only. */
+const LARGE_MESSAGE_BYTES = 65_536;
+
+/** No provider and no proxy closes a connection for want of a request sooner than this. */
+const NO_TIMEOUT_BELOW_MS = 500;
+
+const LOST_CODES: ReadonlySet<ErrorCode> = new Set(['provider_unreachable', 'provider_connection_lost']);
+
+/** One call, as it goes to each provider that is tried. */
+export interface ProviderRequest {
+  /** Names and values by turns. */
+  readonly headers: readonly string[];
+  readonly body: string;
+  /** The largest answer that is accepted, bytes. */
+  readonly maxAnswerBytes: number;
+  readonly deadline: CallDeadline;
+  /** The answer's bytes are reserved here before they are kept. */
+  readonly memory: MemoryReservation | undefined;
+}
+
+export interface ProviderAnswer {
+  readonly kind: 'answered';
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** undefined: cut, late or too long; happens only with a status other than 200, which is an error anyway. */
+  readonly body: Buffer | undefined;
+}
+
+/** If `error.failOpenScope` is set, the provider failed, and its circuit breaker counts it. */
+export interface ProviderFailure {
+  readonly kind: 'failed';
+  readonly error: PingAuthError;
+  /** No byte of an answer arrived, so another provider may be called. */
+  readonly failover: boolean;
+  /** The provider gave no answer: it is ejected for a while. */
+  readonly ejects: boolean;
+}
+
+/** Calls one provider: waits for a connection, sends, reads the answer; once more if a kept connection had been closed. */
+export async function callProvider(
+  pool: ConnectionPool,
+  path: string,
+  request: ProviderRequest,
+  onStale: () => void,
+): Promise<ProviderAnswer | ProviderFailure> {
+  const { deadline } = request;
+  const place = pool.acquire(deadline);
+  if (place !== 'acquired') {
+    const acquired = place === 'full' ? place : await place;
+    if (acquired === 'full') return failed('provider_queue_full', 'the queue is full');
+    if (acquired === 'client_gone') return failed('client_gone');
+    if (acquired === 'deadline') return waitedTooLong();
+  }
+  try {
+    const first = await new Exchange(path, request).over(pool, false);
+    if (first.kind === 'answered') return first;
+    if (first.kind !== 'broken' || !first.isStale || deadline.ended !== undefined) {
+      return failure(first, request, false);
+    }
+    onStale();
+    const second = await new Exchange(path, request).over(pool, true);
+    return second.kind === 'answered' ? second : failure(second, request, true);
+  } finally {
+    pool.release();
+  }
+}
+
+/** What came of one HTTP exchange that brought no answer. */
+type BrokenExchange =
+  | { readonly kind: 'refused'; readonly error: PingAuthError }
+  | { readonly kind: 'interrupted'; readonly sent: boolean; readonly bytesArrived: boolean }
+  | {
+      readonly kind: 'broken';
+      readonly error: unknown;
+      /** Whether any byte of the call was written. */
+      readonly sent: boolean;
+      /** Whether any byte of an answer arrived: then nobody else may be called. */
+      readonly bytesArrived: boolean;
+      /** Whether its whole head did. */
+      readonly headArrived: boolean;
+      /** The provider closed a kept connection just when the call was written to it: the call itself is not the reason. */
+      readonly isStale: boolean;
+    };
+
+/** @param sentBefore it is the repetition of a call that was written to a stale connection */
+function failure(outcome: BrokenExchange, request: ProviderRequest, sentBefore: boolean): ProviderFailure {
+  if (outcome.kind === 'refused')
+    return { kind: 'failed', error: outcome.error, failover: false, ejects: false };
+  const { ended } = request.deadline;
+  if (ended === 'client_gone') return failed('client_gone');
+  const { bytesArrived } = outcome;
+  const sent = sentBefore || outcome.sent;
+  const failover = outcome.kind === 'broken' && !bytesArrived;
+  const problem =
+    outcome.kind === 'broken' ? networkProblem(outcome.error, outcome) : lateness(sent, bytesArrived);
+  const { timed } = problem;
+  const lostTo = timed === undefined ? undefined : request.deadline.lostTo;
+  if (timed === 'out' && lostTo?.reason === 'queue') return waitedTooLong();
+  if (lostTo?.reason === 'event loop' && (timed === 'out' || lostTo.milliseconds > NO_TIMEOUT_BELOW_MS)) {
+    const busy = `the plugin server was too busy to finish the call in time: ${problem.detail}`;
+    return { ...failed('server_overloaded', busy), failover };
+  }
+  const isLost = sent && LOST_CODES.has(problem.code);
+  const code = isLost ? 'provider_connection_lost' : problem.code;
+  const isLarge = isLost && request.body.length > LARGE_MESSAGE_BYTES;
+  const error = new PingAuthError(code, {
+    detail: isLarge
+      ? `${problem.detail}; the message is large, perhaps over a limit of the provider`
+      : problem.detail,
+    ...(outcome.kind === 'broken' && { cause: outcome.error }),
+    ...(timed === 'out' && { failOpenScope: sent ? 'unavailable' : 'unreachable' }),
+  });
+  const ours = code === 'server_overloaded' || code === 'internal_error';
+  return { kind: 'failed', error, failover, ejects: !bytesArrived && !ours };
+}
+
+function lateness(sent: boolean, bytesArrived: boolean): NetworkProblem {
+  const answer = bytesArrived ? 'the answer did not end in time' : 'no answer came in time';
+  return {
+    code: 'provider_timeout',
+    detail: sent ? answer : 'no connection within the deadline',
+    timed: 'out',
+  };
+}
+
+/** Not provider_timeout: clients fill the queue, and a client must never be able to cause a fail-open. */
+function waitedTooLong(): ProviderFailure {
+  const advice = 'raise connections if the provider can take it';
+  return failed('provider_queue_full', `the call waited for a connection for too long; ${advice}`);
+}
+
+/** For a reason that is not the provider's. */
+function failed(
+  code: 'client_gone' | 'provider_queue_full' | 'server_overloaded',
+  detail?: string,
+): ProviderFailure {
+  const error = new PingAuthError(code, detail === undefined ? {} : { detail });
+  return { kind: 'failed', error, failover: false, ejects: false };
+}
+
+/** One POST to the provider; collects the answer, at most `maxAnswerBytes` of it. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #path: string;
+  readonly #request: ProviderRequest;
+  #settle: ((outcome: ProviderAnswer | BrokenExchange) => void) | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #connection: Connection | undefined;
+  #bytesArrived = false;
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+  /** The answer's first piece, most often its only one. */
+  #first: Buffer | undefined;
+  #rest: Buffer[] | undefined;
+  #size = 0;
+
+  constructor(path: string, request: ProviderRequest) {
+    this.#path = path;
+    this.#request = request;
+  }
+
+  /** Never rejects. */
+  over(pool: ConnectionPool, onNewConnection: boolean): Promise<ProviderAnswer | BrokenExchange> {
+    const { deadline, headers, body } = this.#request;
+    // It may have ended while the call was passed on, when nobody listened.
+    if (deadline.ended !== undefined) {
+      return Promise.resolve({ kind: 'interrupted', sent: false, bytesArrived: false });
+    }
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+      deadline.listen(() => this.#interrupt());
+      const options: ExchangeOptions = {
+        path: this.#path,
+        method: 'POST',
+        headers: headers as string[],
+        body,
+        // One deadline rules the whole call; undici's own timers would only add a second, coarser one.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        exchange: this,
+      };
+      if (onNewConnection) pool.dispatchOnNewConnection(options, this);
+      else pool.dispatch(options, this);
+    });
+  }
+
+  carriedBy(connection: Connection): void {
+    this.#connection = connection;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Given up while undici was still connecting: nothing must be sent any more.
+    if (this.#settle === undefined) controller.abort(new Error('given up'));
+    else this.#controller = controller;
+  }
+
+  onResponseStarted(): void {
+    this.#bytesArrived = true;
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    // Informational (103 and the like): the answer itself is still to come.
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+    if (Number(headers['content-length'] ?? 0) > this.#limit) this.#tooLarge();
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#settle === undefined) return;
+    this.#size += chunk.length;
+    if (this.#size > this.#limit) this.#tooLarge();
+    else if (this.#isReserved(chunk.length)) {
+      if (this.#first === undefined) this.#first = chunk;
+      else if (this.#rest === undefined) this.#rest = [this.#first, chunk];
+      else this.#rest.push(chunk);
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#connection) this.#connection.answers++;
+    if (this.#rest === undefined) this.#answered(this.#first ?? Buffer.alloc(0));
+    else if (this.#isReserved(this.#size)) {
+      const body = Buffer.concat(this.#rest);
+      this.#request.memory?.shrink(this.#size);
+      this.#answered(body);
+    }
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    if (this.#isErrorStatus) this.#answered(undefined);
+    const sent = this.#controller !== undefined;
+    const bytesArrived = this.#bytesArrived;
+    const isStale = sent && !bytesArrived && (this.#connection?.answers ?? 0) > 0;
+    this.#end({ kind: 'broken', error, sent, bytesArrived, headArrived: this.#status !== 0, isStale });
+  }
+
+  /** The deadline passed or the client went away. A status that is already known is still an answer. */
+  #interrupt(): void {
+    const sent = this.#controller !== undefined;
+    if (this.#isErrorStatus) this.#answered(undefined);
+    else this.#end({ kind: 'interrupted', sent, bytesArrived: this.#bytesArrived });
+    this.#controller?.abort(new Error('given up'));
+  }
+
+  get #limit(): number {
+    return this.#status === 200 ? this.#request.maxAnswerBytes : MAX_ERROR_BODY_BYTES;
+  }
+
+  get #isErrorStatus(): boolean {
+    return this.#status !== 0 && this.#status !== 200;
+  }
+
+  #tooLarge(): void {
+    if (this.#isErrorStatus) this.#answered(undefined);
+    else this.#end({ kind: 'refused', error: new PingAuthError('provider_answer_too_large') });
+    this.#controller?.abort(new Error('answer too large'));
+  }
+
+  #isReserved(bytes: number): boolean {
+    try {
+      this.#request.memory?.grow(bytes);
+      return true;
+    } catch (error) {
+      this.#end({ kind: 'refused', error: asPingAuthError(error) });
+      this.#controller?.abort(new Error('no memory'));
+      return false;
+    }
+  }
+
+  #answered(body: Buffer | undefined): void {
+    this.#end({ kind: 'answered', status: this.#status, headers: this.#headers, body });
+  }
+
+  /** Does nothing when the exchange has already ended. */
+  #end(outcome: ProviderAnswer | BrokenExchange): void {
+    const settle = this.#settle;
+    if (settle === undefined) return;
+    this.#settle = undefined;
+    this.#first = undefined;
+    this.#rest = undefined;
+    this.#request.deadline.listen(undefined);
+    settle(outcome);
+  }
+}
