@@ -11,12 +11,13 @@ import {
   parseAnsweredUrl,
   parseAuthority,
 } from '../http/request-url.js';
+import { trimBlanks } from '../http/text.js';
 import type { CertificateJwk, RequestAnswer } from '../sideband/messages.js';
 import { changedBody, textOfOtherHeaders } from './changed-body.js';
 import { type IgnoredDirective, NO_NOTES, type RequestDecision } from './decision.js';
 import { requestHeaderChanges } from './request-headers.js';
 import { denialToSend } from './response-decision.js';
-import { checkNewMethod, trimBlanks } from './validation.js';
+import { checkNewMethod } from './validation.js';
 
 /** What the policy was shown of a request, where that differs from the request. */
 export interface ShownRequest {
@@ -52,7 +53,7 @@ export function decideRequest(
   return {
     kind: 'permit',
     state: answer.state,
-    notes: together(headers.notes, unchangeable(answer, url, request, shown)),
+    notes: together(headers.notes, unchangeable(answer, url, host, request, shown)),
     changes: {
       method,
       path: url && newPath(url.path, request.url.path),
@@ -86,6 +87,7 @@ function newRequestBody(answered = '', shown: BodyView): string | undefined {
 function unchangeable(
   answer: Permit,
   url: AnsweredUrl | undefined,
+  newHost: string | undefined,
   request: HttpRequest,
   shown: ShownRequest,
 ): readonly IgnoredDirective[] {
@@ -95,6 +97,8 @@ function unchangeable(
     notes = [...notes, { what: 'unchangeable_field', name }];
   };
   if (url !== undefined && url.scheme !== request.url.scheme) note('scheme');
+  // Kong chooses the upstream's port by its service. With another host the port goes into the Host header.
+  if (newHost === undefined && url?.port !== undefined && url.port !== request.url.port) note('port');
   if (sourceIp !== undefined && sourceIp !== request.sourceIp) note('source_ip');
   if (sourcePort !== undefined && String(sourcePort) !== String(request.sourcePort)) note('source_port');
   if (clientCertificate !== undefined && clientCertificate !== null) {

@@ -15,10 +15,10 @@ import {
   tenths,
 } from '../telemetry/decision-log.js';
 import { redactText } from '../telemetry/redaction.js';
-import { isTracing, startSidebandSpan } from '../telemetry/tracing.js';
+import { startSidebandSpan } from '../telemetry/tracing.js';
 import { errorResponse } from './error-response.js';
 import type { PhaseEvent } from './host.js';
-import { type Instance, ready, type Setup } from './instance.js';
+import type { Instance, Setup } from './instance.js';
 
 /** Nearly all tools have such a name; others may be a URI as long as a page, with a token in it. */
 const PLAIN_NAME = /^[\w-]{1,64}$/;
@@ -59,7 +59,10 @@ interface EventOfPhase {
 export interface Phase<Changes> extends EventOfPhase {
   /** Reads the message, asks the policy, decides. */
   evaluate(setup: Setup, memory: MemoryReservation, call: PolicyCall): Promise<Decision<Changes>>;
-  /** The decision when `evaluate` failed: monitor mode and fail-open may let the message go on. */
+  /**
+   * The decision when `evaluate` failed: monitor mode and fail-open may let the message go on.
+   * @throws PingAuthError when it could but must not; then it is refused with that
+   */
   onError(error: PingAuthError, setup: Setup): Decision<Changes>;
   /** Tells Kong. */
   apply(decision: Decision<Changes>, log: LogValues): Promise<void>;
@@ -102,10 +105,12 @@ export async function runPhase<C>(phase: Phase<C>, instance: Instance, event: Ph
         throw error;
       }
       if (await isRestarted(error, instance, event)) return;
-      decision =
-        instance.setup instanceof Error
-          ? refuse(error, instance, phase.message)
-          : phase.onError(error, instance.setup);
+      try {
+        decision = phase.onError(error, ready(instance));
+      } catch (second) {
+        error = toPingAuthError(second);
+        decision = refuse(error, instance, phase.message);
+      }
     }
     try {
       await phase.apply(decision, logValues(phase, instance, decision, error, call.facts));
@@ -121,6 +126,12 @@ export async function runPhase<C>(phase: Phase<C>, instance: Instance, event: Ph
   } finally {
     memory.release();
   }
+}
+
+/** @throws PingAuthError when the configuration is invalid */
+function ready({ setup }: Instance): Setup {
+  if (setup instanceof Error) throw setup;
+  return setup;
 }
 
 /** The answer to the client in place of the message. */
@@ -168,7 +179,7 @@ export class PolicyCall {
     send: (payload: string, call: CallContext) => Promise<Evaluation<A>>,
   ): Promise<A> {
     const context = this.#context();
-    const span = isTracing() ? startSidebandSpan(this.#phase.name, setup.address, context) : undefined;
+    const span = setup.isTracing ? startSidebandSpan(this.#phase.name, setup.address, context) : undefined;
     try {
       const asked = await send(payload, span?.call ?? context);
       this.facts = asked;

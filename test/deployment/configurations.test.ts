@@ -85,7 +85,7 @@ describe('how Kong is told of the plugin server', () => {
   );
   /** A container has no log file: its log is that of Kong. */
   const inContainer = Object.fromEntries(
-    Object.entries(conf).map(([key, value]) => [key, value?.replace(/ --log-file \S+/, '')]),
+    Object.entries(conf).map(([key, value]) => [key, String(value).replace(/ --log-file \S+/, '')]),
   );
   const helm = (path: string) => parseAllDocuments(read(path))[0]?.toJS().env as Record<string, string>;
   const image = Object.fromEntries(

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { headerField, httpUrl, type PlacedUrl, placedUrl, wholeNumber } from '../option-values.js';
 import {
@@ -7,6 +6,7 @@ import {
   requireProvider,
   SECRET_ENV_HELP,
 } from '../policy/provider-options.js';
+import { readTextFile } from '../read-file.js';
 import { complain, EXIT, paintFor, type Terminal } from '../terminal.js';
 import { type CheckSetup, checkConfiguration } from './check-configuration.js';
 import { type DeclarativeFile, entriesAt, entryAt, readDeclarativeFile } from './declarative-file.js';
@@ -129,7 +129,7 @@ async function readEntries(
   overrides: Readonly<Record<string, unknown>>,
 ): Promise<Found> {
   if (file !== undefined) {
-    const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+    const text = await readTextFile(file);
     const { entries: postFunctions } = readDeclarativeFile(text, 'post-function');
     const { entries, vaults } = readDeclarativeFile(text, options.name);
     const chosen = new Set(options.where.map((place) => entryAt(entries, place, file)));
@@ -163,7 +163,7 @@ async function readAdminAccess(options: Arguments, terminal: Terminal): Promise<
   if (adminTokenEnv !== undefined && !token) {
     throw new Error(`--admin-token-env: the environment variable ${adminTokenEnv} is not set`);
   }
-  const ca = adminCa === undefined ? undefined : await readFile(adminCa, 'utf8');
+  const ca = adminCa === undefined ? undefined : await readTextFile(adminCa, '--admin-ca');
   return { url: adminUrl, token: token || undefined, ca, timeoutMs: timeout };
 }
 

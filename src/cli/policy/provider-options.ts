@@ -1,5 +1,4 @@
 // Which policy provider a command asks, and with what: options that `check`, `test` and `replay` share.
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { parseConfig } from '../../config/parse-config.js';
 import type { PluginConfig } from '../../config/schema.js';
@@ -7,6 +6,7 @@ import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { entryAt, readDeclarativeFile } from '../check/declarative-file.js';
 import type { PluginEntry } from '../check/plugin-entry.js';
 import { resolveEntry, SECRET_VARIABLE } from '../check/references.js';
+import { readTextFile } from '../read-file.js';
 import type { Terminal } from '../terminal.js';
 
 /** Options that overrule fields of a configuration. */
@@ -50,7 +50,10 @@ export async function readProvider(options: ProviderOptions, terminal: Terminal)
     requireProvider(options, overrides, '--config FILE');
     return checked(overrides);
   }
-  const { entries, vaults } = readDeclarativeFile(await readFile(options.config, 'utf8'), options.name);
+  const { entries, vaults } = readDeclarativeFile(
+    await readTextFile(options.config, '--config'),
+    options.name,
+  );
   const entry = chooseEntry(entries, options.config, options);
   const given = { ...entry, config: { ...entry.config, ...overrides } };
   const resolved = resolveEntry(given, terminal.environment, vaults);
@@ -87,7 +90,7 @@ export async function readOverrides(
   const overrides: Record<string, unknown> = {};
   if (options.serviceUrl !== undefined) overrides.service_url = options.serviceUrl;
   if (options.secretHeader !== undefined) overrides.secret_header_name = options.secretHeader;
-  if (options.ca !== undefined) overrides.ca_certificate = await readFile(options.ca, 'utf8');
+  if (options.ca !== undefined) overrides.ca_certificate = await readTextFile(options.ca, '--ca');
   if (options.secretEnv !== undefined) {
     const secret = terminal.environment[options.secretEnv];
     if (!secret) throw new Error(`--secret-env: the environment variable ${options.secretEnv} is not set`);
