@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { readJournal } from './evidence.js';
 import type { Fault } from './fault.js';
-import { CostWatch } from './hostile-clients.js';
+import { CostWatch, HOSTILE_CLIENTS } from './hostile-clients.js';
 import { honest, type Landscape, type Phase } from './landscape.js';
 import { type Answer, Load } from './load.js';
 import { BODY_FAULTS, CLIENT_FAULTS, PROVIDER_FAULTS, UPSTREAM_FAULTS } from './neighbour-faults.js';
@@ -16,6 +16,7 @@ export const ALL_FAULTS: readonly Fault[] = [
   ...RESOURCE_FAULTS,
   ...CLIENT_FAULTS,
   ...RELOAD_FAULTS,
+  ...HOSTILE_CLIENTS,
 ];
 
 export interface CampaignOptions {

@@ -12,14 +12,6 @@ const RSS_LIMIT_MIB = 256 + 200;
 /** How long a neighbour may wait beside them. */
 const P99_LIMIT_MS = 500;
 
-/** The configuration under which they come: whatever opens when something fails is switched on. */
-export const HOSTILE_CONFIG = {
-  fail_open_request: true,
-  fail_open_response: true,
-  circuit_failures: 5,
-  call_timeout_ms: 10_000,
-} as const;
-
 interface HostileBody {
   readonly name: string;
   readonly type: string;
@@ -65,6 +57,9 @@ const BODIES: readonly HostileBody[] = [
 export const HOSTILE_CLIENTS: readonly Fault[] = BODIES.map(({ name, type, encoding, body }) => ({
   name: `hostile clients: ${name}`,
   phases: ['access'],
+  failsOpen: true,
+  // A few neighbours and a quick provider: what they wait is what the hostile clients make them wait.
+  load: { concurrency: 16, delayMs: 10 },
   limits: { rssMiB: RSS_LIMIT_MIB, p99Ms: P99_LIMIT_MS },
   async inject({ load, lastsMs }) {
     const headers = {

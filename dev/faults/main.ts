@@ -3,9 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { ALL_FAULTS, type CampaignOptions, type FaultReport, isSurvived, runFault } from './campaign.js';
-import type { Fault } from './fault.js';
-import { HOSTILE_CLIENTS, HOSTILE_CONFIG } from './hostile-clients.js';
-import { type Phase, startLandscape } from './landscape.js';
+import { FAILING_OPEN, type Phase, startLandscape } from './landscape.js';
 
 const HEADINGS = [
   ...['fault', 'strikes in', 'requests', 'as decided', 'other answers', 'upstream hits without a permit'],
@@ -70,15 +68,17 @@ if (!existsSync(BUNDLE)) throw new Error('the plugin server is not built: npm ru
 
 const started = performance.now();
 const reports: FaultReport[] = [];
-
-async function run(faults: readonly Fault[], given: CampaignOptions, config = {}): Promise<void> {
-  const chosen = faults.filter(({ name }) => name.includes(flags.only ?? ''));
-  if (chosen.length === 0) return;
-  const landscape = await startLandscape({ bundle: BUNDLE, workers: 2, config });
+const chosen = ALL_FAULTS.filter(({ name }) => name.includes(flags.only ?? ''));
+printHeadings();
+for (const failsOpen of [undefined, true] as const) {
+  const faults = chosen.filter((fault) => fault.failsOpen === failsOpen);
+  if (faults.length === 0) continue;
+  const switches = failsOpen && { config: FAILING_OPEN, failover: true };
+  const landscape = await startLandscape({ bundle: BUNDLE, workers: 2, ...switches });
   try {
-    for (const fault of chosen) {
+    for (const fault of faults) {
       for (const phase of fault.phases ?? BOTH) {
-        const report = await runFault(landscape, fault, phase, given);
+        const report = await runFault(landscape, fault, phase, { ...options, ...fault.load });
         printReport(report);
         reports.push(report);
       }
@@ -87,11 +87,6 @@ async function run(faults: readonly Fault[], given: CampaignOptions, config = {}
     await landscape.close();
   }
 }
-
-printHeadings();
-await run(ALL_FAULTS, options);
-// A few neighbours and a quick provider: what they wait is what the hostile clients make them wait.
-await run(HOSTILE_CLIENTS, { ...options, concurrency: 16, delayMs: 10 }, HOSTILE_CONFIG);
 
 const sum = (count: (one: FaultReport) => number) => reports.reduce((total, one) => total + count(one), 0);
 const survived = reports.filter(isSurvived).length;

@@ -6,8 +6,16 @@ import type { HttpRequest, RequestUrl } from '../http/message.js';
 import { checkRequestUrl, isRoutedAs, normalisePath, requestUrlFromKong } from '../http/request-url.js';
 import type { RequestOwner } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
-import { headerList, httpVersion, optionalString, requiredInteger, requiredString } from './pdk-values.js';
-import { REQUEST_VARIABLE, type RequestVariable, readRequestVariable } from './request-variable.js';
+import {
+  headerList,
+  httpVersion,
+  optionalString,
+  REQUEST_VARIABLE,
+  type RequestVariable,
+  readRequestVariable,
+  requiredInteger,
+  requiredString,
+} from './pdk-values.js';
 
 /** The client's request without its body. */
 export type RequestHead = Omit<HttpRequest, 'body'>;

@@ -9,6 +9,7 @@ import { type OriginCheck, originCheck } from '../mcp/origin.js';
 import type { ResponseRules } from '../mcp/response-rules.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
+import { isTracing } from '../telemetry/tracing.js';
 import { ErrorLogLimiter } from './error-log-limiter.js';
 import { type PluginHost, STOCK_HOST } from './host.js';
 import type { MemoryBudget } from './memory-budget.js';
@@ -37,6 +38,8 @@ export interface Setup {
   readonly excluded: ReadonlySet<string>;
   /** undefined: the route does not lead to an MCP server. */
   readonly mcp: McpSetup | undefined;
+  /** Whether an OpenTelemetry SDK was loaded before the instance started. */
+  readonly isTracing: boolean;
   /** Whether somebody wants both messages of every call. */
   readonly isRecorded: boolean;
   /** Of the first policy provider; for spans. */
@@ -111,15 +114,10 @@ export function createSetup(
           },
         }
       : undefined,
+    isTracing: isTracing(),
     isRecorded: config.enable_debug_logging || telemetry.record !== undefined,
     address: { host: address.hostname, port: portOf(address) },
   };
-}
-
-/** @throws PingAuthError when the configuration is invalid */
-export function ready(instance: Instance): Setup {
-  if (instance.setup instanceof Error) throw instance.setup;
-  return instance.setup;
 }
 
 function textAt(raw: unknown, key: string): string | undefined {
