@@ -35,9 +35,7 @@ describe('a certificate pasted into a form', () => {
         .split('\n')
         .find((text) => text.includes('config_invalid') && text.includes('[error]'));
     await until('Kong logs the problem', () => line() !== undefined);
-    expect(line()).toMatch(
-      /client_certificate: is cut off.*client_key: is cut off/,
-    );
+    expect(line()).toMatch(/client_certificate: is cut off.*client_key: is cut off/);
     expect(rig.log()).not.toMatch(/MIGH|MIIE/);
   });
 });
