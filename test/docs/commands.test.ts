@@ -26,9 +26,6 @@ const NOT_RUN: Record<
   { readonly in?: readonly [path: string, text: string]; readonly because?: string }
 > = {
   'npm ci': { in: ['.ci/run', 'npm ci'] },
-  'npm run core-size': {
-    because: 'writes into docs/architecture.md; test/docs/architecture.test.ts runs the same request',
-  },
   'npm ci && npm test': { in: ['.ci/run', 'npm test'] },
   'npm test': { in: ['.ci/run', 'npm test'] },
   'npm ci && npm run demo': { because: 'stays up; the next one tells the same stories and ends' },
