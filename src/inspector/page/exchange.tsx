@@ -246,9 +246,15 @@ function ErrorResponse({
           {help.remedy.split(/\n{2,}/).map((paragraph) => (
             <p key={paragraph}>
               {paragraph
-                .split('`')
+                .split(/(`[^`]+`|\*\*[^*]+\*\*)/)
                 .map((part, index) =>
-                  index % 2 === 1 ? <code key={`${index} ${part}`}>{part}</code> : part,
+                  part.startsWith('`') ? (
+                    <code key={index}>{part.slice(1, -1)}</code>
+                  ) : part.startsWith('**') ? (
+                    <b key={index}>{part.slice(2, -2)}</b>
+                  ) : (
+                    part
+                  ),
                 )}
             </p>
           ))}

@@ -124,7 +124,7 @@ function url(): string {
   const query = new URLSearchParams(writeFilters(filters.value));
   const row = openRow.value;
   if (row !== undefined) query.set('request', row.id ?? `#${row.key}`);
-  const text = query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
+  const text = query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':').replaceAll('%2F', '/');
   return text === '' ? location.pathname : `?${text}`;
 }
 
