@@ -44,6 +44,8 @@ export interface CertificateAuthority {
   readonly cert: string;
   /** A leaf certificate signed by this CA. */
   issue(options?: LeafOptions): Promise<KeyPair>;
+  /** An authority below this one. */
+  issueAuthority(commonName: string): Promise<CertificateAuthority>;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -63,13 +65,22 @@ const ALGORITHMS = {
 export async function createAuthority(
   commonName = 'ping-auth development CA',
 ): Promise<CertificateAuthority> {
+  return authority(commonName);
+}
+
+async function authority(
+  commonName: string,
+  parent?: { readonly certificate: X509Certificate; readonly key: webcrypto.CryptoKey },
+): Promise<CertificateAuthority> {
   const keys = await generateKeys('EC');
-  const certificate = await X509CertificateGenerator.createSelfSigned({
+  const certificate = await X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    name: `CN=${commonName}`,
+    subject: `CN=${commonName}`,
+    issuer: parent?.certificate.subject ?? `CN=${commonName}`,
     ...validity({}),
     signingAlgorithm: ALGORITHMS.EC,
-    keys,
+    signingKey: parent?.key ?? keys.privateKey,
+    publicKey: keys.publicKey,
     extensions: [
       new BasicConstraintsExtension(true, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
@@ -79,6 +90,7 @@ export async function createAuthority(
   return {
     cert: certificate.toString('pem'),
     issue: (options = {}) => issue(certificate, keys.privateKey, options),
+    issueAuthority: (name) => authority(name, { certificate, key: keys.privateKey }),
   };
 }
 

@@ -473,6 +473,14 @@ return {
             },
           },
           {
+            max_request_context_bytes = {
+              type = "integer",
+              between = { 16384, 67108864 },
+              default = 1048576,
+              description = "Largest request context in bytes. Kong keeps it between the phases of a request: the state that the policy returned, or without one everything that the policy was shown of the request.\n\nping-auth refuses a request with a larger one with 413.\n\nFrom 16384 (16 KiB) to 67108864 (64 MiB); empty: 1048576 (1 MiB).",
+            },
+          },
+          {
             max_sideband_response_bytes = {
               type = "integer",
               between = { 1024, 268435456 },

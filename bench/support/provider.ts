@@ -24,6 +24,7 @@ export function benchConfig({ url, ca }: ProviderAddress): object {
     // A busy machine is no failure of the provider.
     connection_timeout_ms: 60_000,
     max_request_body_bytes: 16 * 1024 * 1024,
+    max_request_context_bytes: 64 * 1024 * 1024,
     max_response_body_bytes: 16 * 1024 * 1024,
     max_sideband_response_bytes: 64 * 1024 * 1024,
   };

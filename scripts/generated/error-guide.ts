@@ -54,6 +54,11 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorGuide>> = {
       'The body, or the decoded body of a compressed request, is larger than `max_request_body_bytes`, or it expands more than a hundredfold.',
     fix: '**Kong**: raise `max_request_body_bytes` (and the limit of the policy provider, and `--max-body-bytes` of the plugin server), or set `request_body_over_limit: omit` if the policy does not need large bodies.',
   },
+  request_context_too_large: {
+    cause:
+      'Between the phases Kong keeps what the response call needs: the `state` that the policy returned or, without one, everything that the policy was shown of the request. It is larger than `max_request_context_bytes`. If it is the `state` itself that is too large, the client gets `error_status` instead of 413.',
+    fix: "**Policy**: return `state`; then nothing of the request is kept. **Kong**: raise `max_request_context_bytes` (Kong's worker holds that much for each request that waits for its upstream), or do not show the bodies of this route (`send_request_body: false`, `body_content_types`).",
+  },
   request_body_opaque: {
     cause:
       'The body is not text by its Content-Type and is compressed or not UTF-8, or its type is not in `body_content_types`, and `opaque_bodies` is `reject`.',

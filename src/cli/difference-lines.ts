@@ -1,7 +1,7 @@
 // How `explain`, `test` and `replay` show people in what two texts differ.
 import { type ChangeObject, diffLines } from 'diff';
 import { laidOut } from '../recordings/message-text.js';
-import { printable, printableLines } from '../telemetry/redaction.js';
+import { printable, printableLines } from '../telemetry/printable.js';
 import type { Paint } from './terminal.js';
 
 export interface Side {
@@ -20,7 +20,10 @@ export interface Layout {
 /** Two texts that have next to nothing in common would take minutes to compare. */
 const MAX_CHANGED_LINES = 2000;
 
-/** What became of one text in the other, as a unified diff without its line numbers: all lines, changed ones marked. */
+/**
+ * What became of one text in the other, as a unified diff without its line numbers: all lines (or those near a change),
+ * changed ones marked. Two texts that are the same are shown whole.
+ */
 export function differenceLines(before: Side, after: Side, paint: Paint, layout: Layout = {}): string[] {
   const output = [paint.red(`--- ${printable(before.label)}`), paint.green(`+++ ${printable(after.label)}`)];
   const parts = compare(before.text, after.text);
@@ -28,6 +31,7 @@ export function differenceLines(before: Side, after: Side, paint: Paint, layout:
     const lines = part.value.replace(/\n$/, '').split('\n');
     if (part.added) output.push(...lines.map((line) => paint.green(`+ ${line}`)));
     else if (part.removed) output.push(...lines.map((line) => paint.red(`- ${line}`)));
+    else if (parts.length === 1) output.push(...lines.map((line) => `  ${line}`));
     else {
       const { context = Number.POSITIVE_INFINITY } = layout;
       const head = index === 0 ? 0 : context;

@@ -1,10 +1,10 @@
 import { createProgram } from './program.js';
-import { EXIT, type Terminal } from './terminal.js';
+import { EXIT, safeStream, type Terminal } from './terminal.js';
 
 const terminal: Terminal = {
   environment: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
+  stdout: safeStream(process.stdout),
+  stderr: safeStream(process.stderr),
   exitCode(code) {
     process.exitCode = code;
   },
@@ -16,6 +16,10 @@ const NOT_THE_SERVER = `ping-auth: a command is missing (ping-auth --help). Did 
 const program = createProgram(terminal).exitOverride((error) => {
   // commander's own code for wrong usage is 1, which means "failed" here.
   process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage);
+});
+program.configureOutput({
+  writeOut: (text) => terminal.stdout.write(text),
+  writeErr: (text) => terminal.stderr.write(text),
 });
 for (const command of program.commands) command.copyInheritedSettings(program);
 // For a plugin server NAME without commands of its own, Kong runs /usr/local/bin/NAME, some versions with -dump: once a second.

@@ -26,7 +26,7 @@ export function diffHeaders(
   const originals = shown.toMap();
   const wanted = new Map<string, string[]>();
   for (const [rawName, value] of answered) {
-    const name = nameOf(checkHeaderName(rawName));
+    const name = shownName(originals, rawName) ?? nameOf(checkHeaderName(rawName));
     const values = wanted.get(name);
     if (values) values.push(value);
     else wanted.set(name, [value]);
@@ -36,9 +36,15 @@ export function diffHeaders(
     const before = originals.get(name) ?? [];
     const after = withOriginalBytes(name, values, before);
     if (after.length !== before.length || after.some((value, at) => value !== before[at]))
-      changed.set(name, after);
+      changed.set(checkHeaderName(name), after);
   }
   return { changed, missing: [...originals.keys()].filter((name) => !wanted.has(name)) };
+}
+
+/** A name that was shown is the sender's own, odd as it may be: the policy only repeats it. */
+function shownName(originals: ReadonlyMap<string, unknown>, rawName: string): string | undefined {
+  const name = rawName.toLowerCase();
+  return originals.has(name) ? name : undefined;
 }
 
 /** The answer repeats what was shown, field by field, as most answers do. */

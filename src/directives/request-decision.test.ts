@@ -187,6 +187,10 @@ describe('method, URL and Host', () => {
       'unchangeable_field source_port',
       'unchangeable_field client_certificate',
     ]);
+    expect(notesOf(request, { url: 'https://api.example:9999/v1/users?id=7' })).toEqual([
+      'unchangeable_field port',
+    ]);
+    expect(notesOf(request, { url: 'https://other.example:9999/v1/users?id=7' })).toEqual([]);
     expect(notesOf(request, { sourceIp: '192.0.2.7', sourcePort: '40001', clientCertificate: null })).toEqual(
       [],
     );
@@ -218,7 +222,7 @@ describe('a denial', () => {
     expect(denied({ responseCode: 302 }).response).toMatchObject({ status: 302, body: Buffer.of() });
   });
 
-  it.each([204, 304])('with %i has no body', (responseCode) => {
+  it.each([204, 205, 304])('with %i has no body', (responseCode) => {
     expect(denied({ responseCode, body: 'x' }).response.body).toHaveLength(0);
   });
 

@@ -52,7 +52,7 @@ export function decideRequest(
   return {
     kind: 'permit',
     state: answer.state,
-    notes: together(headers.notes, unchangeable(answer, url, request, shown)),
+    notes: together(headers.notes, unchangeable(answer, url, host, request, shown)),
     changes: {
       method,
       path: url && newPath(url.path, request.url.path),
@@ -86,6 +86,7 @@ function newRequestBody(answered = '', shown: BodyView): string | undefined {
 function unchangeable(
   answer: Permit,
   url: AnsweredUrl | undefined,
+  newHost: string | undefined,
   request: HttpRequest,
   shown: ShownRequest,
 ): readonly IgnoredDirective[] {
@@ -95,6 +96,8 @@ function unchangeable(
     notes = [...notes, { what: 'unchangeable_field', name }];
   };
   if (url !== undefined && url.scheme !== request.url.scheme) note('scheme');
+  // Kong chooses the upstream's port by its service. With another host the port goes into the Host header.
+  if (newHost === undefined && url?.port !== undefined && url.port !== request.url.port) note('port');
   if (sourceIp !== undefined && sourceIp !== request.sourceIp) note('source_ip');
   if (sourcePort !== undefined && String(sourcePort) !== String(request.sourcePort)) note('source_port');
   if (clientCertificate !== undefined && clientCertificate !== null) {

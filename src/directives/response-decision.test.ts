@@ -111,7 +111,7 @@ describe('status', () => {
     expect(errorOf(() => decide(plain, { responseCode }))).toMatch(/^directive_invalid: response_code/);
   });
 
-  it.each(['204', '304'])('%s takes the body away, and the one of the answer', (responseCode) => {
+  it.each(['204', '205', '304'])('%s takes the body away, and the one of the answer', (responseCode) => {
     const { changes, notes } = decide(plain, { responseCode, body: 'more' });
     expect(changes.body).toEqual(Buffer.alloc(0));
     expect(notes).toEqual([{ what: 'unchangeable_field', name: 'body' }]);
@@ -175,6 +175,24 @@ describe('headers', () => {
     const { changes, notes } = decide(response, { headers: [[name, 'x']] });
     expect(changes.headers).toEqual({ set: new Map(), remove: [] });
     expect(notes).toEqual([{ what: 'dropped_header', name: name.toLowerCase().replace('_', '-') }]);
+  });
+
+  it("an odd name of the upstream's stays, is taken away, and is only refused where the policy writes it", () => {
+    const response = aResponse(200, [['x(odd)', '1']], 'x');
+    const kept: HeaderField[] = [
+      ['X(odd)', '1'],
+      ['x-new', '2'],
+    ];
+    expect(changesOf(response, { headers: kept, body: 'x' }).headers).toEqual({
+      set: new Map([['x-new', ['2']]]),
+      remove: [],
+    });
+    expect(changesOf(response, { headers: [], body: 'x' }).headers.remove).toEqual(['x(odd)']);
+    const changed: HeaderField[] = [['x(odd)', '2']];
+    expect(errorOf(() => decide(response, { headers: changed, body: 'x' }))).toMatch(/is not a token/);
+    expect(errorOf(() => decide(response, { headers: [['y(odd)', '2']], body: 'x' }))).toMatch(
+      /is not a token/,
+    );
   });
 
   it("the upstream's hop-by-hop headers may be taken away", () => {

@@ -97,6 +97,13 @@ export const ERRORS = {
     'raise max_request_body_bytes, or set request_body_over_limit to omit',
     'info',
   ),
+  request_context_too_large: entry(
+    413,
+    'The request is too large',
+    'What Kong would have to keep of the request for the response phase is over max_request_context_bytes',
+    'let the policy return state, raise max_request_context_bytes, or exclude bodies (send_request_body, body_content_types)',
+    'warn',
+  ),
   request_body_opaque: entry(
     415,
     'The request body cannot be evaluated',

@@ -72,8 +72,8 @@ export function textShown(body: BodyView): string | undefined {
   return body.kind === 'text' ? body.text : body.kind === 'absent' ? '' : undefined;
 }
 
-/** Statuses whose responses have no body, whatever their headers say. */
-const BODYLESS = new Set([204, 304]);
+/** RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5. */
+const BODYLESS = new Set([204, 205, 304]);
 
 /** nginx closes the connection without an answer for these two. */
 const SILENT = new Set([444, 499]);
@@ -86,6 +86,11 @@ export function reasonPhrase(status: number): string {
 /** A status that Kong can send: below 200 the client waits for ever, from 600 on Kong fails with 500. */
 export function isSendableStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599 && !SILENT.has(status);
+}
+
+/** Whether a response with this status has no body, whatever its headers say. */
+export function isBodiless(status: number): boolean {
+  return BODYLESS.has(status);
 }
 
 /** Whether a response with this status to a request with this method may have a body. */

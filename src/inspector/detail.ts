@@ -1,4 +1,5 @@
 import { ERRORS } from '../errors/catalogue.js';
+import { failureOf } from '../recordings/derived-decision.js';
 import type { Exchange, RecordedPhase } from '../recordings/exchanges.js';
 import { explain, shownText } from '../recordings/explanation.js';
 import { gapsOf } from '../recordings/gaps.js';
@@ -6,8 +7,10 @@ import { isErrorCode } from '../recordings/log-record.js';
 import { compareMessages } from '../recordings/message-difference.js';
 import type { MessageText } from '../recordings/message-text.js';
 import { toRecording } from '../recordings/recording.js';
-import { printable, printableLines } from '../telemetry/redaction.js';
-import { members, text, toRow, toRowPhase } from './row.js';
+import { messageOf, textOf } from '../telemetry/gap-marks.js';
+import { printable, printableLines } from '../telemetry/printable.js';
+import { copiesOf } from './copies.js';
+import { members, type Names, serviceOf, text, toRow, toRowPhase } from './row.js';
 import type { CodeHelp, ExchangeDetail, PhaseDetail, PhaseMessages } from './wire.js';
 
 /** By error code: what docs/errors.md advises. */
@@ -16,28 +19,33 @@ export type Remedies = Readonly<Record<string, string>>;
 const MAX_ANSWER_CHARACTERS = 200_000;
 
 /** An opened exchange, with what the plugin's own rules make of the recorded messages. */
-export function toDetail(exchange: Exchange, remedies: Remedies): ExchangeDetail {
+export function toDetail(exchange: Exchange, remedies: Remedies, names: Names): ExchangeDetail {
   const { access, response } = exchange;
-  const { access: _, response: __, ...row } = toRow(exchange);
+  const { access: _, response: __, ...row } = toRow(exchange, names);
   const shown = members(access?.call?.payload ?? response?.call?.payload);
   const [url, clientIp] = [text(shown.url), text(shown.source_ip)];
-  const service = access?.decision?.service ?? response?.decision?.service;
+  const service = serviceOf(exchange);
+  const serviceName = service === undefined ? undefined : names.get(service);
+  const copies = copiesOf(exchange);
   return {
     ...row,
-    ...(url !== undefined && { url: printable(url) }),
-    ...(clientIp !== undefined && { clientIp: printable(clientIp) }),
+    ...(url !== undefined && { url: printable(textOf(url)) }),
+    ...(clientIp !== undefined && { clientIp: printable(textOf(clientIp)) }),
     ...(service !== undefined && { service: printable(service) }),
-    ...(access && { access: phaseDetail(access, remedies) }),
-    ...(response && { response: phaseDetail(response, remedies) }),
+    ...(serviceName !== undefined && { serviceName: printable(serviceName) }),
+    ...(copies && { copies }),
+    ...(access && { access: phaseDetail(access, 'access', remedies) }),
+    ...(response && { response: phaseDetail(response, 'response', remedies) }),
   };
 }
 
-function phaseDetail(phase: RecordedPhase, remedies: Remedies): PhaseDetail {
+function phaseDetail(phase: RecordedPhase, name: 'access' | 'response', remedies: Remedies): PhaseDetail {
   const { decision, call, lines } = phase;
   const provider = decision?.provider ?? call?.provider;
   const time = decision?.time ?? call?.time;
+  const row = toRowPhase(phase, name);
   return {
-    ...toRowPhase(phase),
+    ...row,
     lines,
     ...(decision?.ms !== undefined && { ms: decision.ms }),
     ...(time !== undefined && { time }),
@@ -49,7 +57,7 @@ function phaseDetail(phase: RecordedPhase, remedies: Remedies): PhaseDetail {
       providerErrorId: printable(decision.provider_error_id),
     }),
     ...((decision?.shortened || call?.shortened) && { shortened: true }),
-    ...(isErrorCode(decision?.code) && { help: help(decision.code, remedies) }),
+    ...(isErrorCode(row.code) && { help: help(row.code, remedies) }),
     ...(call && { messages: messages(call) }),
   };
 }
@@ -93,7 +101,7 @@ function messages(call: NonNullable<RecordedPhase['call']>): PhaseMessages {
 
 /** A message that is none for the plugin's rules: as much of it as there is. */
 function asRecorded(payload: unknown): MessageText {
-  const { method, url, response_code: code, headers, body } = members(payload);
+  const { method, url, response_code: code, headers, body } = members(messageOf(payload));
   const fields = Array.isArray(headers) ? headers.flatMap((pair) => Object.entries(members(pair))) : [];
   return {
     start: printable(
@@ -106,10 +114,10 @@ function asRecorded(payload: unknown): MessageText {
 
 /** What the plugin writes in the place of an answer when the call failed. */
 function noDecision(answer: unknown): string | undefined {
-  return typeof answer === 'string' && answer.startsWith('no decision: ') ? printable(answer) : undefined;
+  return failureOf(answer) === undefined ? undefined : printable(String(answer));
 }
 
 function answerText(answer: unknown): string {
-  const laidOut = typeof answer === 'string' ? answer : JSON.stringify(answer, undefined, 2);
-  return printableLines(laidOut.slice(0, MAX_ANSWER_CHARACTERS));
+  const text = typeof answer === 'string' ? textOf(answer) : JSON.stringify(messageOf(answer), undefined, 2);
+  return printableLines(text.slice(0, MAX_ANSWER_CHARACTERS));
 }

@@ -1,12 +1,18 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileProblem } from '../recordings/file-problem.js';
 import { type LogLine, LogLines } from '../recordings/log-lines.js';
+import { FollowedFile } from './followed-file.js';
 
-const CHUNK_BYTES = 256 * 1024;
 const POLL_MS = 200;
+/** A plugin server writes into the old file until it is told about the new one, which a busy machine may put off. */
+const LATE_MS = 60_000;
+const MAX_OLD_FILES = 3;
 
 export interface LogReader {
   onLine(line: LogLine): void;
+  /** Lines at the start of a long file that are not read. */
+  onSkipped(lines: number): void;
   /** After a chunk's lines. */
   onChunk(): void;
   /** The end, for now; `closed`: for good. */
@@ -15,54 +21,70 @@ export interface LogReader {
   onTrouble(trouble: string | undefined): void;
 }
 
+export interface FollowOptions {
+  /** So many lines before the end of a long file, or a few more, are read. Default: all. */
+  readonly lastLines?: number;
+  /** How long a file that was moved away is read on after its last line. */
+  readonly lateMs?: number;
+}
+
+interface OldFile {
+  readonly file: FollowedFile;
+  quietSince: number;
+}
+
 /**
- * Reads a log from its start and goes on as it grows, until `signal`. A file that is moved away (logrotate) is read to its
- * end before the new one of the name; one that is emptied (`copytruncate`) is read from its start again. A network mount
+ * Reads a log and goes on as it grows, until `signal`. A file that is moved away (logrotate) is read on beside the new one of
+ * the name, since late lines may come; one that is emptied (`copytruncate`) is read from its start again. A network mount
  * tells nobody about changes, so the file is asked every 200 ms.
  * @throws Error when the file cannot be opened at first
  */
-export async function followLog(path: string, reader: LogReader, signal: AbortSignal): Promise<void> {
-  let file = await openToRead(path);
-  const lines = new LogLines();
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-  let at = 0;
+export async function followLog(
+  path: string,
+  reader: LogReader,
+  signal: AbortSignal,
+  { lastLines, lateMs = LATE_MS }: FollowOptions = {},
+): Promise<void> {
+  let current = await FollowedFile.open(path);
+  const old: OldFile[] = [];
+  const onLine = (line: LogLine) => reader.onLine(line);
   try {
+    if (lastLines !== undefined) reader.onSkipped(await current.skipToLast(lastLines));
     while (!signal.aborted) {
-      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, at);
-      if (bytesRead > 0) {
-        at += bytesRead;
-        for (const line of lines.push(buffer.subarray(0, bytesRead))) reader.onLine(line);
+      const isNew = [await readOld(old, onLine), await current.read(onLine)].includes(true);
+      if (isNew) {
         reader.onChunk();
         continue;
       }
       reader.onEnd(false);
       await pause(POLL_MS, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
-      const own = await file.stat();
-      if (own.size < at) {
-        lines.restart();
-        at = 0;
-        continue;
+      for (const quiet of old.filter(({ quietSince }) => Date.now() - quietSince > lateMs)) {
+        old.splice(old.indexOf(quiet), 1);
+        await quiet.file.close(onLine);
       }
-      const next = own.size === at ? await successor(path, own, reader) : undefined;
+      const { isTruncated, isRead, isSame } = await current.state();
+      if (isTruncated) current.restart();
+      if (!isRead) continue;
+      const next = await successor(path, isSame, reader);
       if (next === undefined) continue;
-      // Whoever writes has had the old file open until it was told about the new one.
-      const late = await file.read(buffer, 0, CHUNK_BYTES, at);
-      if (late.bytesRead > 0) {
-        await next.close();
-        at += late.bytesRead;
-        for (const line of lines.push(buffer.subarray(0, late.bytesRead))) reader.onLine(line);
-        continue;
-      }
-      for (const line of lines.end()) reader.onLine(line);
-      lines.restart();
-      await file.close();
-      file = next;
-      at = 0;
+      old.push({ file: current, quietSince: Date.now() });
+      if (old.length > MAX_OLD_FILES) await old.shift()?.file.close(onLine);
+      current = next;
     }
   } finally {
-    await file.close();
+    await Promise.all([current, ...old.map(({ file }) => file)].map((file) => file.close()));
   }
+}
+
+async function readOld(old: readonly OldFile[], onLine: (line: LogLine) => void): Promise<boolean> {
+  let isNew = false;
+  for (const one of old) {
+    if (!(await one.file.read(onLine))) continue;
+    one.quietSince = Date.now();
+    isNew = true;
+  }
+  return isNew;
 }
 
 /** Standard input, until it ends. */
@@ -80,28 +102,19 @@ export async function readStream(source: AsyncIterable<Uint8Array>, reader: LogR
 /** The file that has taken the place of the one that is read, if there is one. */
 async function successor(
   path: string,
-  own: { readonly ino: number; readonly dev: number },
+  isSame: (other: { readonly ino: number; readonly dev: number }) => boolean,
   reader: LogReader,
-): Promise<FileHandle | undefined> {
+): Promise<FollowedFile | undefined> {
   try {
     const named = await stat(path);
     reader.onTrouble(undefined);
-    if (named.ino === own.ino && named.dev === own.dev) return undefined;
-    return await openToRead(path);
+    return isSame(named) ? undefined : await FollowedFile.open(path);
   } catch (thrown) {
     reader.onTrouble(
       (thrown as NodeJS.ErrnoException).code === 'ENOENT'
         ? 'the file has been moved away; waiting for a new one'
-        : `the file cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+        : `the file cannot be read: ${fileProblem(path, thrown)}`,
     );
     return undefined;
   }
-}
-
-async function openToRead(path: string): Promise<FileHandle> {
-  const file = await open(path, 'r');
-  const kind = await file.stat();
-  if (kind.isFile()) return file;
-  await file.close();
-  throw new Error(`${path} is not a file; name the file of --log-file, or - for standard input`);
 }

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { Access, isMeantForUs } from './access.js';
 import { type Remedies, toDetail } from './detail.js';
-import { toRow } from './row.js';
+import { type Names, toRow } from './row.js';
 import type { ExchangeStore } from './store.js';
 import type { SourceState, Update } from './wire.js';
 
@@ -33,6 +33,8 @@ export interface InspectorOptions {
   readonly store: ExchangeStore;
   /** What is read, without the store's counts. */
   readonly source: () => Pick<SourceState, 'name' | 'atEnd' | 'closed' | 'trouble'>;
+  /** Of Kong's routes and services, by id. */
+  readonly names: Names;
   /** 0: any free one. */
   readonly port: number;
   /** Someone has used the link; there is a new one. */
@@ -99,7 +101,7 @@ export async function startInspector(options: InspectorOptions): Promise<Inspect
     return {
       status: 200,
       type: 'application/json',
-      body: JSON.stringify(toDetail(exchange, files.remedies)),
+      body: JSON.stringify(toDetail(exchange, files.remedies, options.names)),
     };
   };
 
@@ -131,7 +133,7 @@ export async function startInspector(options: InspectorOptions): Promise<Inspect
       revision = changes.revision;
       const update: Update = {
         run,
-        rows: changes.exchanges.map(toRow),
+        rows: changes.exchanges.map((exchange) => toRow(exchange, options.names)),
         firstKey: store.firstKey,
         source: { ...options.source(), ...store.counts },
       };

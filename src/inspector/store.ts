@@ -32,6 +32,9 @@ export class ExchangeStore {
   #bytes = 0;
   #revision = 0;
   #lines = 0;
+  #skipped = 0;
+  #firstKey = 1;
+  #isOurs = false;
   #broken = 0;
   #problems: Problem[] = [];
 
@@ -43,7 +46,11 @@ export class ExchangeStore {
   add({ number, text }: LogLine): void {
     this.#lines += 1;
     const record = readLogRecord(text);
-    if (record.kind === 'other') return;
+    if (record.kind === 'other') {
+      if (record.isOurs) this.#isOurs = true;
+      return;
+    }
+    if (record.kind !== 'broken') this.#isOurs = true;
     if (record.kind === 'broken') {
       this.#broken += 1;
       this.#problems = [
@@ -60,6 +67,17 @@ export class ExchangeStore {
     this.#kept.set(exchange.key, { exchange, revision: this.#revision, bytes });
     this.#bytes += text?.length ?? 0;
     this.#drop();
+  }
+
+  /** Lines at the start of a long log that are not read. */
+  skip(lines: number): void {
+    this.#lines += lines;
+    this.#skipped += lines;
+  }
+
+  /** Whether there was a line that a plugin server of ours wrote. */
+  get isOurs(): boolean {
+    return this.#isOurs;
   }
 
   /** After lines were added, once for all of them. */
@@ -93,6 +111,7 @@ export class ExchangeStore {
   get counts() {
     return {
       lines: this.#lines,
+      skipped: this.#skipped,
       exchanges: this.#kept.size,
       limit: this.limits.exchanges,
       broken: this.#broken,
@@ -102,9 +121,9 @@ export class ExchangeStore {
 
   /** Every kept exchange has this key or a later one. */
   get firstKey(): number {
-    let first = Number.POSITIVE_INFINITY;
-    for (const key of this.#kept.keys()) first = Math.min(first, key);
-    return Number.isFinite(first) ? first : 0;
+    if (this.#kept.size === 0) return 0;
+    while (!this.#kept.has(this.#firstKey)) this.#firstKey += 1;
+    return this.#firstKey;
   }
 
   #drop(): void {

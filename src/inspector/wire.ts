@@ -6,7 +6,10 @@ import type { Outcome } from '../telemetry/decision-log.js';
 
 /** One phase in the list. */
 export interface RowPhase {
+  /** Of a response that the policy turns into an error: `deny`. */
   readonly outcome?: Outcome;
+  /** The log has only the messages: the outcome is worked out from them with the plugin's own rules. */
+  readonly isDerived?: true;
   readonly status?: number;
   readonly code?: string;
   readonly detail?: string;
@@ -23,7 +26,11 @@ export interface Row {
   readonly method?: string;
   /** Without the query. */
   readonly path?: string;
+  /** Id in Kong; `routeName` when names were given. */
   readonly route?: string;
+  readonly routeName?: string;
+  /** The MCP message of the request: `tools/call` and the tool's name. */
+  readonly mcp?: { readonly method: string; readonly name?: string };
   readonly access?: RowPhase;
   readonly response?: RowPhase;
 }
@@ -33,6 +40,8 @@ export interface SourceState {
   /** As it was named on the command line. */
   readonly name: string;
   readonly lines: number;
+  /** Of `lines`: at the start of a long log, not read. */
+  readonly skipped: number;
   readonly exchanges: number;
   /** Older exchanges are dropped beyond it. */
   readonly limit: number;
@@ -104,6 +113,9 @@ export interface ExchangeDetail extends Omit<Row, 'access' | 'response'> {
   readonly url?: string;
   readonly clientIp?: string;
   readonly service?: string;
+  readonly serviceName?: string;
+  /** For the clipboard; only with the messages. */
+  readonly copies?: { readonly curl: string; readonly testCase: string };
   readonly access?: PhaseDetail;
   readonly response?: PhaseDetail;
 }

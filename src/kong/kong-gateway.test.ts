@@ -255,7 +255,7 @@ describe('withholding the response', () => {
     body: text('{}'),
   };
 
-  it('clears every upstream header before it exits', async () => {
+  it('clears every upstream header, its Date too, before it exits', async () => {
     const fake = fakeKong({
       'kong.response.get_headers': {
         'set-cookie': ['a=1', 'b=2'],
@@ -268,6 +268,7 @@ describe('withholding the response', () => {
     expect(fake.calls.slice(1)).toEqual([
       ['kong.response.clear_header', 'set-cookie'],
       ['kong.response.clear_header', 'etag'],
+      ['kong.response.clear_header', 'date'],
       ['kong.response.exit', 502, text('{}'), { 'content-type': 'application/json' }],
     ]);
   });

@@ -1,7 +1,7 @@
 import { isUnchanged, type RequestChanges, type ResponseChanges } from '../directives/decision.js';
 import { MAX_VISIBLE_HEADERS } from '../http/admission.js';
 import { isLeftToKong } from '../http/header-rules.js';
-import type { HttpResponse, OmissionReason, ResponseToSend } from '../http/message.js';
+import { type HttpResponse, isBodiless, type OmissionReason, type ResponseToSend } from '../http/message.js';
 import { toPingAuthError } from './call-errors.js';
 import type {
   Gateway,
@@ -154,7 +154,8 @@ export class KongGateway implements Gateway {
         await kongResponse.getHeaders(MAX_VISIBLE_HEADERS),
         'kong.response.get_headers',
       );
-      const names = seen.names().filter((name) => !isLeftToKong(name));
+      // The upstream's Date, too: Kong would take it for that of the answer.
+      const names = seen.names().filter((name) => name === 'date' || !isLeftToKong(name));
       const calls: Promise<unknown>[] = names.map((name) => kongResponse.clearHeader(name));
       if (seen.size < MAX_VISIBLE_HEADERS) {
         this.#writeLog(log, calls);
@@ -202,10 +203,6 @@ function mayHaveBody({ headers, httpVersion }: RequestHead): boolean {
   if (headers.has('transfer-encoding')) return true;
   const length = headers.get('content-length');
   return length === undefined ? Number(httpVersion) >= 2 : length !== '0';
-}
-
-function isBodiless(status: number): boolean {
-  return status === 204 || status === 205 || status === 304;
 }
 
 /** A single value as a string: it is what Kong itself would hold, and the shorter message. */

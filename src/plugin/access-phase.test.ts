@@ -3,8 +3,9 @@ import { accessPhase, fakeGateway, fakeInstance, REQUEST } from '../../test/supp
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { HeaderList } from '../http/header-list.js';
+import { toPingAuthError } from '../kong/call-errors.js';
 import type { RequestAnswer } from '../sideband/messages.js';
-import { readRequestContext } from '../sideband/request-context.js';
+import { NOT_EVALUATED, readRequestContext } from '../sideband/request-context.js';
 
 const PERMIT: RequestAnswer = {
   kind: 'permit',
@@ -125,6 +126,26 @@ describe('the access phase', () => {
   });
 });
 
+describe('an event that Kong has given up', () => {
+  const over = Object.assign(new Error('the connection was closed'), { code: 'ERR_EVENT_OVER' });
+
+  it('ends as client_gone, whatever call to Kong was on its way', async () => {
+    const reading = () => {
+      throw toPingAuthError(over);
+    };
+    const instance = fakeInstance({ request: () => PERMIT });
+    await expect(accessPhase(instance, fakeGateway({ reading }), { over: true })).rejects.toThrow();
+    const gateway = fakeGateway();
+    const permit = () => Promise.reject(over);
+    await expect(accessPhase(instance, { ...gateway, permit }, { over: true })).rejects.toThrow();
+    expect(instance.decisions).toMatchObject([
+      { outcome: 'refuse', code: 'client_gone' },
+      { outcome: 'refuse', code: 'client_gone' },
+    ]);
+    expect(gateway.deeds).toEqual([]);
+  });
+});
+
 describe('fail_open_request', () => {
   const config = { fail_open_request: true };
 
@@ -179,6 +200,80 @@ describe('fail_open_request', () => {
     const gateway = fakeGateway({ reading: () => ({ request: { ...REQUEST, headers } }) });
     await accessPhase(fakeInstance({ config, request: failing('provider_unreachable') }), gateway, {});
     expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 431 } }]);
+  });
+});
+
+describe('max_request_context_bytes', () => {
+  const config = { max_request_context_bytes: 20_000 };
+  const body = Buffer.from('x'.repeat(20_000));
+  const reading = () => ({ request: { ...REQUEST, method: 'POST', body } });
+  const asked = (state: string | undefined): RequestAnswer => ({
+    ...PERMIT,
+    method: 'POST',
+    body: body.toString(),
+    state,
+  });
+
+  it('refuses a request that Kong would have to keep, and says what to do', async () => {
+    const instance = fakeInstance({ config, request: () => asked(undefined) });
+    const gateway = fakeGateway({ reading });
+    await accessPhase(instance, gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 413 } }]);
+    expect(instance.decisions).toMatchObject([
+      { outcome: 'refuse', code: 'request_context_too_large', detail: expect.stringContaining('20000') },
+    ]);
+    expect(instance.budget.held).toBe(0);
+  });
+
+  it('lets it through when the policy returns state, or the limit is large enough', async () => {
+    for (const options of [
+      { config, request: () => asked('1') },
+      { config: { max_request_context_bytes: 30_000 }, request: () => asked(undefined) },
+    ]) {
+      const gateway = fakeGateway({ reading });
+      await accessPhase(fakeInstance(options), gateway, {});
+      expect(gateway.deeds).toMatchObject([{ did: 'permit' }]);
+    }
+  });
+
+  it('counts bytes, not characters', async () => {
+    const text = '\u20ac'.repeat(7000);
+    const gateway = fakeGateway({
+      reading: () => ({ request: { ...REQUEST, method: 'POST', body: Buffer.from(text) } }),
+    });
+    const request = () => ({ ...asked(undefined), body: text }) as RequestAnswer;
+    await accessPhase(fakeInstance({ config, request }), gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 413 } }]);
+  });
+
+  it('blames the policy for a state that is too large', async () => {
+    const gateway = fakeGateway({ reading });
+    await accessPhase(fakeInstance({ config, request: () => asked(`"${'s'.repeat(20_000)}"`) }), gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 502 } }]);
+  });
+
+  it('holds for a request that would fail open', async () => {
+    const instance = fakeInstance({
+      config: { ...config, fail_open_request: true },
+      request: failing('provider_unreachable'),
+    });
+    const gateway = fakeGateway({ reading });
+    await accessPhase(instance, gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'refuse', response: { status: 413 } }]);
+    expect(instance.decisions).toMatchObject([{ code: 'request_context_too_large' }]);
+  });
+
+  it('refuses nothing in monitor mode, and keeps nothing', async () => {
+    const instance = fakeInstance({
+      config: { ...config, mode: 'monitor' },
+      request: () => asked(undefined),
+    });
+    const gateway = fakeGateway({ reading });
+    await accessPhase(instance, gateway, {});
+    expect(gateway.deeds).toMatchObject([{ did: 'permit', requestContext: NOT_EVALUATED }]);
+    expect(instance.decisions).toMatchObject([
+      { outcome: 'monitor_refuse', code: 'request_context_too_large' },
+    ]);
   });
 });
 

@@ -1,8 +1,9 @@
+import type { PluginConfig } from '../config/schema.js';
 import { withDecodedBody } from '../directives/changed-body.js';
 import { describeChanges, NO_REQUEST_CHANGES, type RequestChanges } from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { failOpenChanges } from '../directives/request-headers.js';
-import type { PingAuthError } from '../errors/ping-auth-error.js';
+import { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
 import { decodeBody } from '../http/body.js';
 import type { HeaderList } from '../http/header-list.js';
@@ -26,6 +27,11 @@ import { isTraceparent, isTracestate } from '../sideband/sideband-client.js';
 import type { Instance, McpSetup, Setup } from './instance.js';
 import { type Decision, type MessageFacts, type Phase, type PolicyCall, refuse } from './phase-runner.js';
 
+/** Smaller ones are no danger. */
+const SMALL_CONTEXT = 4096;
+/** Of one UTF-16 unit. */
+const MAX_UTF8_BYTES = 3;
+
 /** How a request goes on to the upstream, and what is kept of it for the response phase. */
 interface PermittedRequest {
   readonly request: RequestChanges;
@@ -43,6 +49,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
   readonly message: MessageFacts = {};
   readonly #instance: Instance;
   readonly #gateway: Gateway;
+  #memory: MemoryReservation | undefined;
   /** What the policy is asked; undefined until the request has been read and admitted. */
   #asked:
     | {
@@ -65,6 +72,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
   ): Promise<Decision<PermittedRequest>> {
     const { config, excluded } = setup;
     const { message } = this;
+    this.#memory = memory;
 
     const { request, unreadBody } = await this.#gateway.readRequest(setup.readLimits, {
       identified: (requestId) => {
@@ -127,7 +135,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
         : { ...decided.changes, headers: mcpHeaderChanges(mcp, headers, decided.changes) };
     const changed = describeChanges(changes);
     const outcome = changed.length > 0 ? 'change' : 'permit';
-    const requestContext = this.#requestContext(isMonitor ? 'monitor' : 'permit', decided.state);
+    const requestContext = this.#requestContext(config, isMonitor ? 'monitor' : 'permit', decided.state);
     return {
       kind: 'forward',
       outcome: isMonitor ? `monitor_${outcome}` : outcome,
@@ -153,7 +161,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     }
     const { request: asked, body } = this.#asked;
     const request = withDecodedBody(failOpenChanges(asked.headers), asked, body);
-    const requestContext = this.#requestContext('fail_open', undefined);
+    const requestContext = this.#requestContext(config, 'fail_open', undefined);
     return { kind: 'forward', outcome: 'fail_open', changes: { request, requestContext } };
   }
 
@@ -162,12 +170,16 @@ export class AccessPhase implements Phase<PermittedRequest> {
     return this.#gateway.permit(decision.changes.request, decision.changes.requestContext, log);
   }
 
-  #requestContext(outcome: AccessOutcome, state: string | undefined): string {
+  /** @throws PingAuthError `request_context_too_large` */
+  #requestContext(config: PluginConfig, outcome: AccessOutcome, state: string | undefined): string {
     // Whoever gets here has asked.
     if (this.#asked === undefined) throw new Error('the policy was not asked');
     const { request, target, payload } = this.#asked;
     const { requestId, traceparent, tracestate, mcp } = this.message;
+    checkContextSize(state ?? payload, config.max_request_context_bytes, state !== undefined);
     const kept = retainedPayload(payload, state);
+    // Kong gets it as a text in a frame.
+    if (kept.length > SMALL_CONTEXT) this.#memory?.grow(2 * bytesOfText(kept));
     const { method } = request;
     return writeRequestContext({ outcome, method, requestId, traceparent, tracestate, mcp, target, kept });
   }
@@ -192,6 +204,19 @@ export class AccessPhase implements Phase<PermittedRequest> {
     // At most 512 characters have to be passed on; what is longer or odd is left out.
     if (isTracestate(tracestate)) this.message.tracestate = tracestate;
   }
+}
+
+/**
+ * Kong holds what is kept in its own memory for as long as the upstream takes.
+ * @throws PingAuthError `request_context_too_large`
+ */
+function checkContextSize(kept: string, maxBytes: number, isState: boolean): void {
+  if (kept.length * MAX_UTF8_BYTES <= maxBytes) return;
+  const bytes = Buffer.byteLength(kept);
+  if (bytes <= maxBytes) return;
+  const what = isState ? "the policy's state" : 'the policy returned no state, and the request it was shown';
+  const detail = `${what} has ${bytes} bytes; max_request_context_bytes is ${maxBytes}`;
+  throw new PingAuthError('request_context_too_large', { detail, ...(isState && { status: 502 }) });
 }
 
 /** The policy's denial as the client gets it on this route. */

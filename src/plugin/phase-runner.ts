@@ -59,7 +59,10 @@ interface EventOfPhase {
 export interface Phase<Changes> extends EventOfPhase {
   /** Reads the message, asks the policy, decides. */
   evaluate(setup: Setup, memory: MemoryReservation, call: PolicyCall): Promise<Decision<Changes>>;
-  /** The decision when `evaluate` failed: monitor mode and fail-open may let the message go on. */
+  /**
+   * The decision when `evaluate` failed: monitor mode and fail-open may let the message go on.
+   * @throws PingAuthError when it could but must not; then it is refused with that
+   */
   onError(error: PingAuthError, setup: Setup): Decision<Changes>;
   /** Tells Kong. */
   apply(decision: Decision<Changes>, log: LogValues): Promise<void>;
@@ -102,10 +105,12 @@ export async function runPhase<C>(phase: Phase<C>, instance: Instance, event: Ph
         throw error;
       }
       if (await isRestarted(error, instance, event)) return;
-      decision =
-        instance.setup instanceof Error
-          ? refuse(error, instance, phase.message)
-          : phase.onError(error, instance.setup);
+      try {
+        decision = phase.onError(error, ready(instance));
+      } catch (second) {
+        error = toPingAuthError(second);
+        decision = refuse(error, instance, phase.message);
+      }
     }
     try {
       await phase.apply(decision, logValues(phase, instance, decision, error, call.facts));

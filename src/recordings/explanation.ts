@@ -8,6 +8,7 @@ import { HeaderList } from '../http/header-list.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../http/message.js';
 import { defaultPort, parseAnsweredUrl } from '../http/request-url.js';
 import { readRequestAnswer, readResponseAnswer } from '../sideband/wire-answers.js';
+import { messageOf, textOf } from '../telemetry/gap-marks.js';
 import { type MessageText, requestText, responseText } from './message-text.js';
 import { fieldsOf, type RecordedRequest, type RecordedResponse, type Recording } from './recording.js';
 
@@ -20,7 +21,9 @@ export interface Explanation {
   readonly verdict: 'goes on' | 'denied' | { readonly refused: ErrorCode };
   /** Names of what the policy changed, as in the decision line. */
   readonly changed: readonly string[];
-  /** The message before and after; undefined when nothing goes on. */
+  /** The client gets it: of a denial, or of a response. */
+  readonly statusAfter?: number;
+  /** Made when it is asked for. The message before and after; undefined when nothing goes on. */
   readonly diff?: { readonly before: ExplainedMessage; readonly after: ExplainedMessage };
   /** What the policy asked for that is ignored. */
   readonly ignored: readonly string[];
@@ -61,38 +64,43 @@ export function shownText(recording: Recording): MessageText {
 function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Explanation {
   const request = toRequest(shown);
   const decision = decideRequest(readRequestAnswer(bytes(answer)), request, {
-    url: shown.url,
+    url: textOf(shown.url),
     headers: request.headers,
     body: bodyView(shown.body),
     certificate: undefined,
   });
   const ignored = decision.notes.map(noteInWords);
   if (decision.kind === 'deny') {
-    return {
-      title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
-      isUsable: true,
-      verdict: 'denied',
-      changed: [],
-      ignored,
-      diff: {
+    return withDiff(
+      {
+        title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
+        isUsable: true,
+        verdict: 'denied',
+        changed: [],
+        ignored,
+        statusAfter: decision.response.status,
+      },
+      () => ({
         before: { label: 'nothing', message: undefined },
         after: { label: 'what the client gets', message: responseText(decision.response) },
-      },
-    };
+      }),
+    );
   }
   const after = applyRequestChanges(request, decision.changes);
   const changed = describeChanges(decision.changes);
-  return {
-    title: `access: permitted, ${changesText(changed)}${id}`,
-    isUsable: true,
-    verdict: 'goes on',
-    changed,
-    ignored,
-    diff: {
+  return withDiff(
+    {
+      title: `access: permitted, ${changesText(changed)}${id}`,
+      isUsable: true,
+      verdict: 'goes on',
+      changed,
+      ignored,
+    },
+    () => ({
       before: { label: 'what the client sent', message: requestText(request) },
       after: { label: 'what the upstream gets', message: requestText(after) },
-    },
-  };
+    }),
+  );
 }
 
 function explainResponse(shown: RecordedResponse, answer: unknown, id: string): Explanation {
@@ -105,15 +113,33 @@ function explainResponse(shown: RecordedResponse, answer: unknown, id: string): 
   );
   const after = applyResponseChanges(response, decision.changes, shown.method);
   const changed = describeChanges(decision.changes);
-  return {
-    title: `response: ${changesText(changed)}${id}`,
-    isUsable: true,
-    verdict: 'goes on',
-    changed,
-    ignored: decision.notes.map(noteInWords),
-    diff: {
+  return withDiff(
+    {
+      title: `response: ${changesText(changed)}${id}`,
+      isUsable: true,
+      verdict: 'goes on',
+      changed,
+      statusAfter: after.status,
+      ignored: decision.notes.map(noteInWords),
+    },
+    () => ({
       before: { label: 'what the upstream sent', message: responseText(response) },
       after: { label: 'what the client gets', message: responseText(after) },
+    }),
+  );
+}
+
+/** Laying out two messages takes longer than deciding about them, and a list of decisions shows neither. */
+function withDiff(
+  explanation: Omit<Explanation, 'diff'>,
+  make: () => NonNullable<Explanation['diff']>,
+): Explanation {
+  let made: Explanation['diff'];
+  return {
+    ...explanation,
+    get diff() {
+      made ??= make();
+      return made;
     },
   };
 }
@@ -124,9 +150,9 @@ function changesText(changes: readonly string[]): string {
 }
 
 function toRequest(shown: RecordedRequest): HttpRequest {
-  const { scheme, host, port, path, query } = parseAnsweredUrl(shown.url);
+  const { scheme, host, port, path, query } = parseAnsweredUrl(textOf(shown.url));
   return {
-    method: shown.method,
+    method: textOf(shown.method),
     url: {
       scheme,
       host,
@@ -136,7 +162,7 @@ function toRequest(shown: RecordedRequest): HttpRequest {
     },
     httpVersion: shown.http_version,
     headers: HeaderList.from(fieldsOf(shown.headers)),
-    body: Buffer.from(shown.body ?? ''),
+    body: Buffer.from(textOf(shown.body ?? '')),
     sourceIp: shown.source_ip,
     sourcePort: shown.source_port,
     clientCertificatePem: undefined,
@@ -147,15 +173,15 @@ function toResponse(shown: RecordedResponse): HttpResponse {
   return {
     status: Number(shown.response_code),
     headers: HeaderList.from(fieldsOf(shown.headers)),
-    body: Buffer.from(shown.body ?? ''),
+    body: Buffer.from(textOf(shown.body ?? '')),
   };
 }
 
 function bodyView(body: string | undefined): BodyView {
   if (body === undefined) return { kind: 'omitted', reason: 'disabled' };
-  return body === '' ? { kind: 'absent' } : { kind: 'text', text: body };
+  return body === '' ? { kind: 'absent' } : { kind: 'text', text: textOf(body) };
 }
 
 function bytes(answer: unknown): Uint8Array {
-  return Buffer.from(typeof answer === 'string' ? answer : JSON.stringify(answer));
+  return Buffer.from(typeof answer === 'string' ? textOf(answer) : JSON.stringify(messageOf(answer)));
 }

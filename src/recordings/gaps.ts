@@ -1,5 +1,4 @@
-import { CUT } from '../telemetry/line-length.js';
-import { REDACTED } from '../telemetry/redaction.js';
+import { cutMark, hasRedaction } from '../telemetry/gap-marks.js';
 
 /** What of a message is not in the log: names of its parts (`url`, `header:cookie`, `body`), never values. */
 export interface Gaps {
@@ -9,14 +8,14 @@ export interface Gaps {
   readonly cut: readonly string[];
 }
 
-/** Of a sideband message as a debug line shows it (telemetry/redaction.ts, line-length.ts). */
+/** Of a sideband message as a debug line shows it (telemetry/gap-marks.ts). */
 export function gapsOf(message: unknown): Gaps {
   const redacted = new Set<string>();
   const cut = new Set<string>();
   const note = (name: string, value: unknown): void => {
     if (typeof value === 'string') {
-      if (value.includes(REDACTED)) redacted.add(name);
-      if (CUT.test(value)) cut.add(name);
+      if (hasRedaction(value)) redacted.add(name);
+      if (cutMark(value) !== undefined) cut.add(name);
     } else if (typeof value === 'object' && value !== null) {
       for (const member of Object.values(value)) note(name, member);
     }

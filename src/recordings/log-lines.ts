@@ -1,4 +1,4 @@
-/** Longer lines are no lines of ping-auth: its bodies are cut at 1000 characters, its lists at 1000 headers. */
+/** Longer lines are no lines of ping-auth: a recording has a megabyte at most. */
 const MAX_LOG_LINE_BYTES = 8 * 1024 * 1024;
 
 export interface LogLine {
@@ -14,21 +14,32 @@ export interface LogLine {
  */
 export class LogLines {
   readonly #maxBytes: number;
+  /** Beginnings of a line that goes on in the next chunk. */
   #parts: Uint8Array[] = [];
   #bytes = 0;
-  #number = 0;
+  #number: number;
 
-  constructor(maxBytes: number = MAX_LOG_LINE_BYTES) {
+  /** @param skipped lines in front of the first chunk */
+  constructor(maxBytes: number = MAX_LOG_LINE_BYTES, skipped = 0) {
     this.#maxBytes = maxBytes;
+    this.#number = skipped;
   }
 
-  *push(chunk: Uint8Array): Generator<LogLine> {
+  *push(bytes: Uint8Array): Generator<LogLine> {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let start = 0;
     for (;;) {
       const end = chunk.indexOf(0x0a, start);
       if (end === -1) break;
-      this.#keep(chunk.subarray(start, end));
-      yield this.#take();
+      // Nearly every line lies in one chunk: no copy of it is needed.
+      if (this.#bytes === 0 && end - start <= this.#maxBytes) {
+        this.#number += 1;
+        const last = end > start && chunk[end - 1] === 0x0d ? end - 1 : end;
+        yield { number: this.#number, text: chunk.toString('utf8', start, last) };
+      } else {
+        this.#keep(chunk.subarray(start, end));
+        yield this.#take();
+      }
       start = end + 1;
     }
     if (start < chunk.length) this.#keep(chunk.subarray(start));
@@ -37,13 +48,6 @@ export class LogLines {
   /** The last line, when the file does not end with a line feed. */
   *end(): Generator<LogLine> {
     if (this.#bytes > 0) yield this.#take();
-  }
-
-  /** After the file has been replaced: lines count from 1 again, what waits of the old file is given up. */
-  restart(): void {
-    this.#parts = [];
-    this.#bytes = 0;
-    this.#number = 0;
   }
 
   #keep(part: Uint8Array): void {

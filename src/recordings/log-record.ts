@@ -31,6 +31,7 @@ const DECISION = z.object({
   ms: NUMBER,
   changed: NAMES,
   ignored: NAMES,
+  mcp: z.object({ method: TEXT, name: TEXT }).optional(),
   correlation_id: TEXT,
   provider_error_id: TEXT,
 });
@@ -51,24 +52,32 @@ export type SidebandLine = z.output<typeof SIDEBAND> & { readonly kind: 'sideban
 export type LogRecord =
   | DecisionLine
   | SidebandLine
-  /** A line that is about no request: a notice, another program's, an empty one. */
-  | { readonly kind: 'other' }
+  /** A line that is about no request: a notice, another program's, an empty one. `isOurs`: in the form of the plugin server. */
+  | { readonly kind: 'other'; readonly isOurs?: true }
   /** A line of ping-auth that cannot be read; `problem` says what was expected. */
   | { readonly kind: 'broken'; readonly problem: string };
 
 const OTHER: LogRecord = { kind: 'other' };
+const OURS: LogRecord = { kind: 'other', isOurs: true };
 
 /**
- * One line of a log. Text before the first brace and after the last one is passed over: Kong writes the plugin server's
- * lines into its error log with a prefix (`2026/11/23 10:00:00 [info] 1#0: *7 [ping-auth:9] {…}`) and a context behind.
+ * What Kong writes in front of a line of a plugin server in its error log: `2026/11/23 10:00:00 [info] 1#0: *7 [ping-auth:9] `.
+ * Whatever else nginx logs has text of its own there before it quotes a client.
+ */
+const KONG_PREFIX =
+  /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d \[[a-z]{1,10}\] \d{1,10}#\d{1,10}: (?:\*\d{1,20} )?\[[\w.-]{1,100}:\d{1,10}\] (?=\{)/;
+
+/**
+ * One line of a log: of the plugin server's own file, or of Kong's error log, which has a prefix and a context behind it. A
+ * client can bring text that looks like a record into Kong's log (nginx quotes the request line), but not to either place.
  * @param text undefined: the line was longer than allowed (see log-lines.ts)
  */
 export function readLogRecord(text: string | undefined): LogRecord {
   if (text === undefined) return { kind: 'broken', problem: 'the line is too long for a line of ping-auth' };
-  const start = text.indexOf('{');
-  // The first look is cheap: most lines of Kong's error log are not ours.
+  const start = text.startsWith('{') ? 0 : (KONG_PREFIX.exec(text)?.[0].length ?? -1);
   if (start === -1 || !(start === 0 || text.includes('"event":"'))) return OTHER;
-  const node = parseJson(text.slice(start)) ?? parseJson(text.slice(start, text.lastIndexOf('}') + 1));
+  // Kong's context stands behind, with no brace in it.
+  const node = parseJson(start === 0 ? text : text.slice(start, text.lastIndexOf('}') + 1));
   if (!isJsonObject(node)) {
     return {
       kind: 'broken',
@@ -77,7 +86,7 @@ export function readLogRecord(text: string | undefined): LogRecord {
   }
   if (node.event === 'decision') return checked('decision', DECISION, node);
   if (node.event === 'sideband') return checked('sideband', SIDEBAND, node);
-  return OTHER;
+  return typeof node.level === 'string' && typeof node.msg === 'string' ? OURS : OTHER;
 }
 
 /** Whether the catalogue has this code; a log of another version may have others. */

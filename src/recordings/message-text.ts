@@ -1,7 +1,7 @@
 import type { HeaderField } from '../http/header-list.js';
 import { type HttpRequest, type HttpResponse, reasonPhrase } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
-import { printable, printableLines } from '../telemetry/redaction.js';
+import { printable, printableLines } from '../telemetry/printable.js';
 
 /** A message for people: nothing in it can move a terminal's cursor or change the direction of writing. */
 export interface MessageText {

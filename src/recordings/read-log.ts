@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { type Exchange, Exchanges, isOver } from './exchanges.js';
+import { fileProblem, isFileError } from './file-problem.js';
 import { LogLines } from './log-lines.js';
 import { type LogRecord, readLogRecord } from './log-record.js';
 
@@ -8,9 +9,24 @@ export interface NumberedRecord {
   readonly record: LogRecord;
 }
 
-/** A file's bytes as they are read, `-` for standard input. The stream fails with Node's own error (ENOENT …). */
-export function openLog(file: string): AsyncIterable<Uint8Array> {
-  return file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+/** A file's bytes as they are read, `-` for standard input. Fails with an Error in words. */
+export async function* openLog(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+  } catch (thrown) {
+    throw isFileError(thrown) ? new Error(fileProblem(file, thrown), { cause: thrown }) : thrown;
+  }
+}
+
+/** How many calls with messages a log has: what `ping-auth replay` can ask about, more or less. */
+export async function countSidebandLines(source: AsyncIterable<Uint8Array>): Promise<number> {
+  const lines = new LogLines();
+  let count = 0;
+  for await (const chunk of source) {
+    for (const { text } of lines.push(chunk)) if (text?.includes('"event":"sideband"')) count += 1;
+  }
+  for (const { text } of lines.end()) if (text?.includes('"event":"sideband"')) count += 1;
+  return count;
 }
 
 /** All lines of a log, those about no request included, one at a time. */

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { HeaderField } from '../http/header-list.js';
 import { isJsonObject, type JsonObject, parseJson } from '../http/text.js';
+import { textOf } from '../telemetry/gap-marks.js';
 import { type Gaps, gapsOf } from './gaps.js';
 import type { SidebandLine } from './log-record.js';
 import { readLog } from './read-log.js';
@@ -32,9 +33,14 @@ const RESPONSE = z.object({
 export type RecordedRequest = z.output<typeof REQUEST>;
 export type RecordedResponse = z.output<typeof RESPONSE>;
 
-/** Headers as they stand in either kind of recording. */
-export function fieldsOf(headers: RecordedRequest['headers']): HeaderField[] {
+/** Headers as they stand in either kind of recording, marks included. */
+export function recordedFieldsOf(headers: RecordedRequest['headers']): HeaderField[] {
   return headers.flatMap((pair) => (Array.isArray(pair) ? [pair] : Object.entries(pair)));
+}
+
+/** The same as what they say (telemetry/gap-marks.ts). */
+export function fieldsOf(headers: RecordedRequest['headers']): HeaderField[] {
+  return recordedFieldsOf(headers).map(([name, value]) => [textOf(name), textOf(value)]);
 }
 
 /** One sideband call with its answer: what was shown to the policy, and what it said. */

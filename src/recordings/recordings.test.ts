@@ -126,7 +126,7 @@ describe('exchanges', () => {
   it('are put together by request id, whichever process wrote first', async () => {
     const [first = '', second = ''] = ['r-1', 'r-2'].map((id) => written((to) => oneRequest(id, to)));
     const [a, b] = [first.trim().split('\n'), second.trim().split('\n')];
-    const mixed = [a[0], b[0], b[1], a[1], b[2], a[2], a[3], 'broken {"event":"', b[3]].join('\n');
+    const mixed = [a[0], b[0], b[1], a[1], b[2], a[2], a[3], '{"event":"', b[3]].join('\n');
     const problems: string[] = [];
     const found = await all(readExchanges(bytes(mixed), (line, text) => problems.push(`${line}: ${text}`)));
     expect(

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createPublicKey, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { describe, expect, it } from 'vitest';
-import { certificateToJwk } from './client-certificate.js';
+import { certificateCache, certificateToJwk } from './client-certificate.js';
 
 x509.cryptoProvider.set(webcrypto);
 
@@ -70,5 +70,26 @@ describe('a client certificate as the policy is shown it', () => {
     expect(() => certificateToJwk(pem + damaged)).toThrow(
       expect.objectContaining({ code: 'request_unreadable' }),
     );
+  });
+});
+
+describe('what is remembered of client certificates', () => {
+  it('is the JWK, made once for each certificate', async () => {
+    const [first, second] = [await certificate('EC'), await certificate('EC')];
+    expect(certificateToJwk(first.pem)).toBe(certificateToJwk(first.pem));
+    expect(certificateToJwk(second.pem)).not.toBe(certificateToJwk(first.pem));
+  });
+
+  it('is bounded by number and by bytes, and nothing of what cannot be read', async () => {
+    const { pem, der } = await certificate('EC');
+    for (let n = 0; n < 1100; n++) expect(certificateToJwk(`${n}\n${pem}`).x5c).toEqual([der]);
+    expect(certificateCache().count).toBe(1000);
+    for (let n = 0; n < 20; n++) certificateToJwk(`${' '.repeat(1024 * 1024)}${n}\n${pem}`);
+    expect(certificateCache().bytes).toBeLessThanOrEqual(8 * 1024 * 1024);
+    certificateToJwk(`${' '.repeat(9 * 1024 * 1024)}${pem}`);
+    const { count } = certificateCache();
+    expect(() => certificateToJwk('none')).toThrow();
+    expect(certificateCache()).toMatchObject({ count });
+    expect(certificateCache().bytes).toBeLessThanOrEqual(8 * 1024 * 1024);
   });
 });

@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
   aRequest,
@@ -8,8 +7,9 @@ import {
   showRequest,
   showResponse,
 } from '../../test/model/messages.js';
-import { allowsBody, isSendableStatus, reasonPhrase } from '../http/message.js';
-import { composeResponsePayload } from './payloads.js';
+import { HeaderList } from '../http/header-list.js';
+import { allowsBody, isBodiless, isSendableStatus, reasonPhrase } from '../http/message.js';
+import { composeRequestPayload, composeResponsePayload } from './payloads.js';
 import {
   type RequestContext,
   readRequestContext,
@@ -134,7 +134,7 @@ describe('the payload of /sideband/response', () => {
   });
 });
 
-describe('the memo between the phases', () => {
+describe('the request context between the phases', () => {
   const requestContext: RequestContext = aRequestContext(
     'fail_open',
     showRequest(aRequest(), SHOW_ALL).payload,
@@ -155,18 +155,18 @@ describe('the memo between the phases', () => {
     expect(composeResponsePayload(aResponse(200), kept, { kind: 'absent' })).toContain(`,"state":${state}}`);
   });
 
-  /** As the access phase writes it, with a checksum that fits. */
-  const sealed = (text: string, version = 2) => `${version} ${crc32(text)}\n${text}`;
+  /** As the access phase writes it, with a length that fits. */
+  const sealed = (text: string, version = 3) => `${version} ${text.length}\n${text}`;
   const line = (...values: unknown[]) => JSON.stringify(values);
   const { target, kept } = requestContext;
 
   it.each([
     ['missing', undefined],
     ['empty', ''],
-    ['no memo', '{"v":1'],
+    ['no request context', '{"v":1'],
     ['null', 'null'],
     ['of no version', sealed('').slice(2)],
-    ['of another version', sealed(`${line('permit', 'GET')}\n${target}\n${kept}`, 3)],
+    ['of another version', sealed(`${line('permit', 'GET')}\n${target}\n${kept}`, 2)],
     ['without a line', sealed('')],
     ['with a line that is not JSON', sealed(`["permit\n${target}\n${kept}`)],
     ['without an outcome', sealed(`${line(null, 'GET')}\n${target}\n${kept}`)],
@@ -174,7 +174,8 @@ describe('the memo between the phases', () => {
     ['without a method', sealed(`${line('permit')}\n${target}\n${kept}`)],
     ['without a target', sealed(`${line('permit', 'GET')}\n\n${kept}`)],
     ['with neither state nor request', sealed(`${line('permit', 'GET')}\n${target}\n`)],
-    ['with a wrong checksum', sealed(`${line('permit', 'GET')}\n${target}\n${kept}`).replace('GET', 'PUT')],
+    ['cut off', sealed(`${line('permit', 'GET')}\n${target}\n${kept}`).slice(0, -1)],
+    ['longer than it was', `${sealed(`${line('permit', 'GET')}\n${target}\n${kept}`)}}`],
   ])('that is %s withholds the response', (_case, text) => {
     expect(() => readRequestContext(text)).toThrow(expect.objectContaining({ code: 'state_missing' }));
   });
@@ -193,6 +194,51 @@ describe('the memo between the phases', () => {
       expect(String(error)).not.toContain('hunter2');
       expect(error).toHaveProperty('cause', undefined);
     }
+  });
+});
+
+describe('memory for a payload', () => {
+  const grown = (text: string): number => {
+    let bytes = 0;
+    const memory = {
+      grow: (more: number) => {
+        bytes += more;
+      },
+      shrink() {},
+    };
+    const request = aRequest();
+    const body = { kind: 'text', text } as const;
+    composeRequestPayload(request, '', HeaderList.empty, body, undefined, memory);
+    return bytes;
+  };
+
+  it.each([
+    ['plain', 'x'.repeat(10_000)],
+    ['quotes', '"'.repeat(10_000)],
+    ['control characters', '\u0001'.repeat(10_000)],
+    ['a bit of all', 'a"\\\n\u0000\u007fé\u20ac\u{1f600}'.repeat(1000)],
+    ['few', '"\u0001'.repeat(100)],
+  ])('is counted as the escaped text twice and its bytes: %s', (_name, text) => {
+    const json = JSON.stringify(text);
+    const perCharacter = Buffer.byteLength(text) === text.length ? 1 : 2;
+    const real = 2 * json.length * perCharacter + Buffer.byteLength(json);
+    expect(grown(text)).toBeGreaterThanOrEqual(real);
+    expect(grown(text)).toBeLessThan(real * 1.1);
+  });
+
+  it('is reserved before the text is escaped', () => {
+    const memory = {
+      grow(): never {
+        throw new Error('no memory');
+      },
+      shrink() {},
+    };
+    const text = '\u0001'.repeat(1_000_000);
+    const before = process.memoryUsage().heapUsed;
+    const body = { kind: 'text', text } as const;
+    const compose = () => composeRequestPayload(aRequest(), '', HeaderList.empty, body, undefined, memory);
+    expect(compose).toThrow('no memory');
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(2_000_000);
   });
 });
 
@@ -215,6 +261,7 @@ describe('statuses', () => {
   });
 
   it('without a body are known', () => {
+    expect([204, 205, 304].map(isBodiless)).toEqual([true, true, true]);
     expect([allowsBody(204, 'GET'), allowsBody(304, 'GET'), allowsBody(200, 'HEAD')]).toEqual([
       false,
       false,

@@ -1,8 +1,7 @@
-import { crc32 } from 'node:zlib';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 
-/** Raised when the form changes: a memo of another version is not understood, so its response is withheld. */
-const MEMO_VERSION = 2;
+/** Raised when the form changes: a request context of another version is not understood, so its response is withheld. */
+const VERSION = 3;
 
 /** How the request got past the access phase. */
 export type AccessOutcome = 'permit' | 'fail_open' | 'monitor';
@@ -10,8 +9,9 @@ const OUTCOMES: readonly string[] = ['permit', 'fail_open', 'monitor'] satisfies
 
 /**
  * What the access phase keeps for the response phase, as one string in `kong.ctx.shared` (`false` and null do not survive
- * there, strings do): version and checksum, a line about the request, then the parts of the second call's payload, ready
- * to be put in. The checksum is there because they are put in unread: another plugin could have laid hands on them.
+ * there, strings do): version and length, a line about the request, then the parts of the second call's payload, ready to be
+ * put in. They are put in unread, so the length is there to tell when some of it is missing. There is no checksum: whoever could
+ * change the text, another plugin in Kong, could write a fitting one.
  */
 export interface RequestContext {
   readonly outcome: AccessOutcome;
@@ -48,7 +48,7 @@ export function writeRequestContext(requestContext: RequestContext): string {
   // JSON has no line feeds in it unless somebody formats it, and only the last part is not written by us.
   const line = JSON.stringify([outcome, method, requestId, traceparent, tracestate, mcp]);
   const text = `${line}\n${requestContext.target}\n${requestContext.kept}`;
-  return `${MEMO_VERSION} ${crc32(text)}\n${text}`;
+  return `${VERSION} ${text.length}\n${text}`;
 }
 
 /**
@@ -57,12 +57,12 @@ export function writeRequestContext(requestContext: RequestContext): string {
  */
 export function readRequestContext(text: string | undefined): RequestContext {
   if (text === undefined || text === '') throw missing('nothing was kept for this request');
-  if (!text.startsWith(`${MEMO_VERSION} `)) throw missing('what was kept is of another version');
+  if (!text.startsWith(`${VERSION} `)) throw missing('what was kept is of another version');
   const headEnd = text.indexOf('\n');
   const lineEnd = text.indexOf('\n', headEnd + 1);
   const targetEnd = text.indexOf('\n', lineEnd + 1);
-  if (headEnd < 0 || text.slice(2, headEnd) !== String(crc32(text.slice(headEnd + 1)))) {
-    throw missing('what was kept is damaged');
+  if (headEnd < 0 || text.slice(2, headEnd) !== String(text.length - headEnd - 1)) {
+    throw missing('what was kept is not whole');
   }
   const line = parseLine(text.slice(headEnd + 1, lineEnd));
   const [outcome, method, requestId, traceparent, tracestate, mcp] = line;
@@ -86,7 +86,7 @@ export function readRequestContext(text: string | undefined): RequestContext {
   };
 }
 
-/** Written by ourselves, and the checksum fits. */
+/** Written by ourselves. */
 function isMessage(value: unknown): value is RequestContextMessage {
   return typeof value === 'object' && value !== null && 'method' in value;
 }
@@ -113,7 +113,7 @@ function missing(detail: string): PingAuthError {
 }
 
 /**
- * Kept by monitor mode for a request that got no permit: the response phase has nothing to ask. Not a memo, so in enforce
+ * Kept by monitor mode for a request that got no permit: the response phase has nothing to ask. No request context, so in enforce
  * mode the response is withheld.
  */
 export const NOT_EVALUATED = 'monitor: not permitted';

@@ -3,7 +3,8 @@ import { crc32 } from 'node:zlib';
 import { asBuffer, parseJson } from '../http/text.js';
 import { type Phase, tenths } from './decision-log.js';
 import { openLogFile } from './log-file.js';
-import { BODY_CHARACTERS, redactMessage } from './redaction.js';
+import { printable } from './printable.js';
+import { LOGGED, redactMessage, type ShownCharacters } from './redaction.js';
 
 /** One sideband call with both its messages, for `enable_debug_logging` and for recordings. */
 export interface SidebandExchange {
@@ -45,7 +46,7 @@ export interface RecorderOptions {
 }
 
 /** More than a debug line shows: what a policy reads should be there. */
-const RECORDED_BODY_CHARACTERS = 16_000;
+const RECORDED: ShownCharacters = { body: 16_000, text: 8000, url: 8000 };
 /** The reader takes longer lines for no lines of ours. */
 const MAX_LINE_CHARACTERS = 1024 * 1024;
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -60,7 +61,7 @@ const MODE = 0o600;
 /** The form in which a log and a recording have a sideband call. */
 export function exchangeFields(
   exchange: SidebandExchange,
-  bodyCharacters: number = BODY_CHARACTERS,
+  shown: ShownCharacters = LOGGED,
 ): Record<string, unknown> {
   const { secretHeaderName: secret } = exchange;
   return {
@@ -71,8 +72,8 @@ export function exchangeFields(
     service: exchange.service,
     provider: exchange.provider,
     ms: exchange.ms && tenths(exchange.ms),
-    payload: redactMessage(parsed(exchange.payload), secret, bodyCharacters),
-    answer: redactMessage(parsed(exchange.answer), secret, bodyCharacters),
+    payload: redactMessage(parsed(exchange.payload), secret, shown),
+    answer: redactMessage(parsed(exchange.answer), secret, shown),
   };
 }
 
@@ -108,9 +109,9 @@ export function createExchangeRecorder(options: RecorderOptions): ExchangeSink {
       try {
         if (isClosed || !isSampled(exchange.requestId, rate)) return;
         const head = { time: new Date().toISOString(), pid: process.pid };
-        const line = JSON.stringify({ ...head, ...exchangeFields(exchange, RECORDED_BODY_CHARACTERS) });
+        const line = JSON.stringify({ ...head, ...exchangeFields(exchange, RECORDED) });
         if (line.length > MAX_LINE_CHARACTERS) return;
-        file.write(`${clean(line)}\n`);
+        file.write(`${printable(clean(line))}\n`);
         bytes += line.length;
         if (bytes > lookAfterBytes || Date.now() - lookedAt > LOOK_MS) void look();
       } catch (thrown) {

@@ -53,13 +53,13 @@ function cut(value: unknown, characters: number, items: number): unknown {
   return isJsonObject(value) ? cutMembers(value, characters, items) : value;
 }
 
-/** How a text ends that {@link cutText} has cut. */
-export const CUT = /… \d+ more$/;
-
-/** At most `characters` code units of `text`, never half a surrogate pair, with a note of how much is missing. */
-export function cutText(text: string, characters: number): string {
+/**
+ * At most `characters` code units of `text`, never half a surrogate pair, with a note of how much is missing.
+ * @param missing what is missing of it already
+ */
+export function cutText(text: string, characters: number, missing = 0): string {
   if (text.length <= characters) return text;
   const last = text.charCodeAt(characters - 1);
   const end = last >= 0xd800 && last <= 0xdbff ? characters - 1 : characters;
-  return `${text.slice(0, end)}… ${text.length - end} more`;
+  return `${text.slice(0, end)}… ${text.length - end + missing} more`;
 }

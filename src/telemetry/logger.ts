@@ -1,9 +1,10 @@
 import pino from 'pino';
 import { hasLoneSurrogate } from '../http/text.js';
+import { REDACTED } from './gap-marks.js';
 import { MAX_LINE_BYTES, shortenLine } from './line-length.js';
 import { LineWriter } from './line-writer.js';
 import { type LogFile, openLogFile } from './log-file.js';
-import { REDACTED } from './redaction.js';
+import { printable } from './printable.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -24,7 +25,7 @@ export interface Log {
   readonly fileLogger: pino.Logger | undefined;
   /** From now on this value appears in no line, whoever writes it and wherever it stands. */
   hideSecret(secret: string): void;
-  /** A finished line without the secrets that are hidden. */
+  /** A finished line of JSON, without its line feed, in printable characters and without the secrets that are hidden. */
   clean(line: string): string;
   /** For SIGHUP and SIGUSR1. */
   reopen(): void;
@@ -46,16 +47,18 @@ export function createLog(options: LogOptions = {}): Log {
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: errorForLog },
   };
+  // Escaped once the line is JSON: its texts are then read as they were, and no viewer obeys what is in them.
+  const finished = (line: string) => `${printable(secrets.apply(line.trimEnd()))}\n`;
   const logger = pino(form, {
     write(line: string) {
-      const clean = secrets.apply(line);
+      const clean = finished(line);
       output.write(shortenLine(clean, maxLineBytes));
       file?.write(clean);
     },
   });
   let fileLogger: pino.Logger | undefined;
   if (options.file !== undefined) {
-    fileLogger = pino(form, { write: (line: string) => file?.write(secrets.apply(line)) });
+    fileLogger = pino(form, { write: (line: string) => file?.write(finished(line)) });
     const path = options.file;
     file = openLogFile(path, (problem, error) => {
       logger.warn({ event: 'log_file', file: path, detail: error?.message }, problem);
@@ -65,7 +68,7 @@ export function createLog(options: LogOptions = {}): Log {
     logger,
     fileLogger,
     hideSecret: (secret) => secrets.add(secret),
-    clean: (line) => secrets.apply(line),
+    clean: (line) => printable(secrets.apply(line)),
     reopen: () => file?.reopen(),
     close() {
       file?.close();

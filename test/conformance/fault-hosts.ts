@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import type { PdkValue } from '../../dev/kong/pdk/lua-values.js';
 import { decodeMsgpack, encodeMsgpack, MoreBytes } from '../../dev/kong/rpc/msgpack.js';
-import type { ProbedCase, ProbeHost } from './probe-host.js';
+import { type ProbedCase, type ProbeHost, probeServers } from './probe-host.js';
 import type { RecordedPhase } from './recordings.js';
 
 /** What is wrong with the server: in which event (`start`: when an instance is started), for one case. */
@@ -56,19 +55,7 @@ export class FaultHost implements ProbeHost {
       this.serve(socket);
     });
     await new Promise<void>((resolve) => this.#server?.listen(socketPath, resolve));
-    const conf: Record<string, string> = { pluginserver_names: 'probe-a,probe-ar' };
-    for (const [name, phases] of [
-      ['probe-a', ['access']],
-      ['probe-ar', ['access', 'response']],
-    ] as const) {
-      const plugin = { Name: name, Version: '1.0.0', Priority: 1, Phases: phases, Schema: {} };
-      const dump = join(folder, `${name}.json`);
-      writeFileSync(dump, JSON.stringify({ Protocol: this.protocol, Plugins: [plugin] }));
-      const key = `pluginserver_${name.replaceAll('-', '_')}`;
-      conf[`${key}_socket`] = socketPath;
-      conf[`${key}_query_cmd`] = `cat ${dump}`;
-    }
-    return conf;
+    return probeServers(folder, this.protocol, socketPath);
   }
 
   phases(): RecordedPhase[] {

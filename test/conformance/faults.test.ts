@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
-import { compareClient, type Difference } from './compare.js';
+import { compareClient } from './compare.js';
 import { type Fault, Faults } from './fault-hosts.js';
+import { type Finding, finding, type Outcome } from './finding.js';
 import { mpFaultHost } from './mp-faults.js';
 import { pbFaultHost } from './pb-faults.js';
 import { replay } from './recording-client.js';
@@ -21,7 +22,7 @@ const cases: Readonly<Record<Protocol, { readonly one: PlayedCase; readonly faul
 /** One after the other: a connection that one fault closes must not be the next case's. Those that hang may overlap. */
 const turns: Record<Protocol, Promise<unknown>> = { pb: Promise.resolve(), mp: Promise.resolve() };
 
-function alone(protocol: Protocol, hangs: boolean, play: Played['play']): Promise<Difference> {
+function alone(protocol: Protocol, hangs: boolean, play: Played['play']): Promise<Outcome> {
   if (hangs) return play();
   const turn = turns[protocol].then(play);
   turns[protocol] = turn.catch(() => undefined);
@@ -34,6 +35,7 @@ function add(
   where: Fault['in'],
   buffering: boolean,
   fault: RecordedFault,
+  at: readonly string[],
 ): void {
   const key = `f${played.length}.${protocol}`;
   const variant = protocol === 'pb' ? (buffering ? 'br' : 'pb') : buffering ? 'mr' : 'mp';
@@ -48,17 +50,27 @@ function add(
         const seen = rig.upstream.expect(names);
         const expected: RecordedClient = clientOf(fault);
         const client = await replay(REQUEST, rig.target, names, expected, () => true);
-        const difference: Difference = compareClient(expected, client);
-        if (difference !== undefined) return difference;
-        if (seen.length !== fault.upstream)
-          return `upstream requests: Kong ${fault.upstream}; here ${seen.length}`;
-        if (fault.next === undefined || fault.next === null) return undefined;
+        const findings: Finding[] = [
+          {
+            at: [...at, 'client'],
+            difference: compareClient(expected, client),
+            observed: asRecorded(client),
+          },
+          finding([...at, 'upstream'], 'upstream requests', fault.upstream, seen.length),
+        ];
+        if (fault.next === undefined || fault.next === null) return findings;
         faults[protocol].heal(key);
         const next = await replay(REQUEST, rig.target, names, undefined);
         const status = Number(next.responses?.at(-1)?.status.split(' ')[1]);
-        return status === fault.next ? undefined : `next request: Kong ${fault.next}; here ${status}`;
+        return [...findings, finding([...at, 'next'], 'next request', fault.next, status)];
       }),
   });
+}
+
+function asRecorded({ responses, closed, hung }: RecordedClient): RecordedFault['client'] {
+  const answer = responses?.[0];
+  if (answer === undefined) return hung === true ? { hung: true } : { closed: closed === true };
+  return { status: answer.status, headers: answer.headers, body: answer.body, closed: closed === true };
 }
 
 function clientOf({ client }: RecordedFault): RecordedClient {
@@ -73,7 +85,9 @@ function clientOf({ client }: RecordedFault): RecordedClient {
 for (const protocol of ['pb', 'mp'] as const) {
   for (const [name, ways] of Object.entries(recorded.scripted[protocol])) {
     for (const [way, fault] of Object.entries(ways)) {
-      add(protocol, name, way === 'response' ? 'response' : 'access', way !== 'access only', fault);
+      add(protocol, name, way === 'response' ? 'response' : 'access', way !== 'access only', fault, [
+        ...['scripted', protocol, name, way],
+      ]);
     }
   }
 }
@@ -81,7 +95,7 @@ for (const [name, protocols] of Object.entries(recorded.start)) {
   // "no plugin instance" is said to an event; the others are faults of the start itself.
   const where = name === 'no_plugin_instance_once' ? 'access' : 'start';
   for (const [protocol, fault] of Object.entries(protocols))
-    add(protocol as Protocol, name, where, false, fault);
+    add(protocol as Protocol, name, where, false, fault, ['start', name, protocol]);
 }
 
 const byKey = (protocol: Protocol) => new Map(cases[protocol].map(({ one, fault }) => [one.key, fault]));

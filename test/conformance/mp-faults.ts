@@ -30,6 +30,7 @@ const REPLIES: Readonly<Record<string, (id: PdkValue, event: number) => Buffer>>
   result_is_string: (id) => answer(id, 'a string'),
   call_without_method: (id, event) => answer(id, { EventId: event, Data: { Args: ['x'] } }),
   unknown_method: (id, event) => answer(id, pdkCall(event, 'kong.no.such')),
+  half_reply: (id, event) => answer(id, returned(event)).subarray(0, 6),
   announce_4GB: (id) => Buffer.concat([answer(id, 'x').subarray(0, -2), Buffer.from('c6ffffffff', 'hex')]),
   notification_serverPid: (id, event) =>
     Buffer.concat([answer('serverPid', null, [1], 2), answer(id, returned(event))]),
@@ -74,6 +75,7 @@ async function serve(socket: Socket, faults: Faults, keys: string[], events: str
       const event = events.push(fault) - 1;
       const last = CLOSES[fault];
       if (last !== undefined) return void socket.end(last(id, event));
+      if (fault === 'silent') continue;
       socket.write(REPLIES[fault]?.(id, event) ?? answer(id, returned(event)));
     } else {
       const event = isTable(given) ? Number(given.EventId) : 0;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import type { Names } from './names.js';
-import { type ProbedCase, type ProbeHost, scriptOf } from './probe-host.js';
+import { type ProbedCase, type ProbeHost, probeServers, scriptOf } from './probe-host.js';
 import type { RecordedPhase, RecordedValue } from './recordings.js';
 
 const PLUGINS = fileURLToPath(new URL('./mp-probe/plugins', import.meta.url));
@@ -36,9 +36,7 @@ export class MpProbeHost implements ProbeHost {
     const environment = `CONFORMANCE_SCRIPTS=${folder}/scripts.json CONFORMANCE_RESULTS=${this.#results}`;
     const command = `env ${environment} ${process.execPath} ${STOCK_SERVER} -d ${PLUGINS} -p ${folder} --sock-name probe.sock`;
     return {
-      pluginserver_names: 'probe-a,probe-ar',
-      ...server(folder, 'probe-a', ['access']),
-      ...server(folder, 'probe-ar', ['access', 'response']),
+      ...probeServers(folder, 'MsgPack:1', join(folder, 'probe.sock')),
       pluginserver_probe_a_start_cmd: command,
     };
   }
@@ -74,14 +72,6 @@ export class MpProbeHost implements ProbeHost {
     if (reply !== undefined) last.replies.push(reply);
     if (end !== undefined) last.end = end;
   }
-}
-
-function server(folder: string, name: string, phases: readonly string[]): KongConf {
-  const plugin = { Name: name, Version: '1.0.0', Priority: 1, Phases: phases, Schema: {} };
-  const dump = join(folder, `${name}.json`);
-  writeFileSync(dump, JSON.stringify({ Protocol: 'MsgPack:1', Plugins: [plugin] }));
-  const key = `pluginserver_${name.replaceAll('-', '_')}`;
-  return { [`${key}_socket`]: join(folder, 'probe.sock'), [`${key}_query_cmd`]: `cat ${dump}` };
 }
 
 function withTokens(value: RecordedValue, method: string, names: Names): RecordedValue {

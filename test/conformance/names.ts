@@ -3,6 +3,10 @@ import type { RecordedBody } from './recordings.js';
 
 const LONG = 3000;
 
+/** In `Server` and `Via`; in the recordings it stands for the version of whichever Kong. */
+const RECORDED_VERSION = 'kong/3.9.3';
+const KONG_VERSION = /kong\/\d+(?:\.\d+)+/g;
+
 export interface Ports {
   readonly plain: number;
   readonly tls: number;
@@ -39,6 +43,7 @@ export class Names {
       .replaceAll(`127.0.0.1:${this.ports.upstream}`, '127.0.0.1:UPSTREAM')
       .replace(`X-Forwarded-Port: ${this.ports.plain}`, 'X-Forwarded-Port: PLAIN')
       .replace(`X-Forwarded-Port: ${this.ports.tls}`, 'X-Forwarded-Port: TLS')
+      .replaceAll(KONG_VERSION, RECORDED_VERSION)
       .replace(/\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, (date) => {
         return Math.abs(Date.parse(date) - Date.now()) < 3_600_000 ? 'DATE' : date;
       })

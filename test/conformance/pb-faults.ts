@@ -107,6 +107,7 @@ async function handle(
   }
   // The recorded server slept for three seconds; a tenth shows the same.
   if (fault === 'sleep_3s') await new Promise((resolve) => setTimeout(resolve, 300));
+  if (fault === 'silent') return true;
   socket.write(ENDS[fault ?? '']?.(sequence) ?? end);
   return true;
 }

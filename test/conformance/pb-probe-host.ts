@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import type { Names } from './names.js';
 import { PbProbe, type ProbedPhase } from './pb-probe.js';
 import { decodePbReply } from './pb-replies.js';
-import { type ProbedCase, type ProbeHost, scriptOf } from './probe-host.js';
+import { type ProbedCase, type ProbeHost, probeServers, scriptOf } from './probe-host.js';
 import type { RecordedPhase, Script } from './recordings.js';
 
 /** ProtoBuf:1: the probe runs in the test itself. */
@@ -16,11 +15,7 @@ export class PbProbeHost implements ProbeHost {
     this.#probe = new PbProbe((config, phase) => scriptOf(scripts.get(String(config.key)), phase));
     const socket = join(folder, 'probe.sock');
     await this.#probe.listen(socket);
-    return {
-      pluginserver_names: 'probe-a,probe-ar',
-      ...server(folder, socket, 'probe-a', ['access']),
-      ...server(folder, socket, 'probe-ar', ['access', 'response']),
-    };
+    return probeServers(folder, 'ProtoBuf:1', socket);
   }
 
   phases(one: ProbedCase, names: Names): RecordedPhase[] {
@@ -31,14 +26,6 @@ export class PbProbeHost implements ProbeHost {
   stop(): void {
     this.#probe?.close();
   }
-}
-
-function server(folder: string, socket: string, name: string, phases: readonly string[]): KongConf {
-  const plugin = { Name: name, Version: '1.0.0', Priority: 1, Phases: phases, Schema: {} };
-  const dump = join(folder, `${name}.json`);
-  writeFileSync(dump, JSON.stringify({ Protocol: 'ProtoBuf:1', Plugins: [plugin] }));
-  const key = `pluginserver_${name.replaceAll('-', '_')}`;
-  return { [`${key}_socket`]: socket, [`${key}_query_cmd`]: `cat ${dump}` };
 }
 
 function decode(seen: ProbedPhase, script: Script, names: Names): RecordedPhase {

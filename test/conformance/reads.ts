@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
-import { compareClient, compareUpstream, compareValue, type Difference } from './compare.js';
+import { compareClient, compareUpstream, compareValue } from './compare.js';
+import { type Finding, finding } from './finding.js';
 import { replay } from './recording-client.js';
 import {
   loadReads,
@@ -47,18 +48,23 @@ export function reads(protocol: Protocol): void {
     return JSON.stringify(request).includes('/NOHOST');
   }
 
-  function compareCalls(calls: readonly RecordedCall[], phases: readonly RecordedPhase[]): Difference {
+  function compareCalls(
+    at: readonly (string | number)[],
+    calls: readonly RecordedCall[],
+    phases: readonly RecordedPhase[],
+  ): Finding[] {
     const replies = phases.find(({ phase }) => phase === 'access')?.replies ?? [];
-    for (const [i, { call, value }] of calls.entries()) {
-      if (value === 'no_reply' && (replies[i] === 'no_reply' || replies[i] === undefined)) continue;
-      if (!compareValue(value, replies[i])) {
-        return `${call.join(' ')}: Kong ${JSON.stringify(value)}; here ${JSON.stringify(replies[i])}`.slice(
-          0,
-          900,
-        );
-      }
-    }
-    return undefined;
+    return calls.map(({ call, value }, i) => {
+      const reply = replies[i];
+      const isSame =
+        (value === 'no_reply' && (reply === 'no_reply' || reply === undefined)) || compareValue(value, reply);
+      const text = `${call.join(' ')}: Kong ${JSON.stringify(value)}; here ${JSON.stringify(reply)}`;
+      return {
+        at: [...at, 'calls', i, 'value'],
+        difference: isSame ? undefined : text.slice(0, 900),
+        observed: reply ?? 'no_reply',
+      };
+    });
   }
 
   function add(
@@ -67,9 +73,10 @@ export function reads(protocol: Protocol): void {
     one: PlayedCase,
     host: string | undefined,
     play: Played['play'],
+    overHttp2 = false,
   ): void {
     configs[config].push(one);
-    played.push({ name, play: () => inTurn(host, play) });
+    played.push({ name, overHttp2, play: () => inTurn(host, play) });
   }
 
   for (const [i, [name, read]] of Object.entries(recorded.cases).entries()) {
@@ -95,36 +102,62 @@ export function reads(protocol: Protocol): void {
           const names = rig.names(one.key);
           const seen = rig.upstream.expect(names, undefined, forwardedHost(read));
           const client = await replay(request, rig.target, names, group.client);
-          return (
-            compareCalls(group.calls, rig.phases(one)) ??
-            (n === 0 ? compareUpstream(read.upstream ?? [], seen) : undefined) ??
-            (group.client === undefined ? undefined : compareClient(group.client, client))
-          );
+          const at = ['cases', name];
+          const atGroup = n === 0 ? [...at, protocol] : [...at, protocol, 'groups', n - 1];
+          return [
+            ...compareCalls(atGroup, group.calls, rig.phases(one)),
+            {
+              at: [...at, 'upstream'],
+              difference: n === 0 ? compareUpstream(read.upstream ?? [], seen) : undefined,
+              observed: seen,
+            },
+            {
+              at: [...(n === 0 ? at : atGroup), 'client'],
+              difference: group.client === undefined ? undefined : compareClient(group.client, client),
+              observed: client,
+            },
+          ];
         },
       );
     }
     // The same request through a buffering plugin was recorded over ProtoBuf only.
     if (buffered === undefined || protocol === 'mp') continue;
     const one: PlayedCase = { key: `b${i}.br`, variant: 'br', script: {}, byPath: byPath(request) };
-    add(config, `reads/${name}/br`, one, forwardedHost(read), async () => {
-      const rig = rigs[config];
-      const names = rig.names(one.key);
-      const seen = rig.upstream.expect(names, undefined, forwardedHost(read));
-      const client = await replay(request, rig.target, names, undefined);
-      const status = client.status ?? Number(client.responses?.at(-1)?.status.split(' ')[1]);
-      if (status !== buffered.status) return `status: Kong ${buffered.status}; here ${status}`;
-      const phases = rig.phases(one).map(({ phase }) => phase);
-      if (phases.join() !== buffered.phases.join()) return `phases: Kong ${buffered.phases}; here ${phases}`;
-      return compareUpstream(buffered.upstream, seen);
-    });
+    add(
+      config,
+      `reads/${name}/br`,
+      one,
+      forwardedHost(read),
+      async () => {
+        const rig = rigs[config];
+        const names = rig.names(one.key);
+        const seen = rig.upstream.expect(names, undefined, forwardedHost(read));
+        const client = await replay(request, rig.target, names, undefined);
+        const status = client.status ?? Number(client.responses?.at(-1)?.status.split(' ')[1]);
+        const phases = rig.phases(one).map(({ phase }) => phase);
+        const at = (part: string) => ['cases', name, 'buffered', part];
+        const samePhases = phases.join() === buffered.phases.join();
+        return [
+          finding(at('status'), 'status', buffered.status, status),
+          {
+            at: at('phases'),
+            difference: samePhases ? undefined : `phases: Kong ${buffered.phases}; here ${phases}`,
+            observed: phases,
+          },
+          { at: at('upstream'), difference: compareUpstream(buffered.upstream, seen), observed: seen },
+        ];
+      },
+      request.http2 !== undefined,
+    );
   }
 
   for (const [i, [name, once]] of Object.entries(recorded.once).entries()) {
     const calls = once[protocol];
-    if (calls !== undefined) addOnce(`o${i}.${protocol}`, `reads-once/${name}/${protocol}`, calls);
+    if (calls !== undefined) addOnce(`o${i}.${protocol}`, name, calls);
   }
 
-  function addOnce(key: string, name: string, once: OnceCase): void {
+  function addOnce(key: string, onceName: string, once: OnceCase): void {
+    const name = `reads-once/${onceName}/${protocol}`;
     const one: PlayedCase = {
       key,
       variant: protocol,
@@ -135,10 +168,16 @@ export function reads(protocol: Protocol): void {
       const names = rig.names(key);
       const seen = rig.upstream.expect(names);
       const client = await replay(ONCE, rig.target, names, once.client);
-      const difference = compareCalls(once.calls, rig.phases(one));
-      if (difference !== undefined) return difference;
-      if (once.upstream !== null && once.upstream !== seen.length) return `upstream requests: ${seen.length}`;
-      return once.client === undefined ? undefined : compareClient(once.client, client);
+      const at = ['once', onceName, protocol];
+      return [
+        ...compareCalls(at, once.calls, rig.phases(one)),
+        finding([...at, 'upstream'], 'upstream requests', once.upstream ?? seen.length, seen.length),
+        {
+          at: [...at, 'client'],
+          difference: once.client === undefined ? undefined : compareClient(once.client, client),
+          observed: client,
+        },
+      ];
     });
   }
 

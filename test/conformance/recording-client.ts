@@ -102,8 +102,9 @@ async function replayHttp1(
   }
   const complete = parse().complete;
   if (complete && !closed) {
-    const more = expected?.closed === true || expected?.responses?.some((one) => one.extra !== undefined);
-    while (await happens(more === true ? HANG_MS : LINGER_MS));
+    const more = expected?.responses?.some((one) => one.extra !== undefined) === true;
+    const lingering = expected?.closed === true ? PATIENCE_MS : more ? HANG_MS : LINGER_MS;
+    while (await happens(lingering));
   }
   const { responses, unparsed } = parse();
   const wasClosed = closed;

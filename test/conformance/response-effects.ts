@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
-import { compareClient, comparePhases, compareUpstream, compareValue, type Difference } from './compare.js';
+import { compareClient, comparePhases, compareUpstream, compareValue } from './compare.js';
+import { type Finding, finding } from './finding.js';
 import { replay } from './recording-client.js';
 import type { UpstreamAnswer } from './recording-upstream.js';
 import {
@@ -49,6 +50,7 @@ export function responseEffects(protocol: Protocol): void {
       };
       played.push({
         name: `response-effects/${name}/${variant}`,
+        overHttp2: recorded.requests[effect.request]?.http2 !== undefined,
         one,
         play: async () => {
           const names = rig.names(one.key);
@@ -66,11 +68,17 @@ export function responseEffects(protocol: Protocol): void {
           );
           const upstream = resolve(effect, variant, 'upstream');
           await rig.settles(one, phases);
-          return (
-            comparePhases(phases, rig.phases(one)) ??
-            (upstream === undefined ? undefined : compareUpstream(upstream, seen)) ??
-            compareClient(expected, client)
-          );
+          const at = (part: string) => ['effects', name, variant, part];
+          const ran = rig.phases(one);
+          return [
+            { at: at('phases'), difference: comparePhases(phases, ran), observed: ran },
+            {
+              at: at('upstream'),
+              difference: upstream === undefined ? undefined : compareUpstream(upstream, seen),
+              observed: seen,
+            },
+            { at: at('client'), difference: compareClient(expected, client), observed: client },
+          ];
         },
       });
     }
@@ -92,7 +100,7 @@ export function responseEffects(protocol: Protocol): void {
         `r${i}-${way.replaceAll('_', '-')}.br`,
         `response-reads/${name}/${way}${protocol === 'mp' ? '/mr' : ''}`,
         name,
-        WAYS[way],
+        way,
         expected,
         groups,
       );
@@ -103,10 +111,11 @@ export function responseEffects(protocol: Protocol): void {
     key: string,
     name: string,
     upstreamReply: string,
-    request: string,
+    way: keyof typeof WAYS,
     expected: RecordedRead,
     groups: ReplyGroups | undefined,
   ): void {
+    const request = WAYS[way];
     const script: Script = { response: Object.values(recorded.scripts).flat() };
     const one: PlayedCase = {
       key,
@@ -116,6 +125,7 @@ export function responseEffects(protocol: Protocol): void {
     };
     played.push({
       name,
+      overHttp2: recorded.requests[request]?.http2 !== undefined,
       one,
       play: async () => {
         const names = rig.names(key);
@@ -133,27 +143,39 @@ export function responseEffects(protocol: Protocol): void {
         await rig.settles(one, ended);
         const phases = rig.phases(one);
         const ran = phases.map(({ phase }) => phase).join(',');
-        if (ran !== expected.phases) return `phases: Kong ${expected.phases}; here ${ran}`;
-        if (seen.length !== expected.upstreamRequests) {
-          return `upstream requests: Kong ${expected.upstreamRequests}; here ${seen.length}`;
-        }
-        return compareReads(groups, phases) ?? compareClient(expected.client, client);
+        const at = (...part: string[]) => ['reads', upstreamReply, ...part];
+        return [
+          finding(at(way, 'phases'), 'phases', expected.phases, ran),
+          finding(at(way, 'upstreamRequests'), 'upstream requests', expected.upstreamRequests, seen.length),
+          ...compareReads(at(way === 'buffered_head' ? 'head' : protocol), groups, phases),
+          {
+            at: at(way, 'client'),
+            difference: compareClient(expected.client, client),
+            observed: client,
+          },
+        ];
       },
     });
   }
 
-  function compareReads(groups: ReplyGroups | undefined, phases: readonly RecordedPhase[]): Difference {
+  function compareReads(
+    at: readonly string[],
+    groups: ReplyGroups | undefined,
+    phases: readonly RecordedPhase[],
+  ): Finding[] {
+    const findings: Finding[] = [];
     const replies = [...(phases.find(({ phase }) => phase === 'response')?.replies ?? [])];
     for (const [group, values] of Object.entries(groups ?? {})) {
       const here = replies.splice(0, recorded.scripts[group]?.length ?? 0);
       if (values === null) continue;
       for (const [i, value] of values.entries()) {
-        if (!compareValue(value, here[i])) {
-          return `${group} read ${i}: Kong ${JSON.stringify(value)}; here ${JSON.stringify(here[i])}`;
-        }
+        const difference = compareValue(value, here[i])
+          ? undefined
+          : `${group} read ${i}: Kong ${JSON.stringify(value)}; here ${JSON.stringify(here[i])}`;
+        findings.push({ at: [...at, group, i], difference, observed: here[i] });
       }
     }
-    return undefined;
+    return findings;
   }
 
   const rig = new Rig(

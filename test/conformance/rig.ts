@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
-import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
 import { createAuthority } from '../support/certificates.js';
+import { type RunningKong, startKong } from '../support/kong.js';
 import { MpProbeHost } from './mp-probe-host.js';
 import { Names, type Ports } from './names.js';
 import { PbProbeHost } from './pb-probe-host.js';
@@ -29,6 +29,11 @@ export const VARIANTS: Readonly<Record<Protocol, readonly VariantName[]>> = {
   mp: ['mp', 'mr'],
 };
 
+/** Kong holds the response back for a plugin with a response phase. */
+export function isBuffered(variant: VariantName): boolean {
+  return variant === 'br' || variant === 'mr';
+}
+
 export function probeHost(protocol: Protocol): ProbeHost {
   return protocol === 'pb' ? new PbProbeHost() : new MpProbeHost();
 }
@@ -45,7 +50,7 @@ export interface PlayedCase {
 
 type PhaseEnd = Pick<RecordedPhase, 'end'>;
 
-/** A stand-in with one route for every case, a probe behind it and the recording upstream. */
+/** A Kong with one route for every case, a probe behind it and the recording upstream. */
 export class Rig {
   readonly #cleanUps: (() => unknown)[] = [];
   readonly upstream = new RecordingUpstream();
@@ -132,7 +137,7 @@ export class Rig {
     });
     const kong = this.#kong;
     this.#cleanUps.push(() => kong.stop());
-    const identity = await authority.issueClient('client one, O=Rec Org');
+    const identity = await authority.issueClientChain('client one, O=Rec Org');
     this.#target = { plainPort: kong.proxyPort, tlsPort: kong.tlsPort, identity };
     this.#ports = { plain: kong.proxyPort, tls: kong.tlsPort, upstream: this.upstream.port };
   }
@@ -152,7 +157,7 @@ function service(one: PlayedCase, upstreamPort: number, closedPort: number): Rec
       : unresolvable === true
         ? 'http://no-such-host.invalid'
         : `http://127.0.0.1:${upstreamPort}`;
-  const plugin = one.variant === 'br' || one.variant === 'mr' ? 'probe-ar' : 'probe-a';
+  const plugin = isBuffered(one.variant) ? 'probe-ar' : 'probe-a';
   const matcher = one.byPath === true ? { paths: [`/nohost-${one.key}`] } : { hosts: [`${one.key}.test`] };
   return {
     name: one.key,

@@ -44,6 +44,8 @@ const NOT_RUN: Record<
   'npm prefix --global': { because: 'npm’s own' },
   'npm root --global': { because: 'npm’s own' },
   'npm run test:node': { in: ['.ci/run', 'npm run test:node'] },
+  'KONG=/usr/local/bin/kong npm run test:kong': { in: ['.github/workflows/ci.yml', 'npm run test:kong'] },
+  'KONG=/usr/local/bin/kong npx vitest run test/e2e/bodies.test.ts': { because: 'npm run test:kong does' },
   'npm run build:sea': { in: ['test/single/executables.check.ts', 'build-sea.mjs'] },
   'npm run test:sea': { in: ['package.json', '"test:sea"'] },
   'install -m 755 dist/single/ping-auth-pluginserver dist/single/ping-auth /usr/local/bin/': {
@@ -73,6 +75,9 @@ const NOT_RUN: Record<
   'chmod 600 /etc/systemd/system/kong.service.d/ping-auth.conf': { because: 'needs root and systemd' },
   'npx vitest run src': { in: ['package.json', '"test": "vitest run"'] },
   'npx vitest src/directives': { because: 'stays up; npm test runs the same tests' },
+  "PING_AUTH_TEST_LOGS=1 npx vitest run test/e2e/bodies.test.ts -t 'arrive whole'": {
+    because: 'only prints more than the command above',
+  },
   'npx vitest run test/e2e/bodies.test.ts': { in: ['package.json', '"test": "vitest run"'] },
   'npm run lint && npm run typecheck': { in: ['.ci/run', 'npm run typecheck'] },
   'npm run format': { in: ['package.json', '"format": "biome check --write ."'] },

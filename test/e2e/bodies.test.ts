@@ -10,7 +10,12 @@ const KB = 1024;
 describe.each(HOSTS)('bodies under %s', (host) => {
   let rig: Rig;
   beforeAll(async () => {
-    rig = await startRig({ host });
+    rig = await startRig({
+      host,
+      // The policy returns no state, so Kong keeps what it was shown.
+      config: { max_request_context_bytes: 16 * KB * KB },
+      routes: [{ paths: ['/small-context'], config: { max_request_context_bytes: KB * KB } }],
+    });
   });
   afterAll(() => rig?.close());
   beforeEach(() => rig.clear());
@@ -39,6 +44,14 @@ describe.each(HOSTS)('bodies under %s', (host) => {
       ['request', 'permit'],
       ['response', 'answer'],
     ]);
+  });
+
+  it('a request that Kong would have to keep whole is refused over the limit, and never gets to the upstream', async () => {
+    const body = testText(2 * KB * KB);
+    const headers = [['Content-Type', 'text/plain']] as const;
+    const got = await rig.send({ method: 'POST', path: '/small-context/mirror', headers, body });
+    expect([got.status, JSON.parse(got.body.toString()).code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    expect(rig.upstreamRequests()).toEqual([]);
   });
 
   it('a text body is shown to the policy in both calls, a binary one in none', async () => {

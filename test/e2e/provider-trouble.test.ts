@@ -77,7 +77,7 @@ describe.each(HOSTS)('trouble with the policy provider under %s', (host) => {
     await until('the decision is in the log', () => ownLines().some((line) => line.includes('"decision"')));
     expect(ownLines().find((line) => line.includes('"decision"'))).toContain(`"code":"${code}"`);
     // What an admin sees at Kong's default level; at most two a second for each code.
-    expect(rig.log()).toMatch(new RegExp(`\\[error\\] ping-auth: ${code} [0-9a-f]{32}: `));
+    expect(rig.logged('error', new RegExp(`^ping-auth: ${code} [0-9a-f]{32}: `))).toBe(true);
   });
 
   it.each(Object.keys(LIMITED).map((form, index) => [form, index] as const))(

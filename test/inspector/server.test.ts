@@ -1,5 +1,5 @@
 // Who gets to see the log, and what the server lets a browser do.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -141,9 +141,26 @@ it('ends by Ctrl-C with 0, and writes nothing into the log’s folder', async ()
 });
 
 it('says what is wrong with a file', async () => {
-  await expect(startInspect(join(folder, 'none.log'))).rejects.toThrow(/ENOENT.*none\.log/);
+  await expect(startInspect(join(folder, 'none.log'))).rejects.toThrow(/none\.log: there is no such file/);
   await expect(startInspect(folder)).rejects.toThrow(/is not a file; name the file of --log-file/);
+  const other = join(folder, 'other.log');
+  writeFileSync(other, '192.0.2.1 - - "GET / HTTP/1.1" 200\n'.repeat(3));
+  await expect(startInspect(other)).rejects.toThrow(
+    /other\.log has no line of ping-auth \(3 lines read\): name/,
+  );
   await expect(startInspect(file, '--keep', 'many')).rejects.toThrow(/expected a whole number from 1/);
+});
+
+it('says what it opened', async () => {
+  const empty = join(folder, 'empty.log');
+  writeFileSync(empty, '');
+  const [one, other] = await Promise.all([startInspect(file), startInspect(empty)]);
+  try {
+    expect(one.output()).toMatch(/^reading \S+ping-auth\.log \([\d,]+ bytes\)\nhttp:/);
+    expect(other.output()).toMatch(/^reading \S+empty\.log \(empty so far\)\nhttp:/);
+  } finally {
+    await Promise.all([one.end(), other.end()]);
+  }
 });
 
 it('reads standard input', async () => {

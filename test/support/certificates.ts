@@ -12,6 +12,8 @@ export interface Authority {
   /** A certificate for these host names and IP addresses, valid now unless told otherwise. */
   issueServer(names: readonly string[], validity?: Validity): Promise<Identity>;
   issueClient(commonName: string): Promise<Identity>;
+  /** The same from an authority below this one; the certificates of both, leaf first. */
+  issueClientChain(commonName: string): Promise<Identity>;
 }
 
 export interface Validity {
@@ -36,6 +38,11 @@ export async function createAuthority(commonName = 'Test Authority'): Promise<Au
     cert: authority.cert,
     issueServer: (names, validity) => authority.issue({ names, ...validity }),
     issueClient: (commonName) => authority.issue({ commonName, usage: 'client' }),
+    issueClientChain: async (commonName) => {
+      const intermediate = await authority.issueAuthority('Test Intermediate Authority');
+      const { cert, key } = await intermediate.issue({ commonName, usage: 'client' });
+      return { cert: `${cert}\n${intermediate.cert}`, key };
+    },
   };
 }
 

@@ -1,10 +1,10 @@
-import type { Terminal } from '../../src/cli/terminal.js';
+import { safeStream, type Terminal } from '../../src/cli/terminal.js';
 
 /** What a command of `ping-auth` wrote, and with which code it would end. */
 export class FakeTerminal implements Terminal {
   readonly environment: Terminal['environment'];
-  readonly stdout = { write: (text: string) => this.#out.push(text) };
-  readonly stderr = { write: (text: string) => this.#err.push(text) };
+  readonly stdout = safeStream({ write: (text) => this.#out.push(text) });
+  readonly stderr = safeStream({ write: (text) => this.#err.push(text) });
   readonly #out: string[] = [];
   readonly #err: string[] = [];
   #code = -1;

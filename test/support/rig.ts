@@ -5,13 +5,13 @@ import { createAuthority } from '../../dev/certificates.js';
 import { assembled, type Closing } from '../../dev/closing.js';
 import { type ClientRequest, type ClientResponse, sendRequest } from '../../dev/http-client.js';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
-import { startKong } from '../../dev/kong/start-kong.js';
 import type { SidebandCall } from '../../dev/policy-provider/call-log.js';
 import { startProviderProcess } from '../../dev/policy-provider/process.js';
 import type { RuleInput } from '../../dev/policy-provider/rules.js';
 import type { ReceivedRequest } from '../../dev/upstream/answers.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import type { Host } from './hosts.js';
+import { startKong } from './kong.js';
 import { companionPlugins, pluginServerConf } from './plugin-server-conf.js';
 
 /** A secret that must never be seen in a log. */
@@ -44,7 +44,7 @@ export interface RigOptions {
   readonly pluginServerArgs?: readonly string[];
 }
 
-/** Everything that a request meets, running: client → Kong stand-in ⇄ plugin server ⇄ policy provider, upstream. */
+/** Everything that a request meets, running: client → Kong ⇄ plugin server ⇄ policy provider, upstream. */
 export interface Rig {
   readonly kongUrl: string;
   /** Of the first `ssl` listener in `proxy_listen`. */
@@ -62,6 +62,8 @@ export interface Rig {
   providerCalls(): Promise<SidebandCall[]>;
   /** Kong's log with the plugin server's output. */
   log(): string;
+  /** Whether the plugin logged such a line through Kong. */
+  logged(level: 'error' | 'warn', line: RegExp): boolean;
   /** Forgets upstream requests and provider calls. */
   clear(): Promise<void>;
   close(): Promise<void>;
@@ -92,17 +94,15 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
   const kong = await startKong({
     conf: {
       proxy_listen: '127.0.0.1:0',
-      prefix: folder,
       ssl_cert: leaf.cert,
       ssl_cert_key: leaf.key,
       ...(await pluginServerConf(options.host, folder, options.pluginServerArgs ?? COLD)),
       ...options.kong,
+      prefix: folder,
     },
     declarativeConfig: declarativeConfig(options, upstream.url, provider.url, authority.cert),
   });
   closing.add(() => kong.stop());
-  // To see why an end-to-end test fails: RIG_LOG=1 npx vitest run test/e2e/…
-  if (process.env.RIG_LOG !== undefined) kong.log.on('line', ({ message }) => console.error(message));
   // Should the test process die without closing: the plugin server must not outlive it.
   const killPluginServer = () => {
     const pid = kong.pid('ping-auth');
@@ -123,12 +123,22 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
     upstreamRequests: () => upstream.requests,
     providerCalls: () => provider.calls(),
     log: () => kong.log.text(),
+    logged: (level, line) => pluginLines(kong.log.text(), level).some((text) => line.test(text)),
     clear: async () => {
       upstream.clear();
       await provider.clearCalls();
     },
     close: () => closing.close(),
   };
+}
+
+/** Over MsgPack:1 Kong puts the plugin's name before what a plugin logs. */
+function pluginLines(log: string, level: string): string[] {
+  const start = `[${level}] `;
+  return log
+    .split('\n')
+    .filter((line) => line.startsWith(start))
+    .map((line) => line.slice(start.length).replace(/^\[ping-auth\] /, ''));
 }
 
 function declarativeConfig(

@@ -8,6 +8,8 @@ export interface PdkCall {
   readonly log: KongLog;
   /** Which protocol asks: the two differ in what nil and bodies mean. */
   readonly protocol: 'pb' | 'mp';
+  /** The name of the plugin that calls. */
+  readonly plugin: string;
 }
 
 export type PdkFunction = (call: PdkCall, args: readonly PdkValue[]) => PdkValue | Promise<PdkValue>;

@@ -15,8 +15,10 @@ function any(run: PdkMethod['run']): PdkMethod {
 }
 
 function logs(level: LogLevel): PdkMethod {
-  return any(({ log, ctx }, args) => {
-    log.write(level, args.map(luaToString).join(''), ctx.id);
+  return any(({ log, ctx, protocol, plugin }, args) => {
+    // Over MsgPack:1 the plugin's own logger writes, with the plugin's name.
+    const prefix = protocol === 'mp' ? `[${plugin}] ` : '';
+    log.write(level, prefix + args.map(luaToString).join(''), ctx.id);
     return undefined;
   });
 }

@@ -19,7 +19,9 @@ export const REQUEST_METHODS: Readonly<Record<string, PdkMethod>> = {
   'kong.client.get_ip': read(({ ctx }) => ctx.connection.remoteAddress),
   'kong.client.get_forwarded_ip': read(({ ctx }) => ctx.realIp.address),
   'kong.client.get_port': read(({ ctx }) => ctx.connection.remotePort),
-  'kong.client.get_forwarded_port': read(({ ctx }) => Number(ctx.realIp.port)),
+  'kong.client.get_forwarded_port': read(({ ctx }) =>
+    ctx.realIp.port === '' ? undefined : Number(ctx.realIp.port),
+  ),
   'kong.request.get_method': read(({ ctx }) => ctx.method),
   'kong.request.get_scheme': read(({ ctx }) => ctx.scheme),
   'kong.request.get_host': read(({ ctx }) => ctx.host),

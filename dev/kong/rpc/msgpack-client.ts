@@ -136,9 +136,9 @@ export class MsgpackClient implements PluginClient {
       try {
         if (await reader.more(this.timeoutMs)) continue;
       } catch (error) {
-        if (error instanceof ReadTimeout) throw new RpcError('timeout');
-        throw error;
+        if (!(error instanceof ReadTimeout)) throw error;
       }
+      // A time-out is the end of the data, as a closed connection is. Only where Kong looks for the first byte is that no error.
       if (reader.size > 0) throw new PdkError('missing bytes');
       throw new RpcError(reader.error?.message ?? 'no data');
     }

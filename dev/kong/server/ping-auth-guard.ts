@@ -25,7 +25,7 @@ const OWN_500 = '-- ping-auth guard: own 500';
 const BODY = Buffer.from('{"message":"The service is unavailable"}');
 
 /** What is left of the headers of Kong's own 500. */
-const FRAMING = new Set(['connection', 'date', 'content-type', 'content-length', 'transfer-encoding']);
+const FRAMING = new Set(['connection', 'content-type', 'content-length', 'transfer-encoding']);
 
 /** Kong's post-function plugin with one or both of ping-auth's guards in it; undefined for any other code. */
 function pingAuthGuard(plugin: PluginConfig): BuiltInPlugin | undefined {
@@ -46,6 +46,7 @@ function pingAuthGuard(plugin: PluginConfig): BuiltInPlugin | undefined {
       if (!inHeaderFilter || ctx.source !== 'service' || ctx.response.status === 101) return true;
       if (ctx.shared.has('ping_auth_response')) return true;
       ctx.response.headers.lines.splice(0);
+      ctx.response.dateCleared = true;
       refuse(ctx);
       ctx.source = 'exit';
       ctx.response.status = 503;
@@ -68,6 +69,7 @@ function stripOwn500(ctx: RequestContext): void {
   const { response, shared, source } = ctx;
   if (response.status !== 500 || source === 'service') return;
   if (!shared.has('ping_auth') || shared.get('ping_auth_exit') === '1') return;
+  response.dateCleared = true;
   for (const name of response.headers.lines.map((line) => line.name)) {
     if (!FRAMING.has(name.toLowerCase())) response.headers.remove(name);
   }

@@ -130,7 +130,8 @@ export class PluginRunner {
       }
       const id = await this.#instanceId(loaded, ctx);
       try {
-        await this.client.handleEvent(id, phase, { ctx, log: this.log, protocol: this.protocol });
+        const plugin = loaded.plugin.name;
+        await this.client.handleEvent(id, phase, { ctx, log: this.log, protocol: this.protocol, plugin });
         return;
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;

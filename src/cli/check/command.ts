@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { headerField, httpUrl, wholeNumber } from '../option-values.js';
 import { type OverrideOptions, readOverrides, requireProvider } from '../policy/provider-options.js';
+import { readTextFile } from '../read-file.js';
 import { complain, EXIT, paintFor, type Terminal } from '../terminal.js';
 import { type CheckSetup, checkConfiguration } from './check-configuration.js';
 import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './declarative-file.js';
@@ -98,7 +98,7 @@ type Found = DeclarativeFile & Pick<CheckSetup, 'postFunctions'>;
 
 async function readEntries(file: string | undefined, options: Arguments): Promise<Found> {
   if (file !== undefined) {
-    const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+    const text = await readTextFile(file);
     const { entries: postFunctions } = readDeclarativeFile(text, 'post-function');
     return { ...readDeclarativeFile(text, options.name), postFunctions };
   }
@@ -125,7 +125,7 @@ async function readAdminAccess(options: Arguments, terminal: Terminal): Promise<
   if (adminTokenEnv !== undefined && !token) {
     throw new Error(`--admin-token-env: the environment variable ${adminTokenEnv} is not set`);
   }
-  const ca = adminCa === undefined ? undefined : await readFile(adminCa, 'utf8');
+  const ca = adminCa === undefined ? undefined : await readTextFile(adminCa, '--admin-ca');
   return { url: adminUrl, token: token || undefined, ca, timeoutMs: timeout };
 }
 

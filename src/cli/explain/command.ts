@@ -3,6 +3,7 @@ import { type Explanation, explain } from '../../recordings/explanation.js';
 import { asLines } from '../../recordings/message-text.js';
 import { openLog } from '../../recordings/read-log.js';
 import { readRecordings } from '../../recordings/recording.js';
+import { requestIdOf } from '../../recordings/request-ids.js';
 import { differenceLines } from '../difference-lines.js';
 import { complain, EXIT, type Paint, paintFor, type Terminal } from '../terminal.js';
 
@@ -18,7 +19,7 @@ export function explainCommand(terminal: Terminal): Command {
       'Takes a recorded request (or response) with the answer of the policy provider, and shows as a diff what the plugin would make of it.\nFILE is {"request": …, "answer": …} or {"response": …, "answer": …} as they go over the wire, or a log with lines of enable_debug_logging.',
     )
     .argument('<file>', 'recording, - for standard input')
-    .option('--request-id <id>', 'only this request of a log')
+    .option('--request-id <id>', 'only this request of a log; the start of its id is enough')
     .option('--color', 'colours even when the output is not a terminal')
     .option('--no-color', 'no colours')
     .addHelpText(
@@ -36,8 +37,15 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
     const found = await readRecordings(openLog(file));
     for (const problem of found.problems)
       terminal.stderr.write(`ping-auth explain: ${file}:${problem}; passed over\n`);
+    const wanted =
+      requestId === undefined
+        ? undefined
+        : requestIdOf(
+            requestId,
+            found.recordings.map((recording) => recording.requestId),
+          );
     const recordings = found.recordings.filter(
-      (recording) => requestId === undefined || recording.requestId === requestId,
+      (recording) => requestId === undefined || (wanted !== undefined && recording.requestId === wanted),
     );
     if (recordings.length === 0) {
       terminal.stderr.write(`ping-auth explain: no request ${requestId} in ${file}\n`);

@@ -1,11 +1,11 @@
 // Which policy provider a command asks, and with what: options that `check`, `test` and `replay` share.
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { parseConfig } from '../../config/parse-config.js';
 import type { PluginConfig } from '../../config/schema.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { type PluginEntry, readDeclarativeFile } from '../check/declarative-file.js';
 import { resolveReferences } from '../check/references.js';
+import { readTextFile } from '../read-file.js';
 import type { Terminal } from '../terminal.js';
 
 /** Options that overrule fields of a configuration. */
@@ -47,7 +47,10 @@ export async function readProvider(options: ProviderOptions, terminal: Terminal)
     requireProvider(options, '--config FILE');
     return checked({ secret_header_name: 'CLIENT-TOKEN', ...overrides });
   }
-  const { entries, vaults } = readDeclarativeFile(await readFile(options.config, 'utf8'), options.name);
+  const { entries, vaults } = readDeclarativeFile(
+    await readTextFile(options.config, '--config'),
+    options.name,
+  );
   const { config } = chooseEntry(entries, options);
   const resolved = resolveReferences({ ...config, ...overrides }, terminal.environment, vaults);
   if (resolved.unresolved.length > 0) {
@@ -70,7 +73,7 @@ export async function readOverrides(
   const overrides: Record<string, unknown> = {};
   if (options.serviceUrl !== undefined) overrides.service_url = options.serviceUrl;
   if (options.secretHeader !== undefined) overrides.secret_header_name = options.secretHeader;
-  if (options.ca !== undefined) overrides.ca_certificate = await readFile(options.ca, 'utf8');
+  if (options.ca !== undefined) overrides.ca_certificate = await readTextFile(options.ca, '--ca');
   if (options.secretEnv !== undefined) {
     const secret = terminal.environment[options.secretEnv];
     if (!secret) throw new Error(`--secret-env: the environment variable ${options.secretEnv} is not set`);

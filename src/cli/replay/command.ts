@@ -2,23 +2,25 @@ import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import type { PluginConfig } from '../../config/schema.js';
 import { portOf } from '../../http/request-url.js';
-import { openLog, readExchanges } from '../../recordings/read-log.js';
+import { countSidebandLines, openLog, readExchanges } from '../../recordings/read-log.js';
 import { headerField, wholeNumber } from '../option-values.js';
 import { createPolicy } from '../policy/ask-policy.js';
+import { type KongNames, type NameOptions, readKongNames, withAdminOptions } from '../policy/kong-names.js';
 import { type ProviderOptions, readProvider, withProviderOptions } from '../policy/provider-options.js';
-import { complain, EXIT, paintFor, type Terminal } from '../terminal.js';
+import { complain, EXIT, Progress, paintFor, type Terminal } from '../terminal.js';
 import { Pacer, replay } from './replay.js';
-import { replayAsJson, replayInWords } from './report.js';
+import { type ReplayFacts, replayAsJson, replayInWords } from './report.js';
 import { SavedCases } from './saved-cases.js';
 import { Tally } from './tally.js';
 
-interface Arguments extends ProviderOptions {
+interface Arguments extends ProviderOptions, NameOptions {
   readonly rate: number;
   readonly header: readonly (readonly [string, string])[];
   readonly ignoreHeader: readonly string[];
   readonly saveCases?: string;
   readonly samples: number;
   readonly yes?: boolean;
+  readonly strict?: boolean;
   readonly json?: boolean;
   readonly color?: boolean;
 }
@@ -30,7 +32,7 @@ export function replayCommand(terminal: Terminal): Command {
       'Puts the questions of a recording (--record-file of the plugin server, or a log with lines of enable_debug_logging) to another policy provider, and shows which decisions differ. See docs/replay.md.',
     )
     .argument('<file>', 'recording, - for standard input');
-  return withProviderOptions(command)
+  return withAdminOptions(withProviderOptions(command))
     .option('--rate <n>', 'questions a second', parseRate, 20)
     .option('--header <name:value>', 'in the place of a redacted header; can be repeated', headerField, [])
     .option(
@@ -47,12 +49,13 @@ export function replayCommand(terminal: Terminal): Command {
       0,
     )
     .option('--yes', "asks even the recording's own policy provider")
+    .option('--strict', 'differences that may be due to redaction count for the exit code as well')
     .option('--json', 'print the result as JSON')
     .option('--color', 'colours even when the output is not a terminal')
     .option('--no-color', 'no colours')
     .addHelpText(
       'after',
-      '\nExit codes: 0 every decision is the same, 1 decisions differ or got no answer, 2 wrong usage or an unreadable file, 3 nothing to ask about.',
+      '\nExit codes: 0 no decision differs, 1 decisions differ or got no answer, 2 wrong usage or an unreadable file, 3 nothing to ask about, or nothing but messages that differ and are redacted or cut.\nA message that is redacted or cut in the recording does not count as different: see --header and --strict.',
     )
     .action(async (file: string, options: Arguments) => {
       terminal.exitCode(await run(file, options, terminal));
@@ -65,10 +68,16 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
   let broken = 0;
   let stopped: string | undefined;
   let config: PluginConfig;
+  let names: KongNames;
+  const startedAt = performance.now();
   try {
     config = await readProvider(options, terminal);
-    const policy = createPolicy(config);
+    names = await readKongNames(options, terminal);
     const isShown = terminal.stderr.isTTY === true;
+    // Standard input can be read once only.
+    const total = isShown && file !== '-' ? await countSidebandLines(openLog(file)) : undefined;
+    const policy = createPolicy(config);
+    const progress = new Progress(terminal, total, 'questions');
     try {
       stopped = await replay(
         readExchanges(openLog(file), () => (broken += 1)),
@@ -81,12 +90,12 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
           },
           onAnswer(question, now, differences) {
             saved.add(question, now, differences);
-            if (isShown) terminal.stderr.write(`\r\u001b[K${tally.asked} asked`);
           },
+          onAsked: () => progress.step(),
         },
       );
     } finally {
-      if (isShown) terminal.stderr.write('\r\u001b[K');
+      progress.end();
       await policy.close();
     }
     if (options.saveCases !== undefined && saved.size > 0) {
@@ -96,14 +105,24 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
   } catch (thrown) {
     return complain(terminal, 'replay', thrown);
   }
-  const facts = { file, provider: config.service_url, broken, stopped };
+  const facts: ReplayFacts = {
+    ...{ file, provider: config.service_url, broken, stopped },
+    ...{ seconds: (performance.now() - startedAt) / 1000, strict: options.strict === true, names },
+  };
   const paint = paintFor(terminal.stdout, terminal.environment, options.color);
   terminal.stdout.write(options.json ? replayAsJson(tally, facts) : replayInWords(tally, facts, paint));
   if (tally.asked === 0) {
     terminal.stderr.write(`ping-auth replay: no messages that can be asked about again in ${file}\n`);
     return EXIT.nothingToCheck;
   }
-  return tally.allSame && stopped === undefined ? EXIT.allWell : EXIT.failed;
+  if (stopped !== undefined || tally.differs(facts.strict)) return EXIT.failed;
+  if (tally.onlyExplained) {
+    terminal.stderr.write(
+      'ping-auth replay: nothing can be said: every message is redacted or cut in the recording, and decisions differ; give values with --header\n',
+    );
+    return EXIT.nothingToCheck;
+  }
+  return EXIT.allWell;
 }
 
 /** @throws Error when the provider that was asked then is one that would be asked now */

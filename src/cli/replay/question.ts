@@ -3,9 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonObject } from '../../http/text.js';
 import type { Exchange, RecordedPhase } from '../../recordings/exchanges.js';
 import { explain } from '../../recordings/explanation.js';
-import { fieldsOf, type Recording, toRecording } from '../../recordings/recording.js';
-import { CUT } from '../../telemetry/line-length.js';
-import { REDACTED, redactBody, redactMessage } from '../../telemetry/redaction.js';
+import { type Recording, recordedFieldsOf, toRecording } from '../../recordings/recording.js';
+import { cutMark, hasRedaction, messageOf, textOf } from '../../telemetry/gap-marks.js';
+import { redactBody, redactMessage } from '../../telemetry/redaction.js';
 import type { Decision } from './comparison.js';
 
 /** One recorded call. */
@@ -24,6 +24,13 @@ export interface Question {
   /** Parts of the message that are not as they were: `header:cookie`, `body`. Empty: it is complete. */
   readonly incomplete: readonly string[];
 }
+
+/** The new answer is there in full; where the recorded one is cut, its body is cut to the same length. */
+const WHOLE = {
+  body: Number.POSITIVE_INFINITY,
+  text: Number.POSITIVE_INFINITY,
+  url: Number.POSITIVE_INFINITY,
+};
 
 /** Why a recorded phase is not asked about again. */
 export type Unusable = 'no messages' | 'no decision' | 'not readable';
@@ -48,7 +55,7 @@ export function toQuestion(
     return 'not readable';
   }
   const { headers, incomplete } = filled(recording, fillings);
-  const raw = isJsonObject(call.payload) ? call.payload : {};
+  const raw = messageOf(isJsonObject(call.payload) ? call.payload : {}) as JsonObject;
   const { state: _, request, client_certificate: certificate, ...rest } = raw;
   return {
     phase,
@@ -74,10 +81,14 @@ export function decisionOf(question: Question, answer: JsonObject, secretHeader:
   const { shown } = recording;
   const redacted = (message: JsonObject): JsonObject => {
     const { body } = message;
-    const clean = redactMessage(message, secretHeader, Number.POSITIVE_INFINITY) as JsonObject;
+    const clean = redactMessage(message, secretHeader, WHOLE) as JsonObject;
     // Sent as it was recorded: redacting it twice would change it.
     const text =
-      body === payload.body ? body : typeof body === 'string' ? cutAsRecorded(body, recording) : undefined;
+      body === payload.body
+        ? shown.body
+        : typeof body === 'string'
+          ? cutAsRecorded(body, recording)
+          : undefined;
     const headers = asRecorded(message.headers, clean.headers);
     return { ...clean, headers, ...(text !== undefined && { body: text }) };
   };
@@ -86,7 +97,7 @@ export function decisionOf(question: Question, answer: JsonObject, secretHeader:
     if (!Array.isArray(headers) || !Array.isArray(clean)) return clean;
     return headers.map((pair: unknown, index) => {
       const sent = (payload.headers as unknown[]).findIndex((one) => isDeepStrictEqual(one, pair));
-      const [name, value] = fieldsOf(shown.headers)[sent] ?? [];
+      const [name, value] = recordedFieldsOf(shown.headers)[sent] ?? [];
       return name === undefined ? clean[index] : { [name]: value };
     });
   };
@@ -98,9 +109,9 @@ export function decisionOf(question: Question, answer: JsonObject, secretHeader:
 
 /** The client's headers with what is known in the place of what was redacted. */
 function filled({ shown, gaps }: Recording, fillings: Fillings) {
-  const headers = fieldsOf(shown.headers).map(([name, value]) => {
-    const known = value.includes(REDACTED) ? fillings.get(name.toLowerCase()) : undefined;
-    return { [name]: known ?? value };
+  const headers = recordedFieldsOf(shown.headers).map(([name, value]) => {
+    const known = hasRedaction(value) ? fillings.get(name.toLowerCase()) : undefined;
+    return { [textOf(name)]: known ?? textOf(value) };
   });
   const missing = new Set([...gaps.shown.redacted, ...gaps.shown.cut]);
   for (const name of fillings.keys()) missing.delete(`header:${name}`);
@@ -113,6 +124,6 @@ function filled({ shown, gaps }: Recording, fillings: Fillings) {
 function cutAsRecorded(body: string, { answer }: Recording): string {
   const inner = isJsonObject(answer) && isJsonObject(answer.response) ? answer.response : answer;
   const recorded = isJsonObject(inner) && typeof inner.body === 'string' ? inner.body : '';
-  const [cut] = CUT.exec(recorded) ?? [];
+  const cut = cutMark(recorded);
   return redactBody(body, cut === undefined ? Number.POSITIVE_INFINITY : recorded.length - cut.length);
 }

@@ -257,7 +257,7 @@ describe('ping-auth replay', () => {
     expect(await check(other, 'other-ca.pem')).toMatchObject({ failed: 3, errors: 0 });
     expect(await replay(...ADA, '--save-cases', path)).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining('EEXIST'),
+      stderr: expect.stringContaining('saved.yaml: it is there already and is not overwritten'),
     });
   });
 

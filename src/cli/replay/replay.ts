@@ -15,6 +15,8 @@ export interface ReplaySetup {
   readonly secretHeader: string;
   /** @throws Error when the recording's own provider would be asked */
   readonly admit: (provider: string | undefined) => void;
+  /** Once for each question, answered or not. */
+  readonly onAsked: () => void;
   /** Once for each question that was answered, with its decision now. */
   readonly onAnswer: (question: Question, now: Decision, differences: readonly string[]) => void;
 }
@@ -69,6 +71,7 @@ async function replayExchange(
     await setup.pacer.turn();
     const answer = await setup.policy.askAgain(question.phase, payload, requestId);
     noteAnswer(answer);
+    setup.onAsked();
     if (answer.kind === 'refuse') {
       tally.fail(question, answer.code);
       return answer;

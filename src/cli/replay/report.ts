@@ -1,6 +1,7 @@
-import { printable } from '../../telemetry/redaction.js';
+import { printable } from '../../telemetry/printable.js';
 import { differenceLines } from '../difference-lines.js';
-import type { Paint } from '../terminal.js';
+import type { KongNames } from '../policy/kong-names.js';
+import { duration, type Paint } from '../terminal.js';
 import { decisionInWords } from './comparison.js';
 import { type Counts, type Group, resultLines, type Skipped, type Tally } from './tally.js';
 
@@ -12,6 +13,11 @@ export interface ReplayFacts {
   readonly broken: number;
   /** Why it ended before the end of the file. */
   readonly stopped: string | undefined;
+  readonly seconds: number;
+  /** Whether differences of redacted messages count. */
+  readonly strict: boolean;
+  /** Of Kong's routes, by id. */
+  readonly names: KongNames;
 }
 
 const REASONS: Readonly<Record<keyof Skipped, string>> = {
@@ -27,7 +33,9 @@ const REASONS: Readonly<Record<keyof Skipped, string>> = {
 export function replayInWords(tally: Tally, facts: ReplayFacts, paint: Paint): string {
   const { complete, incomplete, asked } = tally;
   const lines = [
-    paint.bold(`${asked} questions of ${printable(facts.file)} put to ${facts.provider}`),
+    paint.bold(
+      `${asked} questions of ${printable(facts.file)} put to ${facts.provider} in ${duration(facts.seconds)}`,
+    ),
     `  ${countsInWords(complete, paint)}`,
   ];
   const withGaps = incomplete.same + incomplete.different + incomplete.failed;
@@ -35,8 +43,17 @@ export function replayInWords(tally: Tally, facts: ReplayFacts, paint: Paint): s
     const parts = [...tally.gaps].map(([name, count]) => `${printable(name)} ${count}`).join(', ');
     lines.push(
       `  ${paint.yellow(`and ${withGaps} whose messages are redacted or cut in the recording:`)} ${countsInWords(incomplete, paint)}`,
-      `    not as they were: ${parts}; a decision can differ for that reason alone (--header fills in a header)`,
+      `    not as they were: ${parts}`,
     );
+    if (incomplete.different > 0 && !facts.strict)
+      lines.push(
+        '    a decision can differ for that reason alone: such a difference does not count for the exit code (--strict)',
+      );
+    const headers = [...tally.gaps.keys()].filter((name) => name.startsWith('header:'));
+    for (const name of headers) {
+      const header = printable(name.slice('header:'.length));
+      lines.push(`    to give the value: --header '${header}: …'`);
+    }
   }
   for (const [code, count] of tally.failures) lines.push(`  ${paint.red(`no answer: ${code}`)} ${count}`);
   for (const [reason, count] of Object.entries(tally.skipped)) {
@@ -48,12 +65,13 @@ export function replayInWords(tally: Tally, facts: ReplayFacts, paint: Paint): s
   return `${lines.join('\n')}\n`;
 }
 
-/** For machines. `ok`: every decision is the same. */
+/** For machines. `ok`: no decision differs but for redaction. */
 export function replayAsJson(tally: Tally, facts: ReplayFacts): string {
   const { complete, incomplete, skipped } = tally;
+  const { strict, names, seconds: _, ...rest } = facts;
   const report = {
-    ok: tally.allSame && facts.stopped === undefined,
-    ...facts,
+    ok: !tally.differs(strict) && facts.stopped === undefined,
+    ...rest,
     asked: tally.asked,
     complete,
     incomplete: { ...incomplete, gaps: Object.fromEntries(tally.gaps) },
@@ -61,6 +79,7 @@ export function replayAsJson(tally: Tally, facts: ReplayFacts): string {
     skipped,
     groups: tally.groups.map(({ example: { question, now }, ...group }) => ({
       ...group,
+      ...(group.route !== undefined && names.has(group.route) && { route_name: names.get(group.route) }),
       example: {
         request_id: question.recording.requestId,
         line: question.line,
@@ -88,7 +107,11 @@ function groupLines(group: Group, facts: ReplayFacts, paint: Paint): string[] {
   const { phase, route, method, path, what, count, incomplete, example } = group;
   const { question, now } = example;
   const { requestId, shown } = question.recording;
-  const where = [phase, ...(route === undefined ? [] : [`route ${route}`]), `${method} ${path}`].join(', ');
+  const where = [
+    phase,
+    ...(route === undefined ? [] : [`route ${facts.names.get(route) ?? route}`]),
+    `${method} ${path}`,
+  ].join(', ');
   const redacted = incomplete > 0 ? `, ${incomplete} of them redacted or cut` : '';
   const id = requestId === undefined ? '' : `, request ${requestId}`;
   return [

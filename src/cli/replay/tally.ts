@@ -85,9 +85,20 @@ export class Tally {
     return sum(this.complete) + sum(this.incomplete);
   }
 
-  get allSame(): boolean {
+  /**
+   * Whether there is a difference, or a question without an answer. What a redacted or cut message brought about is none:
+   * a policy may deny a token that is blanked.
+   * @param strict all the same
+   */
+  differs(strict: boolean): boolean {
     const { complete, incomplete } = this;
-    return complete.different + complete.failed + incomplete.different + incomplete.failed === 0;
+    const explained = strict ? incomplete.different : 0;
+    return complete.different + complete.failed + incomplete.failed + explained > 0;
+  }
+
+  /** Whether no message was complete, and some differ: that says nothing about the policy. */
+  get onlyExplained(): boolean {
+    return sum(this.complete) === 0 && this.incomplete.different > 0;
   }
 
   #countsOf({ incomplete }: Question): Counts {

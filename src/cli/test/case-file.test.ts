@@ -41,7 +41,7 @@ describe('a file that is not right', () => {
     ],
     [
       'cases: [{ name: a, request: { url: "https://h/", client_certificate: no.pem }, expect: permit }]',
-      /client_certificate: cannot be read: ENOENT/,
+      /client_certificate: no.pem: there is no such file/,
     ],
     [
       'cases: [{ name: a, request: { url: "https://h/" }, expect: { decision: permit, status: 200 } }]',
@@ -89,7 +89,7 @@ describe('a file that is not right', () => {
   it('is not there', async () => {
     expect(await run(join(setup.folder, 'none.yaml'))).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining('ENOENT'),
+      stderr: expect.stringContaining('none.yaml: there is no such file'),
     });
   });
 });

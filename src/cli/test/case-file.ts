@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { fileProblem } from '../../recordings/file-problem.js';
 import { type DescribedRequest, type DescribedResponse, shownUrl } from '../policy/ask-policy.js';
 import {
   CASE,
@@ -232,8 +233,7 @@ function toPem(text: string | undefined, { file, path }: Context, problems: Prob
   try {
     return readFileSync(resolve(dirname(file), text), 'utf8');
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    problems.push({ path: [...path, 'request', 'client_certificate'], message: `cannot be read: ${reason}` });
+    problems.push({ path: [...path, 'request', 'client_certificate'], message: fileProblem(text, thrown) });
     return undefined;
   }
 }

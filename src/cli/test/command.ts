@@ -1,8 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { wholeNumber } from '../option-values.js';
 import { createPolicy } from '../policy/ask-policy.js';
 import { type ProviderOptions, readProvider, withProviderOptions } from '../policy/provider-options.js';
+import { readTextFile } from '../read-file.js';
 import { complain, EXIT, type Paint, Progress, paintFor, type Terminal } from '../terminal.js';
 import { type PolicyCase, readCaseFile } from './case-file.js';
 import { REPORTERS } from './machine-reports.js';
@@ -42,7 +43,7 @@ export function testCommand(terminal: Terminal): Command {
     .option('--no-color', 'no colours')
     .addHelpText(
       'after',
-      '\nExit codes: 0 every case passed, 1 a case failed or could not be asked, 2 wrong usage or an unreadable file, 3 no case was chosen.',
+      '\nExit codes: 0 every case passed, 1 a case failed or could not be asked (after a connection that fails, no other case is asked about), 2 wrong usage or an unreadable file, 3 no case was chosen.',
     )
     .action(async (files: string[], options: Arguments) => {
       terminal.exitCode(await run(files, options, terminal));
@@ -95,7 +96,7 @@ async function readCases(files: readonly string[], terminal: Terminal) {
   const all: PolicyCase[] = [];
   const hides: ((text: string) => string)[] = [];
   for (const file of files) {
-    const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+    const text = await readTextFile(file);
     const { cases, hide } = readCaseFile(file, text, terminal.environment);
     all.push(...cases);
     hides.push(hide);

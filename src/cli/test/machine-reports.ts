@@ -9,6 +9,8 @@ export const REPORTERS = {
   github: reportForGithub,
 } as const satisfies Record<string, (results: readonly CaseResult[]) => string>;
 
+const NOT_ASKED = 'not asked about: the policy provider cannot be reached';
+
 /** `ok` is false when a case failed. */
 function reportAsJson(results: readonly CaseResult[]): string {
   const cases = results.map((result) => ({
@@ -44,9 +46,9 @@ function reportAsJunit(results: readonly CaseResult[]): string {
 }
 
 function junitCounts(results: readonly CaseResult[]): string {
-  const { failed, errors, skipped } = countsOf(results);
+  const { failed, errors, skipped, notAsked } = countsOf(results);
   const seconds = results.reduce((sum, { durationMs }) => sum + durationMs, 0) / 1000;
-  return `tests="${results.length}" failures="${failed}" errors="${errors}" skipped="${skipped}" time="${seconds.toFixed(3)}"`;
+  return `tests="${results.length}" failures="${failed}" errors="${errors + notAsked}" skipped="${skipped}" time="${seconds.toFixed(3)}"`;
 }
 
 function testcase(result: CaseResult): string {
@@ -55,6 +57,7 @@ function testcase(result: CaseResult): string {
   const inside = {
     passed: '',
     skipped: '<skipped/>',
+    'not asked': `<error message="${NOT_ASKED}"/>`,
     error: `<error message="${xml(result.problem ?? '')}"/>`,
     failed: `<failure message="${xml(headline(result))}">${xml(details(result))}</failure>`,
   }[result.status];
@@ -73,8 +76,9 @@ function reportForGithub(results: readonly CaseResult[]): string {
       const list = Object.entries(properties).map(([name, value]) => `${name}=${property(value)}`);
       return `::error ${list.join(',')}::${data(details(result))}\n`;
     });
-  const { passed, failed, errors, skipped } = countsOf(results);
-  return `${annotations.join('')}ping-auth test: ${passed} passed, ${failed} failed, ${errors} could not be asked, ${skipped} skipped\n`;
+  const { passed, failed, errors, skipped, notAsked } = countsOf(results);
+  const rest = notAsked > 0 ? `, ${notAsked} not asked about` : '';
+  return `${annotations.join('')}ping-auth test: ${passed} passed, ${failed} failed, ${errors} could not be asked, ${skipped} skipped${rest}\n`;
 }
 
 function headline({ mismatches }: CaseResult): string {

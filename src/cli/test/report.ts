@@ -1,4 +1,4 @@
-import { printable } from '../../telemetry/redaction.js';
+import { printable } from '../../telemetry/printable.js';
 import { differenceLines, valueLines } from '../difference-lines.js';
 import type { Paint } from '../terminal.js';
 import type { Mismatch } from './expectation.js';
@@ -10,13 +10,17 @@ export interface Counts {
   readonly failed: number;
   readonly errors: number;
   readonly skipped: number;
+  /** After the provider could not be reached once. */
+  readonly notAsked: number;
 }
 
-const SIGNS = { passed: '✓', failed: '✗', error: '✗', skipped: '–' } as const;
+const SIGNS = { passed: '✓', failed: '✗', error: '✗', skipped: '–', 'not asked': '–' } as const;
 
 /** For people: a line for each case, for those that failed with what was expected, what came, and the whole message. */
 export function reportInWords(results: readonly CaseResult[], paint: Paint): string {
-  const lines = results.flatMap((result) => resultLines(result, paint));
+  const lines = results
+    .filter(({ status }) => status !== 'not asked')
+    .flatMap((result) => resultLines(result, paint));
   return `${[...lines, '', summary(results, paint)].join('\n')}\n`;
 }
 
@@ -27,6 +31,7 @@ export function countsOf(results: readonly CaseResult[]): Counts {
     failed: count('failed'),
     errors: count('error'),
     skipped: count('skipped'),
+    notAsked: count('not asked'),
   };
 }
 
@@ -41,7 +46,8 @@ export function mismatchText({ what, expected, got }: Mismatch): string {
 
 function resultLines(result: CaseResult, paint: Paint): string[] {
   const { status, mismatches, shown, problem } = result;
-  const colour = { passed: paint.green, failed: paint.red, error: paint.red, skipped: paint.dim }[status];
+  const strokes = { passed: paint.green, failed: paint.red, error: paint.red, skipped: paint.dim };
+  const colour = status === 'not asked' ? paint.dim : strokes[status];
   const name = printable(result.case.name);
   const time = status === 'skipped' ? 'skipped' : `${result.durationMs.toFixed(0)} ms`;
   const lines = [`${colour(SIGNS[status])} ${name} ${paint.dim(`(${time})`)}`];
@@ -51,7 +57,7 @@ function resultLines(result: CaseResult, paint: Paint): string[] {
   for (const mismatch of mismatches) lines.push(...mismatchLines(mismatch, paint));
   if (shown) {
     lines.push('', `    ${shown.title}:`);
-    lines.push(...differenceLines(shown.before, shown.after, paint, { indent: '    ', context: 8 }));
+    lines.push(...differenceLines(shown.before, shown.after, paint, { indent: '    ' }));
   }
   return [...lines, ''];
 }
@@ -81,13 +87,14 @@ function inline(value: unknown): string {
 }
 
 function summary(results: readonly CaseResult[], paint: Paint): string {
-  const { passed, failed, errors, skipped } = countsOf(results);
+  const { passed, failed, errors, skipped, notAsked } = countsOf(results);
   const parts = [
     `${passed} passed`,
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(errors > 0 ? [`${errors} could not be asked`] : []),
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
+    ...(notAsked > 0 ? [`${notAsked} not asked about: the policy provider cannot be reached`] : []),
   ];
   const text = `${results.length} ${results.length === 1 ? 'case' : 'cases'}: ${parts.join(', ')}`;
-  return failed + errors > 0 ? paint.red(text) : paint.green(text);
+  return failed + errors + notAsked > 0 ? paint.red(text) : paint.green(text);
 }

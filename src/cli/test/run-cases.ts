@@ -12,17 +12,25 @@ export interface Shown {
 export interface CaseResult {
   readonly case: PolicyCase;
   /** `error`: the policy could not be asked, or its answer cannot be used, and nobody expected that. */
-  readonly status: 'passed' | 'failed' | 'error' | 'skipped';
+  readonly status: 'passed' | 'failed' | 'error' | 'skipped' | 'not asked';
   /** About the request, or about the response; empty unless failed. */
   readonly mismatches: readonly Mismatch[];
   /** Of the message with the mismatches. */
   readonly shown: Shown | undefined;
   /** Of an error: why there is no decision. */
   readonly problem: string | undefined;
+  /** Of an error: that of docs/errors.md. */
+  readonly code?: string;
   readonly durationMs: number;
 }
 
-/** Asks about all cases, `jobs` at a time. `onResult` is called as each is done; the list is in the order of the cases. */
+/** No connection, or none that can be trusted: it would be the same for each case. */
+const NO_CONNECTION: ReadonlySet<string> = new Set(['provider_unreachable', 'provider_tls_failed']);
+
+/**
+ * Asks about all cases, `jobs` at a time, until the provider cannot be reached; what is left is then not asked about. `onResult` is
+ * called as each is done; the list is in the order of the cases.
+ */
 export async function runCases(
   cases: readonly PolicyCase[],
   policy: Policy,
@@ -31,9 +39,15 @@ export async function runCases(
 ): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   const queue = cases.entries();
+  let isReachable = true;
   const work = async () => {
     for (const [index, one] of queue) {
-      const result = await runCase(one, policy, `ping-auth-test-${index + 1}`);
+      let result = isReachable ? await runCase(one, policy, `ping-auth-test-${index + 1}`) : notAsked(one);
+      if (result.code !== undefined && NO_CONNECTION.has(result.code)) {
+        // Cases that were asked about at the same time fail alike.
+        if (!isReachable) result = notAsked(one);
+        isReachable = false;
+      }
       results[index] = result;
       onResult(result);
     }
@@ -42,11 +56,22 @@ export async function runCases(
   return results;
 }
 
+function notAsked(one: PolicyCase): CaseResult {
+  return {
+    case: one,
+    status: 'not asked',
+    mismatches: [],
+    shown: undefined,
+    problem: undefined,
+    durationMs: 0,
+  };
+}
+
 async function runCase(one: PolicyCase, policy: Policy, requestId: string): Promise<CaseResult> {
   const start = performance.now();
   const result = (
     status: CaseResult['status'],
-    more: Partial<Pick<CaseResult, 'mismatches' | 'shown' | 'problem'>> = {},
+    more: Partial<Pick<CaseResult, 'mismatches' | 'shown' | 'problem' | 'code'>> = {},
   ): CaseResult => ({
     ...{ case: one, status, mismatches: [], shown: undefined, problem: undefined, ...more },
     durationMs: performance.now() - start,
@@ -55,7 +80,7 @@ async function runCase(one: PolicyCase, policy: Policy, requestId: string): Prom
 
   const outcome = await policy.evaluateRequest(one.request, requestId);
   if (outcome.kind === 'refuse' && one.expected.decision !== 'refuse') {
-    return result('error', { problem: `request: ${errorResponseInWords(outcome)}` });
+    return result('error', { problem: `request: ${errorResponseInWords(outcome)}`, code: outcome.code });
   }
   const mismatches = requestMismatches(one.expected, outcome);
   if (mismatches.length > 0) return result('failed', { mismatches, shown: shownRequest(outcome) });
@@ -63,7 +88,7 @@ async function runCase(one: PolicyCase, policy: Policy, requestId: string): Prom
 
   const second = await policy.evaluateResponse(one.response, outcome, requestId);
   if (second.kind === 'refuse' && one.expectedResponse.decision !== 'refuse') {
-    return result('error', { problem: `response: ${errorResponseInWords(second)}` });
+    return result('error', { problem: `response: ${errorResponseInWords(second)}`, code: second.code });
   }
   const others = responseMismatches(one.expectedResponse, second);
   if (others.length === 0) return result('passed');

@@ -74,6 +74,14 @@ export const MESSAGE_FIELDS = {
     element: { match_all: [{ pattern: TOKEN_LUA_PATTERN, err: 'must be a header name' }] },
     prepare: (value) => value.toLowerCase(),
   }),
+  max_request_context_bytes: wholeNumber({
+    description:
+      'Largest request context in bytes. Kong keeps it between the phases of a request: the state that the policy returned, or without one everything that the policy was shown of the request.\n\nping-auth refuses a request with a larger one with 413.',
+    unit: 'bytes',
+    min: 16_384,
+    max: 64 * MIB,
+    default: MIB,
+  }),
   max_sideband_response_bytes: wholeNumber({
     description:
       'Largest answer of the policy provider in bytes; ping-auth refuses a larger one with 502.\n\nAn answer holds the whole message and the state, so allow for more than twice the largest body.',
