@@ -16,6 +16,7 @@ import {
   warning,
 } from './finding.js';
 import { guardFinding } from './guard.js';
+import { mcpRecommendations } from './mcp/recommendations.js';
 import { checkConnection, checkName, type Target } from './network.js';
 import { productAt } from './product.js';
 import { type Environment, resolveReferences } from './references.js';
@@ -59,6 +60,7 @@ export async function checkConfiguration(
     return { where: entry.where, findings, providers: [] };
   }
   for (const text of configWarnings(config)) findings.push(warning('configuration', text));
+  findings.push(...mcpRecommendations(config));
   if (unresolved.length === 0) findings.push(ok('configuration', 'every field is valid'));
   if (setup.postFunctions !== undefined) findings.push(guardFinding(entry, setup.postFunctions));
 

@@ -8,6 +8,7 @@ import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './d
 import type { ConfigurationReport } from './finding.js';
 import type { AdminAccess } from './kong/admin-api.js';
 import { checkKong } from './kong/check-kong.js';
+import { checkMcp, type McpAccess } from './mcp/check-mcp.js';
 import { hasFailed, reportAsJson, reportInWords } from './report.js';
 import { SAMPLE_URL } from './sample.js';
 
@@ -15,6 +16,9 @@ interface Arguments extends OverrideOptions {
   readonly adminUrl?: URL;
   readonly adminTokenEnv?: string;
   readonly adminCa?: string;
+  readonly mcp?: URL;
+  readonly token?: string;
+  readonly tokenEnv?: string;
   readonly name: string;
   readonly url: URL;
   readonly method: string;
@@ -41,6 +45,13 @@ export function checkCommand(terminal: Terminal): Command {
       'environment variable that holds a token for it (default: KONG_ADMIN_TOKEN, if that is set)',
     )
     .option('--admin-ca <file>', 'PEM file with what to trust there')
+    .option(
+      '--mcp <url>',
+      'MCP endpoint of a gateway: walks the way of a client from 401 to the tools',
+      httpUrl,
+    )
+    .option('--token-env <name>', 'environment variable that holds an access token for it')
+    .option('--token <token>', 'the access token itself; other users of this machine can see it')
     .option('--name <plugin>', 'name under which the plugin is configured', 'ping-auth')
     .option('--url <url>', 'URL of the API request to ask the policy about', httpUrl, new URL(SAMPLE_URL))
     .option('--method <method>', 'its method', 'GET')
@@ -67,14 +78,16 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
   let found: Found;
   let overrides: Record<string, unknown>;
   let admin: AdminAccess | undefined;
+  let mcp: McpAccess | undefined;
   try {
     overrides = await readOverrides(options, terminal);
     found = await readEntries(file, options);
     admin = await readAdminAccess(options, terminal);
+    mcp = readMcpAccess(options, terminal);
   } catch (thrown) {
     return complain(terminal, 'check', thrown);
   }
-  if (found.entries.length === 0 && (file !== undefined || admin === undefined)) {
+  if (found.entries.length === 0 && (file !== undefined || (admin === undefined && mcp === undefined))) {
     terminal.stderr.write(`ping-auth check: no configuration of the plugin ${options.name} in ${file}\n`);
     return EXIT.nothingToCheck;
   }
@@ -89,6 +102,7 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
   if (admin !== undefined) reports.push(await checkKong(admin, options.name));
   for (const entry of found.entries)
     reports.push(await checkConfiguration(overridden(entry, overrides), setup));
+  if (mcp !== undefined) reports.push(await checkMcp(mcp));
   const paint = paintFor(terminal.stdout, terminal.environment, options.color);
   terminal.stdout.write(options.json ? reportAsJson(reports) : reportInWords(reports, paint));
   return hasFailed(reports) ? EXIT.failed : EXIT.allWell;
@@ -103,8 +117,11 @@ async function readEntries(file: string | undefined, options: Arguments): Promis
     return { ...readDeclarativeFile(text, options.name), postFunctions };
   }
   if (options.serviceUrl === undefined) {
-    if (options.adminUrl !== undefined) return { entries: [], vaults: [], postFunctions: undefined };
-    throw new Error('name a FILE, a policy provider with --service-url, or a running Kong with --admin-url');
+    if (options.adminUrl !== undefined || options.mcp !== undefined)
+      return { entries: [], vaults: [], postFunctions: undefined };
+    throw new Error(
+      'name a FILE, a policy provider with --service-url, a running Kong with --admin-url, or an MCP endpoint with --mcp',
+    );
   }
   requireProvider(options, 'a FILE');
   const config = { secret_header_name: 'CLIENT-TOKEN' };
@@ -127,6 +144,21 @@ async function readAdminAccess(options: Arguments, terminal: Terminal): Promise<
   }
   const ca = adminCa === undefined ? undefined : await readTextFile(adminCa, '--admin-ca');
   return { url: adminUrl, token: token || undefined, ca, timeoutMs: timeout };
+}
+
+function readMcpAccess(
+  { mcp, token, tokenEnv, timeout }: Arguments,
+  { environment }: Terminal,
+): McpAccess | undefined {
+  if (mcp === undefined) {
+    if (token === undefined && tokenEnv === undefined) return undefined;
+    throw new Error('--token and --token-env need --mcp');
+  }
+  const fromEnvironment = tokenEnv === undefined ? undefined : environment[tokenEnv];
+  if (tokenEnv !== undefined && !fromEnvironment) {
+    throw new Error(`--token-env: the environment variable ${tokenEnv} is not set`);
+  }
+  return { url: mcp, token: token ?? fromEnvironment, timeoutMs: timeout };
 }
 
 function overridden(entry: PluginEntry, overrides: Record<string, unknown>): PluginEntry {

@@ -5,6 +5,13 @@ const STEPS = [
   'plugin',
   'server',
   'scope',
+  // Of an MCP server behind Kong (--mcp).
+  'mcp',
+  'challenge',
+  'metadata',
+  'issuer',
+  'origin',
+  'tools',
   // Of a configuration.
   'configuration',
   'guard',
