@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtPluginServer } from '../../test/support/built-plugin-server.js';
 import { ALL_FAULTS, type CampaignOptions, isSurvived, runFault } from './campaign.js';
 import { createStamps } from './evidence.js';
-import { type Landscape, type Phase, startLandscape } from './landscape.js';
+import { FAILING_OPEN, type Landscape, type Phase, startLandscape } from './landscape.js';
 import { judge } from './load.js';
 
 /** A few requests and a short while for each; `npm run faults` takes its time. */
@@ -40,6 +40,26 @@ describe('under load, with a fault, nothing passes that the policy did not let p
     expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0, kongLeaks: 0 });
     expect(report.good).toBeGreaterThan(40);
     expect(report.recoveredMs, 'it came back').toBeDefined();
+  });
+});
+
+describe('with every switch on that lets something fail open, nothing does because of the client', () => {
+  it('event-loop lag, failing open', { timeout: 120_000 }, async () => {
+    const landscape = await startLandscape({
+      bundle: await builtPluginServer(),
+      workers: 2,
+      config: FAILING_OPEN,
+      failover: true,
+    });
+    try {
+      const fault = ALL_FAULTS.find(({ name }) => name === 'event-loop lag, failing open');
+      if (fault === undefined) throw new Error('there is no such fault');
+      const report = await runFault(landscape, fault, 'access', SHORT);
+      expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0, kongLeaks: 0 });
+      expect(report.recoveredMs, 'it came back').toBeDefined();
+    } finally {
+      await landscape.close();
+    }
   });
 });
 

@@ -19,6 +19,8 @@ export interface Fault {
   readonly name: string;
   /** Where the requests stand that it strikes; both phases when left out. */
   readonly phases?: readonly Phase[];
+  /** It needs a landscape of its own in which everything that can fail open does. */
+  readonly failsOpen?: true;
   /** Begins the fault and ends it; recovery is measured from the moment this resolves. */
   inject(scene: Scene): Promise<void>;
 }

@@ -55,9 +55,19 @@ export interface LandscapeOptions {
   /** The bundled plugin server. */
   readonly bundle: string;
   readonly workers: number;
+  /** A second name of the policy provider to fail over to. */
+  readonly failover?: boolean;
   /** Over the campaign's own configuration of ping-auth. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
+
+/** Every switch that lets something pass without a decision. What a client does must not bring that about all the same. */
+export const FAILING_OPEN = {
+  fail_open_request: true,
+  fail_open_response: true,
+  fail_open_scope: 'unavailable',
+  circuit_failures: 5,
+} as const;
 
 /** Beside ping-auth, as kong/guard/README.md says. */
 const GUARD = fileURLToPath(new URL('../../kong/guard/own-server.yml', import.meta.url));
@@ -108,6 +118,7 @@ async function assemble(options: LandscapeOptions, closing: Closing): Promise<La
   const config = declarativeConfig(upstream.ready.url, {
     service_url: policy.ready.url,
     ca_certificate: authority.cert,
+    ...(options.failover === true && { failover_service_urls: [`${policy.ready.url}/failover`] }),
     ...options.config,
   });
   const socket = file('ping-auth.socket');

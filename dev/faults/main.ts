@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { ALL_FAULTS, type CampaignOptions, type FaultReport, isSurvived, runFault } from './campaign.js';
-import { type Phase, startLandscape } from './landscape.js';
+import { FAILING_OPEN, type Phase, startLandscape } from './landscape.js';
 
 const HEADINGS = [
   ...['fault', 'strikes in', 'requests', 'as decided', 'other answers', 'upstream hits without a permit'],
@@ -65,18 +65,24 @@ if (!existsSync(BUNDLE)) throw new Error('the plugin server is not built: npm ru
 
 const started = performance.now();
 const reports: FaultReport[] = [];
-const landscape = await startLandscape({ bundle: BUNDLE, workers: 2 });
-try {
-  printHeadings();
-  for (const fault of ALL_FAULTS.filter(({ name }) => name.includes(flags.only ?? ''))) {
-    for (const phase of fault.phases ?? BOTH) {
-      const report = await runFault(landscape, fault, phase, options);
-      printReport(report);
-      reports.push(report);
+const chosen = ALL_FAULTS.filter(({ name }) => name.includes(flags.only ?? ''));
+printHeadings();
+for (const failsOpen of [undefined, true] as const) {
+  const faults = chosen.filter((fault) => fault.failsOpen === failsOpen);
+  if (faults.length === 0) continue;
+  const switches = failsOpen && { config: FAILING_OPEN, failover: true };
+  const landscape = await startLandscape({ bundle: BUNDLE, workers: 2, ...switches });
+  try {
+    for (const fault of faults) {
+      for (const phase of fault.phases ?? BOTH) {
+        const report = await runFault(landscape, fault, phase, options);
+        printReport(report);
+        reports.push(report);
+      }
     }
+  } finally {
+    await landscape.close();
   }
-} finally {
-  await landscape.close();
 }
 
 const sum = (count: (one: FaultReport) => number) => reports.reduce((total, one) => total + count(one), 0);

@@ -59,6 +59,20 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     },
   },
   {
+    // Longer than the deadline of a call: when the loop goes on, all deadlines have passed and all answers have arrived.
+    name: 'event-loop lag, failing open',
+    failsOpen: true,
+    async inject(scene) {
+      const { workers } = pluginServerPids(scene.landscape);
+      for (let pulse = 0; pulse < 2 + scene.lastsMs / 2400; pulse++) {
+        signal(workers, 'SIGSTOP');
+        await pause(2100);
+        signal(workers, 'SIGCONT');
+        await pause(300);
+      }
+    },
+  },
+  {
     name: 'clock jumps',
     async inject(scene) {
       for (let jump = 0; jump < 6; jump++) {

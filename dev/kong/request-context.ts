@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Route } from './config/declarative-config.js';
 import { type HeaderLine, HeaderLines } from './http/message-head.js';
 import type { RequestBody } from './http/request-body.js';
+import { nginxHost } from './http/uri.js';
 import type { PdkValue } from './pdk/lua-values.js';
 
 /** The upstream's answer, its body not read yet. */
@@ -39,6 +40,9 @@ export interface ConnectionInfo {
   readonly number: number;
 }
 
+/** Kong's `lua_max_req_headers`. */
+const ROUTER_HEADERS = 100;
+
 export interface ReceivedRequest {
   readonly requestLine: string;
   readonly method: string;
@@ -47,6 +51,8 @@ export interface ReceivedRequest {
   readonly httpVersion: 0.9 | 1 | 1.1 | 2 | undefined;
   readonly requestUri: string;
   readonly rawPath: string;
+  /** Of an absolute request target: `a.example:80` of `http://a.example:80/x`. */
+  readonly authority?: string | undefined;
   readonly args: string | undefined;
   readonly uri: string;
   readonly headers: HeaderLines;
@@ -116,12 +122,15 @@ export class RequestContext {
     return this.connection.tls === undefined ? 'http' : 'https';
   }
 
-  /** nginx's `$host`: of the Host header, in lower case and without the port. */
+  /** nginx's `$host`: of an absolute request target, otherwise of the Host header. */
   get host(): string {
-    const header = this.headers.get('host');
-    return header === undefined || header === ''
-      ? this.serverName
-      : header.replace(/:\d*$/, '').toLowerCase();
+    const authority = this.received.authority ?? this.headers.get('host');
+    return authority === undefined || authority === '' ? this.serverName : nginxHost(authority);
+  }
+
+  /** What Kong's router compares: the raw header, if it is among the first 100. */
+  get routedHost(): string | undefined {
+    return new HeaderLines(this.headers.lines.slice(0, ROUTER_HEADERS)).get('host');
   }
 
   /** The connection's peer is a trusted proxy. */

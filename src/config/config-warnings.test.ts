@@ -35,6 +35,14 @@ describe('warnings', () => {
     expect(warned(changes)).toEqual([expect.stringMatching(warning)]);
   });
 
+  test('fail_open_scope: unavailable, where something can fail open', () => {
+    expect(warned({ fail_open_scope: 'unavailable' })).toEqual([]);
+    expect(warned({ fail_open_scope: 'unavailable', fail_open_response: true })).toEqual([
+      expect.stringMatching(/^fail_open_response/),
+      expect.stringMatching(/^fail_open_scope: is unavailable, so a client/),
+    ]);
+  });
+
   test('an expired certificate', async () => {
     const authority = await createAuthority();
     const config = parseConfig({ ...MINIMAL, ca_certificate: authority.cert });

@@ -1,6 +1,6 @@
 import type { HeaderField, HeaderList } from '../http/header-list.js';
-import { toWireText } from '../http/text.js';
-import { checkHeaderName, checkHeaderValue, trimBlanks } from './validation.js';
+import { toWireText, trimBlanks } from '../http/text.js';
+import { checkHeaderName, checkHeaderValue } from './validation.js';
 
 /** What an answer's headers say, compared with the ones that were shown. */
 export interface HeaderDiff {

@@ -11,12 +11,13 @@ import {
   parseAnsweredUrl,
   parseAuthority,
 } from '../http/request-url.js';
+import { trimBlanks } from '../http/text.js';
 import type { CertificateJwk, RequestAnswer } from '../sideband/messages.js';
 import { changedBody, textOfOtherHeaders } from './changed-body.js';
 import { type IgnoredDirective, NO_NOTES, type RequestDecision } from './decision.js';
 import { requestHeaderChanges } from './request-headers.js';
 import { denialToSend } from './response-decision.js';
-import { checkNewMethod, trimBlanks } from './validation.js';
+import { checkNewMethod } from './validation.js';
 
 /** What the policy was shown of a request, where that differs from the request. */
 export interface ShownRequest {

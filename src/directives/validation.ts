@@ -2,7 +2,7 @@ import { PingAuthError } from '../errors/ping-auth-error.js';
 import { isSupportedMethod } from '../http/admission.js';
 import { isToken } from '../http/header-rules.js';
 import { isSendableStatus } from '../http/message.js';
-import { encodeLossless, hasLoneSurrogate } from '../http/text.js';
+import { encodeLossless, hasLoneSurrogate, trimBlanks } from '../http/text.js';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
@@ -36,15 +36,6 @@ export function checkSingleton(name: string, values: readonly string[]): readonl
   throw invalid(`header ${name} has ${values.length} different values, and Kong sends one`);
 }
 
-/** By hand: `/[ \t]+$/` takes quadratic time on a value full of blanks, which any client can send. */
-export function trimBlanks(value: string): string {
-  let start = 0;
-  let end = value.length;
-  while (start < end && isBlank(value.charCodeAt(start))) start += 1;
-  while (end > start && isBlank(value.charCodeAt(end - 1))) end -= 1;
-  return value.slice(start, end);
-}
-
 /** @throws PingAuthError `directive_invalid` for a method that would not reach the upstream as it is. */
 export function checkNewMethod(method: string, clientMethod: string): string {
   if (!isSupportedMethod(method))
@@ -73,10 +64,6 @@ export function checkStatus(code: string | number): number {
 export function checkBody(text: string): Uint8Array {
   if (hasLoneSurrogate(text)) throw invalid('body is not well-formed text');
   return encodeLossless(text);
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
 }
 
 function invalid(detail: string): PingAuthError {

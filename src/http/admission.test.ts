@@ -70,6 +70,29 @@ describe('before the policy is asked', () => {
     expect(value('a\tb, "c" ü \udcff')).toBe('admitted');
   });
 
+  it.each([
+    ...[
+      'content_length',
+      'transfer_encoding',
+      'content_type',
+      'content_encoding',
+      'keep_alive',
+      'user_agent',
+    ],
+    ...['x_forwarded_for', 'x_forwarded-host', 'x_real_ip', 'if_match', 'proxy_connection', 'http2_settings'],
+  ])('%s is refused: some servers take it for the header with hyphens', (name) => {
+    expect(verdict({ headers: [[name, '5']] })).toBe('400 request_unreadable');
+  });
+
+  it('two headers that some servers take for one are refused when they differ', () => {
+    const pair = (...values: [string, string][]) => verdict({ headers: values });
+    expect(pair(['x_role', 'admin'], ['x-role', 'user'])).toBe('400 request_unreadable');
+    expect(pair(['x-a-b', '1'], ['x_a-b', '1'], ['x_a_b', '2'])).toBe('400 request_unreadable');
+    expect(pair(['x-a', '1'], ['x_a', '1'], ['x-a', '2'])).toBe('400 request_unreadable');
+    expect(pair(['x_role', 'user'], ['x-role', 'user'])).toBe('admitted');
+    expect(pair(['x_role', 'admin'], ['api_key', '1'], ['accept_encoding', 'br'])).toBe('admitted');
+  });
+
   it('HTTP/2 is refused unless it is allowed', () => {
     expect(verdict({ httpVersion: '2' })).toBe('400 http2_not_allowed');
     expect(verdict({ httpVersion: '2.0' })).toBe('400 http2_not_allowed');

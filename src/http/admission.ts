@@ -1,12 +1,22 @@
 import type { PluginConfig } from '../config/schema.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderList } from './header-list.js';
-import { connectionTokens, isReservedInRequest, isSingletonInRequest, MARK_HEADER } from './header-rules.js';
+import {
+  canonicalName,
+  connectionTokens,
+  isImitation,
+  isReservedInRequest,
+  isSingletonInRequest,
+  MARK_HEADER,
+} from './header-rules.js';
 import type { HttpRequest, HttpResponse } from './message.js';
 import { checkRequestUrl } from './request-url.js';
 
 /** `get_headers` gives no more than this, so at this many nobody knows whether there are others that the policy missed. */
 export const MAX_VISIBLE_HEADERS = 1000;
+
+/** Kong's router looks for the Host among so many (its `lua_max_req_headers`, default 100). */
+export const MAX_ROUTED_HEADERS = 100;
 
 /**
  * The methods nginx knows and Kong's `set_method` takes. Any other one reaches the upstream as GET when responses are
@@ -81,10 +91,27 @@ const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
  */
 function checkHeaders(headers: HeaderList): void {
   if (headers.getAll('host').length > 1) throw unreadable('several Host headers');
+  if (headers.fields.some(([name]) => name.includes('_'))) checkSpellings(headers);
   for (const [name, value] of headers.fields) {
     if (isSingletonInRequest(name) && headers.get(name) !== value && !isReservedInRequest(name))
       throw unreadable(`several lines of ${name}, of which Kong would send on the last one alone`);
     if (CONTROL_CHARACTER.test(value)) throw unreadable(`a control character in ${name}`);
+  }
+}
+
+/**
+ * `x_role` and `x-role` are one header to an upstream that reads CGI variables (WSGI, PHP), and it sees either of them. So they
+ * must not differ, and none may be nearly called like one that decides how the request is read.
+ */
+function checkSpellings(headers: HeaderList): void {
+  const spellings = new Map<string, { readonly name: string; readonly values: string }>();
+  for (const [name, values] of headers.toMap()) {
+    if (isImitation(name)) throw unreadable(`a header is nearly called ${canonicalName(name)}`);
+    const other = spellings.get(canonicalName(name));
+    const spelling = { name, values: values.join() };
+    if (other !== undefined && other.values !== spelling.values)
+      throw unreadable(`${name} and ${other.name} differ, and are one header to some servers`);
+    spellings.set(canonicalName(name), spelling);
   }
 }
 

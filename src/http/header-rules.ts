@@ -21,6 +21,8 @@ const RESPONSE_FRAMING = new Set(FRAMING);
 
 /** Kong writes these itself after all plugins, whatever a plugin set or cleared (recorded). Other X-Forwarded-* are free. */
 const KONG_REQUEST_HEADERS = new Set([
+  // Kong takes this one off (httpoxy).
+  'proxy',
   'via',
   'x-forwarded-for',
   'x-forwarded-host',
@@ -56,6 +58,21 @@ export function isToken(name: string): boolean {
 /** `x_role` and `x-role` are one header to an upstream that reads them as CGI variables. */
 export function canonicalName(name: string): string {
   return name.includes('_') ? name.replaceAll('_', '-') : name;
+}
+
+/**
+ * Whether a name in a request imitates one that Kong, nginx or the policy's check of the body goes by: an upstream that reads
+ * CGI variables takes `Content_Length` for the length, `Content_Type` for the type and `X_Forwarded_For` for Kong's own.
+ */
+export function isImitation(name: string): boolean {
+  if (!name.includes('_')) return false;
+  const canonical = canonicalName(name);
+  return (
+    REQUEST_FRAMING.has(canonical) ||
+    KONG_REQUEST_HEADERS.has(canonical) ||
+    (SINGLETON_IN_REQUEST.has(canonical) && canonical !== 'accept-encoding') ||
+    canonical === 'content-encoding'
+  );
 }
 
 /** `Transfer_Encoding` is one too: some servers read it like the real one. */

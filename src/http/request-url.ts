@@ -1,5 +1,4 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderList } from './header-list.js';
 import type { RequestUrl } from './message.js';
 import { decodeLossless, decodeUtf8, encodeLossless, hasLoneSurrogate } from './text.js';
 
@@ -58,23 +57,14 @@ export function checkRequestUrl(url: RequestUrl): void {
 }
 
 /**
- * nginx takes the host of an absolute request target (`GET http://a/x HTTP/1.1`) and leaves the Host header as it came;
- * Kong chooses the route by the header. Where they differ, the policy would decide about the one host while the other
- * one's upstream gets the request.
+ * Whether Kong routes a request with this Host header by the host that the policy is shown. Kong's router compares the raw
+ * header, nginx's `$host` is lower case, without a port and a trailing dot: `PUBLIC.example`, `public.example.` and
+ * `public.example:` would be shown as `public.example` and routed as none of the routes' hosts.
  * @param host nginx's `$host`, which is Kong's `get_host`
- * @throws PingAuthError `request_unreadable`
  */
-export function checkTargetHost(host: string, headers: HeaderList): void {
-  const header = headers.get('host');
-  if (header === undefined || header === '' || isHostOf(header, host)) return;
-  throw unreadable('the request target and the Host header name different hosts');
-}
-
-/** Whether nginx makes this host of a Host header: in lower case, without the port and the root's dot. */
-export function isHostOf(header: string, host: string): boolean {
+export function isRoutedAs(header: string, host: string): boolean {
   if (header === host) return true;
-  const [name = ''] = /^(?:\[[^\]]*\]|[^:]*)/.exec(header) ?? [];
-  return name.toLowerCase().replace(/\.$/, '') === host.toLowerCase().replace(/\.$/, '');
+  return header.startsWith(`${host}:`) && /^\d{1,5}$/.test(header.slice(host.length + 1));
 }
 
 /** `scheme://host:port/path[?query]` as it is shown to the policy: the port always written, the query escaped. */

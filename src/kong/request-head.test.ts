@@ -104,14 +104,18 @@ describe('without the variable', () => {
   });
 });
 
+/** Kong's router compares the Host header as it was written. */
+const ROUTED_BY_ANOTHER = new Set(['host_upper_case_route_by_path']);
+
 describe('both ways give the same head', () => {
-  it.each(Object.entries(RECORDED))('recorded on Kong 3.9.3: %s', async (_name, { calls, variables }) => {
+  it.each(Object.entries(RECORDED))('recorded on Kong 3.9.3: %s', async (name, { calls, variables }) => {
     const certificate = variables.ssl_client_raw_cert;
     const kong = {
       ...calls,
       'kong.request.get_host': variables.host,
       'kong.nginx.get_var(ssl_client_raw_cert)': certificate,
       'kong.nginx.get_var(kong_request_id)': GET_VARIABLES.kong_request_id,
+      'kong.nginx.get_var(server_name)': 'kong',
     };
     const text = requestVariable({
       ...variables,
@@ -120,7 +124,14 @@ describe('both ways give the same head', () => {
       kong_request_id: GET_VARIABLES.kong_request_id,
     });
     const fake = fakeKong({ ...kong, [VARIABLE_CALL]: text });
-    const head = await new RequestHeadReader().read(fake.kong);
+    const reading = new RequestHeadReader().read(fake.kong);
+    if (ROUTED_BY_ANOTHER.has(name)) {
+      const refused = { code: 'request_unreadable' };
+      await expect(reading).rejects.toMatchObject(refused);
+      await expect(readHeadByCalls(fakeKong(kong).kong)).rejects.toMatchObject(refused);
+      return;
+    }
+    const head = await reading;
     expect(head).toEqual(await readHeadByCalls(fakeKong(kong).kong));
     expect(head.clientCertificatePem).toBe(certificate);
     // That it was really read from the variable, and not by falling back.

@@ -1,18 +1,21 @@
-import { MAX_VISIBLE_HEADERS } from '../http/admission.js';
+import { PingAuthError } from '../errors/ping-auth-error.js';
+import { MAX_ROUTED_HEADERS, MAX_VISIBLE_HEADERS } from '../http/admission.js';
 import type { HeaderList } from '../http/header-list.js';
 import { canonicalName } from '../http/header-rules.js';
 import type { HttpRequest, RequestUrl } from '../http/message.js';
-import {
-  checkRequestUrl,
-  checkTargetHost,
-  isHostOf,
-  normalisePath,
-  requestUrlFromKong,
-} from '../http/request-url.js';
+import { checkRequestUrl, isRoutedAs, normalisePath, requestUrlFromKong } from '../http/request-url.js';
 import type { RequestOwner } from './gateway.js';
 import type { KongPdk } from './kong-pdk.js';
-import { headerList, httpVersion, optionalString, requiredInteger, requiredString } from './pdk-values.js';
-import { REQUEST_VARIABLE, type RequestVariable, readRequestVariable } from './request-variable.js';
+import {
+  headerList,
+  httpVersion,
+  optionalString,
+  REQUEST_VARIABLE,
+  type RequestVariable,
+  readRequestVariable,
+  requiredInteger,
+  requiredString,
+} from './pdk-values.js';
 
 /** The client's request without its body. */
 export type RequestHead = Omit<HttpRequest, 'body'>;
@@ -50,8 +53,8 @@ export class RequestHeadReader {
     if (reading.kind !== 'read') return readHeadByCalls(kong, owner);
     const { variable } = reading;
     owner.identified(variable.requestId);
-    const headers = headerList(headerMap, 'kong.request.get_headers');
-    checkTargetHost(variable.host, headers);
+    const headers = visibleHeaders(headerMap);
+    if (!isPlainHost(variable.host, headers)) await checkRoutedHost(kong, variable.host, headers);
     const parts = forwardedParts(headers);
     this.#expected = parts;
     const path = normalisePath(variable.target);
@@ -144,9 +147,12 @@ export async function readHeadByCalls(kong: KongPdk, owner: Identified = NOBODY)
     kong.nginx.getVar('kong_request_id'),
   ]);
   owner.identified(optionalString(requestId, 'kong.nginx.get_var(kong_request_id)'));
-  const headerFields = headerList(headers, 'kong.request.get_headers');
+  const headerFields = visibleHeaders(headers);
   const forwardedHost = requiredString(host, 'kong.request.get_forwarded_host');
-  await checkHost(kong, forwardedHost, headerFields);
+  if (forwardedParts(headerFields).includes('host') || !isPlainHost(forwardedHost, headerFields)) {
+    const own = requiredString(await kong.request.getHost(), 'kong.request.get_host');
+    await checkRoutedHost(kong, own, headerFields);
+  }
   return {
     method: requiredString(method, 'kong.request.get_method'),
     url: requestUrlFromKong({
@@ -164,11 +170,48 @@ export async function readHeadByCalls(kong: KongPdk, owner: Identified = NOBODY)
   };
 }
 
-/** Another host than the Host header's is a trusted proxy's X-Forwarded-Host or the request target's; Kong knows which. */
-async function checkHost(kong: KongPdk, forwardedHost: string, headers: HeaderList): Promise<void> {
+/** Kong takes `Proxy` off every request (httpoxy), so the upstream never sees it. */
+function visibleHeaders(map: unknown): HeaderList {
+  const headers = headerList(map, 'kong.request.get_headers');
+  return headers.has('proxy') ? headers.filter((name) => name !== 'proxy') : headers;
+}
+
+/** The usual case, in which nobody has to be asked. */
+function isPlainHost(host: string, headers: HeaderList): boolean {
   const header = headers.get('host');
-  if (header === undefined || isHostOf(header, forwardedHost)) return;
-  checkTargetHost(requiredString(await kong.request.getHost(), 'kong.request.get_host'), headers);
+  return header !== undefined && headers.size < MAX_ROUTED_HEADERS && isRoutedAs(header, host);
+}
+
+/**
+ * The policy decides about nginx's `$host`, which may come from an absolute request target or from a Host header that Kong's
+ * router does not see. Where Kong would route by another host, another service would get the request.
+ * @param host nginx's `$host`, which is Kong's `get_host`
+ * @throws PingAuthError `request_unreadable`
+ */
+async function checkRoutedHost(kong: KongPdk, host: string, headers: HeaderList): Promise<void> {
+  const header = headers.get('host') ?? '';
+  if (header === '') {
+    // Without a Host header and without a host in the request target, `$host` is the name of nginx's server.
+    const serverName = await kong.nginx.getVar('server_name');
+    if (optionalString(serverName, 'kong.nginx.get_var(server_name)') === host) return;
+    throw unreadable('the request target names a host and there is no Host header');
+  }
+  if (!isRoutedAs(header, host)) {
+    throw unreadable(
+      'Kong routes by the Host header, which is not exactly the host of the request, or that with a port',
+    );
+  }
+  if (headers.size < MAX_ROUTED_HEADERS) return;
+  const routed = headerList(await kong.request.getHeaders(MAX_ROUTED_HEADERS), 'kong.request.get_headers');
+  if (routed.get('host') !== header) {
+    throw unreadable(
+      `Host is not among the first ${MAX_ROUTED_HEADERS} headers, where Kong's router looks for it`,
+    );
+  }
+}
+
+function unreadable(detail: string): PingAuthError {
+  return new PingAuthError('request_unreadable', { detail });
 }
 
 /** What X-Forwarded-* of a trusted proxy can change. Whom to trust and how to read them, only Kong knows. */

@@ -4,6 +4,12 @@ export type StreamReading =
   | { readonly fault: string; readonly messages?: undefined };
 
 /**
+ * Lines in one stream. Megabytes of empty lines would take a second to read, in which nobody else is served; a large result is
+ * one line, and a comment that keeps a connection open is two.
+ */
+export const MAX_LINES = 100_000;
+
+/**
  * The data of a stream's events (the WHATWG format, as far as MCP uses it). Comments, `id`, `retry` and fields that nobody
  * defined are dropped, and so are events of a type of their own, which MCP clients do not look at. Events without data are
  * no messages: servers send one first so that clients can resume.
@@ -15,7 +21,14 @@ export function readEventStream(text: string): StreamReading {
   const messages: string[] = [];
   let data: string[] = [];
   let type = '';
-  for (const line of linesOf(text)) {
+  // CR, LF and CRLF end a line. What stands after the last end counts as a line.
+  const ends = /\r\n|\n|\r/g;
+  for (let start = 0, lines = 1; start < text.length; lines += 1) {
+    if (lines > MAX_LINES) return { fault: `the stream has more than ${MAX_LINES} lines` };
+    ends.lastIndex = start;
+    const end = ends.exec(text);
+    const line = text.slice(start, end?.index);
+    start = end === null ? text.length : ends.lastIndex;
     if (line === '') {
       const message = data.join('\n');
       if (message !== '' && (type === '' || type === 'message')) messages.push(message);
@@ -30,15 +43,4 @@ export function readEventStream(text: string): StreamReading {
     else if (field === 'event') type = value;
   }
   return data.length > 0 ? { fault: 'the stream ends in the middle of an event' } : { messages };
-}
-
-/** Line by line, since a large result is one line: CR, LF and CRLF end one. What stands after the last end counts as a line. */
-function* linesOf(text: string): Generator<string> {
-  const ends = /\r\n|\n|\r/g;
-  let start = 0;
-  for (let end = ends.exec(text); end !== null; end = ends.exec(text)) {
-    yield text.slice(start, end.index);
-    start = ends.lastIndex;
-  }
-  if (start < text.length) yield text.slice(start);
 }

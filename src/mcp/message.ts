@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '../http/text.js';
-import { MAX_DEPTH, MAX_VALUES, readStrictJson } from './strict-json.js';
+import { MAX_DEPTH, MAX_VALUES, readStrictJson, type ValueBudget } from './strict-json.js';
 
 /** A string or a safe integer, as JSON-RPC in MCP has it: what cannot be told from its neighbour (1e400, 2^53 + 1) is none. */
 export type MessageId = string | number;
@@ -77,8 +77,11 @@ const ERROR_MEMBERS = namesByFolded('code message data');
  * beyond strict JSON: at the top and directly in `params`, `result`, `error` no names that differ in case only, neither
  * from each other nor from a name that the specification defines.
  */
-export function readMessage(text: string): McpMessage | McpResponseMessage | MessageFault {
-  const { value, fault } = readStrictJson(text);
+export function readMessage(
+  text: string,
+  budget?: ValueBudget,
+): McpMessage | McpResponseMessage | MessageFault {
+  const { value, fault } = readStrictJson(text, budget);
   if (fault !== undefined) return unreadable(WORDS[fault]);
   if (Array.isArray(value)) return invalid('batches are not accepted, send each message on its own');
   if (!isJsonObject(value)) return invalid('the message is not an object');

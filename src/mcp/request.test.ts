@@ -4,7 +4,6 @@ import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { type HeaderField, HeaderList } from '../http/header-list.js';
 import { McpError } from './error.js';
 import { encodeValue } from './headers.js';
-import { KnownParamHeaders } from './param-headers.js';
 import { mcpHeaderChanges, readMcpRequest } from './request.js';
 
 const JSON_TYPE: HeaderField = ['content-type', 'application/json'];
@@ -191,17 +190,6 @@ describe('the headers', () => {
     const headers: HeaderField[] = [['mcp-protocol-version', '2025-11-25']];
     expect(read({ http: 'DELETE', text: '', headers })).toBeUndefined();
   });
-});
-
-it('headers that repeat arguments are checked for tools that are known', () => {
-  const known = new KnownParamHeaders();
-  const inputSchema = { properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } };
-  known.learn('s', JSON.stringify({ result: { tools: [{ name: 'echo', inputSchema }] } }));
-  const headers = HeaderList.from([JSON_TYPE, ['mcp-param-region', 'eu']]);
-  const readFor = (server: string) =>
-    readMcpRequest({ method: 'POST', headers }, body({}), true, { known, server });
-  expect(() => readFor('s')).toThrow(expect.objectContaining({ rpcCode: -32020, id: 7 }) as McpError);
-  expect(readFor('other')).toBeDefined();
 });
 
 describe('the policy is shown', () => {

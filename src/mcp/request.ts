@@ -21,7 +21,6 @@ import {
   unexpectedHeader,
 } from './headers.js';
 import { type McpMessage, readMessage } from './message.js';
-import type { KnownParamHeaders } from './param-headers.js';
 
 const SHOWN_HEADERS: ReadonlySet<string> = new Set([...MCP_HEADERS, ...GATEWAY_HEADERS]);
 
@@ -35,12 +34,6 @@ export interface McpRequest {
   readonly isRewritten: boolean;
   /** What a person answered when their client asked them to open the page for an approval; undefined unless they refused. */
   readonly approvalResponse: ApprovalResponse | undefined;
-}
-
-/** What is known of tools whose arguments stand in headers as well, and under which name this server is known there. */
-export interface ParamHeaderCheck {
-  readonly known: KnownParamHeaders;
-  readonly server: string;
 }
 
 /** What the policy changed in a request; `body` undefined when it stays. */
@@ -58,7 +51,6 @@ interface ChangedRequest {
  *
  * @param text the body as the policy is shown it, `''` without one; undefined when it is no text or too large to be shown
  * @param buffersResponses whether responses are held back till their end, so that an endless one would never reach the client
- * @param paramHeaders without it `Mcp-Param-*` is not looked at
  * @returns undefined for a request without a message, which is one like any other: DELETE (ends a session) and OPTIONS,
  *   and GET (a stream) where responses are not held back
  * @throws McpRefusal
@@ -67,7 +59,6 @@ export function readMcpRequest(
   request: Pick<HttpRequest, 'method' | 'headers'>,
   text: string | undefined,
   buffersResponses: boolean,
-  paramHeaders?: ParamHeaderCheck,
 ): McpRequest | undefined {
   const { method, headers } = request;
   if (method !== 'POST') {
@@ -89,10 +80,7 @@ export function readMcpRequest(
   const sent = messageOf(text);
   const retry = withoutApproval(sent, text);
   const message = retry?.message ?? sent;
-  const complaint =
-    reservedHeader(headers) ??
-    disagreement(message, headers) ??
-    paramHeaders?.known.disagreement(paramHeaders.server, message, headers);
+  const complaint = reservedHeader(headers) ?? disagreement(message, headers);
   if (complaint !== undefined) throw new McpError('mcp_headers_disagree', -32020, complaint, message.id);
   if (buffersResponses && message.method === 'subscriptions/listen') {
     const words = 'Method not found: this gateway holds responses back and offers no streams';

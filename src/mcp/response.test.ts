@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { aResponse, text } from '../../test/model/messages.js';
 import type { HeaderField } from '../http/header-list.js';
 import { McpError } from './error.js';
-import { readEventStream } from './event-stream.js';
+import { MAX_LINES, readEventStream } from './event-stream.js';
 import { readMcpResponse } from './response.js';
 
 const JSON_TYPE: HeaderField[] = [['content-type', 'application/json']];
@@ -113,6 +113,16 @@ describe('an event stream', () => {
       undefined,
     ],
     ['a response that is cut off', events(RESULT).slice(0, -1), 'the stream ends in the middle of an event'],
+    [
+      'very many small messages',
+      events(...Array<string>(2000).fill(NOTE), RESULT),
+      'the body holds more than 10000 values',
+    ],
+    [
+      'very many lines',
+      `${'\n'.repeat(MAX_LINES)}${events(RESULT)}`,
+      `the stream has more than ${MAX_LINES} lines`,
+    ],
     ['a byte order mark', `\ufeff${events(RESULT)}`, 'the stream starts with a byte order mark'],
     ['a body over the limit', undefined, 'the body is no text in UTF-8 or over the limit'],
   ])('is withheld with %s', (_what, body, words) => {

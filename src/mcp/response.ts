@@ -4,7 +4,7 @@ import { McpError } from './error.js';
 import { readEventStream } from './event-stream.js';
 import { bodyType, JSON_HEADERS } from './headers.js';
 import { type MessageId, readMessage } from './message.js';
-import { readStrictJson } from './strict-json.js';
+import { MAX_VALUES, readStrictJson } from './strict-json.js';
 
 /** Of a stream and of no use with the one message that is left of it. */
 const STREAM_HEADERS = new Set(['content-type', 'x-accel-buffering', 'cache-control', 'last-event-id']);
@@ -49,8 +49,11 @@ function messageOfStream(text: string, awaited: MessageId): string {
   const { messages, fault } = readEventStream(text);
   if (fault !== undefined) throw withheld(fault, awaited);
   let found: string | undefined;
+  // Together no more than one message may have: a stream is one body.
+  const budget = { left: MAX_VALUES };
   for (const candidate of messages) {
-    const message = readMessage(candidate);
+    const message = readMessage(candidate, budget);
+    if (message.kind === 'fault') throw withheld(message.words, awaited);
     if (message.kind === 'notification') continue;
     if (message.kind === 'request')
       throw withheld('a request of the server, which cannot be answered', awaited);

@@ -2,10 +2,10 @@
 /** Containers inside containers. Tool schemas need a dozen or two; parsers elsewhere give up at 64 (.NET) or 1000 (Jackson). */
 export const MAX_DEPTH = 64;
 /**
- * Values in one text. Megabytes of `{},{},{}` take seconds to read, in which nobody else is served; megabytes of text take
+ * Values in one text. Megabytes of `{},{},{}` take a second to read, in which nobody else is served; megabytes of text take
  * none, and that is what large messages are made of.
  */
-export const MAX_VALUES = 250_000;
+export const MAX_VALUES = 10_000;
 
 /** Why a text is not JSON that every reader reads alike. In words, for the client as well: never quotes the text. */
 export type JsonFault =
@@ -26,13 +26,13 @@ const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
 /**
  * Reads JSON of which no two parsers can have different ideas: what JSON.parse accepts, without a member that occurs
  * twice in one object (most parsers take the last one, some the first), without half surrogate pairs, not nested deeper
- * than `MAX_DEPTH` and with no more than `MAX_VALUES`. A byte order mark is no JSON.
+ * than `MAX_DEPTH` and with no more values than `budget` has left, of which it takes them. A byte order mark is no JSON.
  *
  * JSON.parse does the reading. It keeps one member of each name, however a name is spelled; so a member occurs twice
  * exactly when there are more names in the text than members in the value.
  */
-export function readStrictJson(text: string): StrictJson {
-  const names = countNames(text);
+export function readStrictJson(text: string, budget: ValueBudget = { left: MAX_VALUES }): StrictJson {
+  const names = countNames(text, budget);
   if (names === TOO_DEEP) return { fault: 'too deep' };
   if (names === TOO_MANY) return { fault: 'too many values' };
   let value: unknown;
@@ -46,6 +46,11 @@ export function readStrictJson(text: string): StrictJson {
   return names === countMembers(value) ? { value } : { fault: 'a member twice' };
 }
 
+/** Values that several texts may have together. */
+export interface ValueBudget {
+  left: number;
+}
+
 const TOO_DEEP = -1;
 const TOO_MANY = -2;
 
@@ -53,12 +58,12 @@ const TOO_MANY = -2;
  * How many strings are followed by a colon, which in JSON are the member names. `TOO_DEEP` and `TOO_MANY` are told before
  * JSON.parse builds anything. What it says of a text that is no JSON means nothing.
  */
-function countNames(text: string): number {
+function countNames(text: string, budget: ValueBudget): number {
   const { length } = text;
   let names = 0;
   let depth = 0;
   // One that stands alone, one behind each comma, and one in each container, be it empty.
-  let values = 1;
+  budget.left -= 1;
   for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
@@ -66,13 +71,13 @@ function countNames(text: string): number {
       if (at < 0) return names;
     } else if (code === COLON) names += 1;
     else if (code === COMMA) {
-      values += 1;
-      if (values > MAX_VALUES) return TOO_MANY;
+      budget.left -= 1;
+      if (budget.left < 0) return TOO_MANY;
     } else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
       depth += 1;
-      values += 1;
+      budget.left -= 1;
       if (depth > MAX_DEPTH) return TOO_DEEP;
-      if (values > MAX_VALUES) return TOO_MANY;
+      if (budget.left < 0) return TOO_MANY;
     } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) depth -= 1;
   }
   return names;

@@ -185,9 +185,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
   }
 
   #readMcpMessage(request: HttpRequest, body: BodyView, setup: McpSetup): McpRequest | undefined {
-    const server = request.url.host + request.url.path;
-    const paramHeaders = { known: setup.paramHeaders, server };
-    const read = readMcpRequest(request, textShown(body), setup.buffersResponses, paramHeaders);
+    const read = readMcpRequest(request, textShown(body), setup.buffersResponses);
     if (read !== undefined) {
       const { id, method, name } = read.message;
       this.message.mcp = { id, method, name };

@@ -6,10 +6,10 @@ import { type BodyRules, requestBodyRules, responseBodyRules } from '../http/bod
 import { portOf } from '../http/request-url.js';
 import type { ReadLimits } from '../kong/gateway.js';
 import { type OriginCheck, originCheck } from '../mcp/origin.js';
-import { KnownParamHeaders } from '../mcp/param-headers.js';
 import type { ResponseRules } from '../mcp/response-rules.js';
 import { createSidebandClient, type SidebandClient } from '../sideband/sideband-client.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
+import { isTracing } from '../telemetry/tracing.js';
 import { ErrorLogLimiter } from './error-log-limiter.js';
 import { type PluginHost, STOCK_HOST } from './host.js';
 import type { MemoryBudget } from './memory-budget.js';
@@ -38,6 +38,8 @@ export interface Setup {
   readonly excluded: ReadonlySet<string>;
   /** undefined: the route does not lead to an MCP server. */
   readonly mcp: McpSetup | undefined;
+  /** Whether an OpenTelemetry SDK was loaded before the instance started. */
+  readonly isTracing: boolean;
   /** Whether somebody wants both messages of every call. */
   readonly isRecorded: boolean;
   /** Of the first policy provider; for spans. */
@@ -51,8 +53,6 @@ export interface McpSetup {
   /** Throws for a request from a web page that `mcp_allowed_origins` does not list. */
   readonly checkOrigin: OriginCheck;
   readonly responseRules: ResponseRules;
-  /** What `tools/list` of this route's servers told. */
-  readonly paramHeaders: KnownParamHeaders;
 }
 
 /**
@@ -112,18 +112,12 @@ export function createSetup(
             maxTtlMs: config.mcp_max_ttl_ms,
             resourceMetadataUrl: config.mcp_resource_metadata_url,
           },
-          paramHeaders: new KnownParamHeaders(),
         }
       : undefined,
+    isTracing: isTracing(),
     isRecorded: config.enable_debug_logging || telemetry.record !== undefined,
     address: { host: address.hostname, port: portOf(address) },
   };
-}
-
-/** @throws PingAuthError when the configuration is invalid */
-export function ready(instance: Instance): Setup {
-  if (instance.setup instanceof Error) throw instance.setup;
-  return instance.setup;
 }
 
 function textAt(raw: unknown, key: string): string | undefined {

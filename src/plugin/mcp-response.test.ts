@@ -2,15 +2,11 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { text } from '../../test/model/messages.js';
-import { accessPhase, fakeGateway, fakeInstance, responsePhase } from '../../test/support/fake-instance.js';
 import {
-  access,
   CALL,
-  deny,
   errorResponse,
   failing,
   JSON_TYPE,
-  onlyOne,
   post,
   RESULT,
   respond,
@@ -148,31 +144,5 @@ describe('the response to a message', () => {
       response: failing('provider_unreachable'),
     });
     expect([decision?.outcome, text(sent?.body)]).toEqual(['fail_open', stream(RESULT)]);
-  });
-
-  it('teaches which arguments stand in headers', async () => {
-    const inputSchema = { properties: { region: { 'x-mcp-header': 'Region' } } };
-    const list = { jsonrpc: '2.0', id: 7, result: { tools: [{ name: 'echo', inputSchema }] } };
-    const asking = post({ ...CALL, method: 'tools/list', params: {} });
-    const { deed } = await access(asking);
-    const instance = fakeInstance({
-      config: { mcp: true },
-      request: deny(401),
-      response: () => ({ responseCode: '200', headers: [JSON_TYPE], body: JSON.stringify(list) }),
-    });
-    const wrong = post(CALL, [['mcp-param-region', 'eu']]);
-    const call = async () => {
-      const gateway = fakeGateway({ reading: () => ({ request: wrong }) });
-      await accessPhase(instance, gateway, {});
-      return errorResponse(onlyOne(gateway.deeds))[0];
-    };
-    expect(await call()).toBe(401);
-    const requestContext = deed.did === 'permit' ? deed.requestContext : undefined;
-    const listed = fakeGateway({
-      requestContext,
-      response: response(stream(JSON.stringify(list)), [STREAM_TYPE]),
-    });
-    await responsePhase(instance, listed, {});
-    expect(await call()).toBe(400);
   });
 });

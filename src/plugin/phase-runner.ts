@@ -15,10 +15,10 @@ import {
   tenths,
 } from '../telemetry/decision-log.js';
 import { redactText } from '../telemetry/redaction.js';
-import { isTracing, startSidebandSpan } from '../telemetry/tracing.js';
+import { startSidebandSpan } from '../telemetry/tracing.js';
 import { errorResponse } from './error-response.js';
 import type { PhaseEvent } from './host.js';
-import { type Instance, ready, type Setup } from './instance.js';
+import type { Instance, Setup } from './instance.js';
 
 /** Nearly all tools have such a name; others may be a URI as long as a page, with a token in it. */
 const PLAIN_NAME = /^[\w-]{1,64}$/;
@@ -128,6 +128,12 @@ export async function runPhase<C>(phase: Phase<C>, instance: Instance, event: Ph
   }
 }
 
+/** @throws PingAuthError when the configuration is invalid */
+function ready({ setup }: Instance): Setup {
+  if (setup instanceof Error) throw setup;
+  return setup;
+}
+
 /** The answer to the client in place of the message. */
 export function refuse(error: PingAuthError, instance: Instance, message: MessageFacts): Refusal {
   const { setup } = instance;
@@ -173,7 +179,7 @@ export class PolicyCall {
     send: (payload: string, call: CallContext) => Promise<Evaluation<A>>,
   ): Promise<A> {
     const context = this.#context();
-    const span = isTracing() ? startSidebandSpan(this.#phase.name, setup.address, context) : undefined;
+    const span = setup.isTracing ? startSidebandSpan(this.#phase.name, setup.address, context) : undefined;
     try {
       const asked = await send(payload, span?.call ?? context);
       this.facts = asked;

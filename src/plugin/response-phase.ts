@@ -8,7 +8,6 @@ import { admitResponse } from '../http/admission.js';
 import { decodeBody } from '../http/body.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import { type BodyView, type HttpResponse, textShown } from '../http/message.js';
-import { parseAnsweredUrl } from '../http/request-url.js';
 import { bytesOfText, decodeUtf8 } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
 import { approvalPage } from '../mcp/approval-url.js';
@@ -74,7 +73,6 @@ export class ResponsePhase implements Phase<FilteredResponse> {
     if (setup.mcp !== undefined && requestContext.mcp !== undefined) {
       shown = readMcpResponse(original, textShown(body), requestContext.mcp.id);
       if (shown !== original) body = { kind: 'text', text: decodeUtf8(shown.body) ?? '' };
-      if (requestContext.mcp.method === 'tools/list') learnTools(setup.mcp, requestContext, textShown(body));
     }
     const payload = composeResponsePayload(shown, requestContext, body, memory);
     const ruled = (changes: ResponseChanges) =>
@@ -130,13 +128,6 @@ export class ResponsePhase implements Phase<FilteredResponse> {
     if (decision.kind === 'respond') return this.#gateway.withhold(decision.response, log);
     return this.#gateway.filter(decision.changes.original, decision.changes.response, log);
   }
-}
-
-/** The list is that of the server at the request's own URL, which stands in the request context. */
-function learnTools({ paramHeaders }: McpSetup, { target }: RequestContext, text: string | undefined): void {
-  const { url } = JSON.parse(`{${target}}`) as { readonly url: string };
-  const { host, path } = parseAnsweredUrl(url);
-  if (text !== undefined) paramHeaders.learn(host + path, text);
 }
 
 /** The changes with those that every response on a route to an MCP server gets. */

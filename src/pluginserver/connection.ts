@@ -26,7 +26,7 @@ const LINGER_MS = 5_000;
 
 /**
  * One connection from Kong. Kong sends one call after the other; an event occupies the connection until it has ended.
- * Frames are replies to PDK calls as long as replies are owed, and calls otherwise.
+ * Frames are replies to PDK calls as long as replies are pending, and calls otherwise.
  */
 export class Connection implements EventConnection, FrameSink, FrameMemory {
   readonly out: FrameWriter;
@@ -80,7 +80,7 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
    * event would be run again elsewhere, but an instance that does not start is a 500.
    */
   closeIfIdle(): void {
-    const idle = !this.#busy && (this.#event?.owed ?? 0) === 0;
+    const idle = !this.#busy && (this.#event?.pendingReplies ?? 0) === 0;
     if (idle && ++this.#idleTurns > IDLE_TURNS) this.#end();
     else if (this.#busy && !this.#counted && this.#event !== undefined) this.#endAfterReplies();
   }
@@ -96,9 +96,9 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
 
   onFrame(frame: WireReader): void {
     const event = this.#event;
-    if (event !== undefined && event.owed > 0) {
+    if (event !== undefined && event.pendingReplies > 0) {
       event.onReply(frame);
-      if (this.#closing && event.owed === 0) this.#end();
+      if (this.#closing && event.pendingReplies === 0) this.#end();
       return;
     }
     if (this.#closing) return;
@@ -122,7 +122,7 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
 
   onOversize(announced: number): boolean {
     // Kong cannot be told; but closing would make it repeat the event for ever. So the reply passes by unread.
-    if (this.#event !== undefined && this.#event.owed > 0) {
+    if (this.#event !== undefined && this.#event.pendingReplies > 0) {
       this.#event.onOversizeReply(announced, announced <= this.#host.maxFrameBytes);
       return true;
     }
@@ -133,7 +133,7 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
   /** Kong's own calls are few, and small; so they are always taken in. */
   takeMemory(bytes: number): number | undefined {
     const event = this.#event;
-    if (event === undefined || event.owed === 0 || event.nextReply === 'required') return 0;
+    if (event === undefined || event.pendingReplies === 0 || event.nextReply === 'required') return 0;
     const { memory } = this.#host.bodyLimits;
     if (event.nextReply === 'unwanted' || memory?.reserve(bytes) === false) return undefined;
     return memory === undefined ? 0 : bytes;
@@ -219,7 +219,7 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
   /** Kong takes a close with unread replies for an error of the network; so these are taken in first. */
   #endAfterReplies(): void {
     this.#closing = true;
-    if ((this.#event?.owed ?? 0) === 0) this.#end();
+    if ((this.#event?.pendingReplies ?? 0) === 0) this.#end();
   }
 
   #end(): void {

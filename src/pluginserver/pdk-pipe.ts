@@ -39,7 +39,7 @@ export class PdkPipe implements PdkCalls {
   readonly #uploads: UploadObserver;
   #pending: (PendingCall | typeof NOBODY)[] = [];
   #firstPending = 0;
-  #state: 'open' | 'sealed' | 'exited' | 'over' = 'open';
+  #state: 'open' | 'closed' | 'exited' | 'over' = 'open';
 
   constructor(out: FrameWriter, limits: BodyLimits, uploads: UploadObserver) {
     this.#out = out;
@@ -53,12 +53,12 @@ export class PdkPipe implements PdkCalls {
   }
 
   /** The phase returned and asked for no exit. */
-  get sealed(): boolean {
-    return this.#state === 'sealed';
+  get closed(): boolean {
+    return this.#state === 'closed';
   }
 
   /** How many replies Kong still owes. */
-  get owed(): number {
+  get pendingReplies(): number {
     return this.#pending.length - this.#firstPending;
   }
 
@@ -155,8 +155,8 @@ export class PdkPipe implements PdkCalls {
   }
 
   /** The phase is over and asked for no exit: replies still reach those who wait for them, but no call goes out. */
-  seal(): void {
-    this.#state = 'sealed';
+  close(): void {
+    this.#state = 'closed';
   }
 
   #drop(index: number, error: Error): void {

@@ -9,9 +9,9 @@ export interface HostOptions extends HostLimits {
   readonly logger: ServerLogger;
 }
 
-/** Refusals of the server itself that are said through Kong, whose default level hides the server's own lines: so many a second. */
-const ALARMS_A_SECOND = 2;
-const ALARMS = {
+/** Rate-limited lines for Kong's own log, whose default level hides the server's lines: so many a second. */
+const KONG_LINES_A_SECOND = 2;
+const KONG_LINES = {
   500: {
     level: 'err',
     text: 'plugin server: refused with 500, since a phase failed or did not end; its own log (level info) says why',
@@ -44,7 +44,7 @@ export class PluginHost implements ConnectionHost {
   /** Runs while an event has a deadline: one timer for all of them. */
   #clock: NodeJS.Timeout | undefined;
   readonly #now: () => number;
-  #alarms = { second: 0, 500: 0, 503: 0 };
+  #kongLines = { second: 0, 500: 0, 503: 0 };
 
   readonly #logOverload = rarely(OVERLOAD_LOG_MS, (times) => {
     const fields = { event: 'overload', times, events: this.#events, connections: this.#connections.size };
@@ -137,10 +137,10 @@ export class PluginHost implements ConnectionHost {
     this.#uploads--;
   }
 
-  alarm(status: 500 | 503): (typeof ALARMS)[typeof status] | undefined {
+  kongLine(status: 500 | 503): (typeof KONG_LINES)[typeof status] | undefined {
     const second = Math.trunc(this.#now() / 1000);
-    if (this.#alarms.second !== second) this.#alarms = { second, 500: 0, 503: 0 };
-    return this.#alarms[status]++ < ALARMS_A_SECOND ? ALARMS[status] : undefined;
+    if (this.#kongLines.second !== second) this.#kongLines = { second, 500: 0, 503: 0 };
+    return this.#kongLines[status]++ < KONG_LINES_A_SECOND ? KONG_LINES[status] : undefined;
   }
 
   eventEnds(): void {

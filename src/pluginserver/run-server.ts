@@ -79,7 +79,8 @@ export async function runServer(options: RunOptions): Promise<number> {
   const { logger, workers } = options;
   catchStrays(logger);
   if (isWorkerProcess()) return runWorker(options);
-  checkFileLimit(options.maxConnections, logger);
+  // With workers the parent keeps a copy of each connection.
+  checkFileLimit(options.maxConnections * workers, logger);
   checkQueue(logger);
   const signal = nextSignal();
   const server = workers > 1 ? await Supervisor.start(options) : await PluginServer.start(options);

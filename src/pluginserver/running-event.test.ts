@@ -28,7 +28,7 @@ test('a restart that is not granted: the plugin ends the event itself', async ()
       uploadEnds: silent,
       startClock: () => 0,
       claimRestart: async () => false,
-      alarm: () => undefined,
+      kongLine: () => undefined,
     },
     {
       out: { add: silent, flush: silent },

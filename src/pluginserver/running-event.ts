@@ -19,8 +19,10 @@ export interface EventHost {
   /** Milliseconds of the clock that {@link RunningEvent.tick} is called with from now on. */
   startClock(): number;
   claimRestart(instanceId: number): Promise<boolean>;
-  /** A line about a refusal for Kong's own log; undefined when there were some just now. */
-  alarm(status: ErrorResponseStatus): { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
+  /** A line about an error response for Kong's own log; undefined when there were some just now. */
+  kongLine(
+    status: ErrorResponseStatus,
+  ): { readonly level: 'warn' | 'err'; readonly text: string } | undefined;
 }
 
 export interface EventConnection {
@@ -92,8 +94,8 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
   }
 
   /** How many replies Kong still owes. */
-  get owed(): number {
-    return this.#pipe.owed;
+  get pendingReplies(): number {
+    return this.#pipe.pendingReplies;
   }
 
   get nextReply(): PdkPipe['nextReply'] {
@@ -178,7 +180,7 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
 
   /** Kong closed the connection, or it broke. */
   onClose(): void {
-    if (this.#pipe.sealed && this.#pipe.owed > 0) {
+    if (this.#pipe.closed && this.#pipe.pendingReplies > 0) {
       this.#log('warn', 'last_calls_lost', 'Kong closed before it had carried out the last calls of a phase');
     }
     this.#finish('the connection was closed');
@@ -194,7 +196,7 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
       this.#connection.eventDecided();
       return;
     }
-    this.#pipe.seal();
+    this.#pipe.close();
     const { out } = this.#connection;
     sendEventEnd(this.#sequence, out);
     out.flush();
@@ -219,7 +221,7 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
 
   #exit(status: ErrorResponseStatus): void {
     this.#deadline = NEVER;
-    const line = this.#host.alarm(status);
+    const line = this.#host.kongLine(status);
     if (line !== undefined) void this.#pipe.ownCall(line.level === 'warn' ? LOG_WARN : LOG_ERR, [line.text]);
     const body = JSON.stringify({ message: MESSAGES[status] });
     void this.#pipe.ownCall(EXIT, [status, body, { 'Content-Type': 'application/json; charset=utf-8' }]);

@@ -1,3 +1,4 @@
+import { randomFill } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 
 /** Where time comes from. Tests put in their own, so that nothing has to sleep. */
@@ -6,7 +7,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since 1970, to compare with dates that a provider sends. */
   wall(): number;
-  /** By how many milliseconds the event loop has been late in all. What it grows during a call, the call has lost. */
+  /** How many milliseconds the event loop or the thread pool was late in all. What it grows during a call, the call lost. */
   lag(now: number): number;
 }
 
@@ -46,10 +47,39 @@ function lateness(milliseconds: number): number {
   return milliseconds > TOLERATED_MS ? milliseconds : 0;
 }
 
+/**
+ * Adds up how long small jobs wait for libuv's thread pool, which looks up host names, too: clients can keep it busy with
+ * compressed bodies until a connection is not established in time.
+ */
+class ThreadPoolLag {
+  #total = 0;
+  #waitingSince: number | undefined;
+
+  total(now: number): number {
+    return this.#total + (this.#waitingSince === undefined ? 0 : lateness(now - this.#waitingSince));
+  }
+
+  measure(): void {
+    if (this.#waitingSince !== undefined) return;
+    const startedAt = performance.now();
+    this.#waitingSince = startedAt;
+    randomFill(Buffer.alloc(1), () => {
+      this.#total += lateness(performance.now() - startedAt);
+      this.#waitingSince = undefined;
+    });
+  }
+}
+
 const eventLoop = new EventLoopLag();
+const threadPool = new ThreadPoolLag();
+
+/** To be called when a host name is about to be looked up. */
+export function measureThreadPool(): void {
+  threadPool.measure();
+}
 
 export const SYSTEM_CLOCK: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
-  lag: (now) => eventLoop.total(now),
+  lag: (now) => eventLoop.total(now) + threadPool.total(now),
 };

@@ -1,6 +1,10 @@
 import { X509Certificate } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { devNull } from 'node:os';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
+import { measureThreadPool } from './clock.js';
 
 /** How to reach one host: everything that makes one connection differ from another. */
 export interface ConnectSettings {
@@ -18,6 +22,22 @@ const peerCertificates = new WeakMap<object, Buffer>();
 export function peerCertificateOf(error: unknown): X509Certificate | undefined {
   const der = typeof error === 'object' && error !== null ? peerCertificates.get(error) : undefined;
   return der && new X509Certificate(der);
+}
+
+/** Also when the file of hosts or a socket to the name server could not be opened. */
+const LOOKUP_FAILED: ReadonlySet<unknown> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_SYSTEM']);
+
+function codeOf(error: Error): unknown {
+  return 'code' in error ? error.code : undefined;
+}
+
+function canOpenFile(): boolean {
+  try {
+    closeSync(openSync(devNull, 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Opens connections for undici's pool: TLS 1.2 or newer, and the provider's certificate kept for the log when it is refused. */
@@ -38,9 +58,17 @@ export function createConnector(settings: ConnectSettings): buildConnector.conne
   // undici's type says void, but it returns the socket. Should it stop doing so, only the log line gets poorer.
   const connect = connector as (...parameters: Parameters<typeof connector>) => unknown;
   return (options, callback) => {
+    if (isIP(options.hostname) === 0) measureThreadPool();
     let certificate: Buffer | undefined;
     const socket = connect(options, (...result) => {
       const [error] = result;
+      if (error !== null && LOOKUP_FAILED.has(codeOf(error)) && !canOpenFile()) {
+        callback(
+          Object.assign(new Error('no file descriptor is left to look up the host name'), { code: 'EMFILE' }),
+          null,
+        );
+        return;
+      }
       if (error !== null && certificate !== undefined) peerCertificates.set(error, certificate);
       callback(...result);
     });

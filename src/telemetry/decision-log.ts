@@ -2,7 +2,6 @@ import type { IgnoredDirective } from '../directives/decision.js';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import type { OmissionReason } from '../http/message.js';
 import type { ApprovalOffer } from '../mcp/approval.js';
-import type { DecisionLines } from './options.js';
 import { redactText } from './redaction.js';
 
 export const PHASES = ['access', 'response'] as const;
@@ -10,8 +9,8 @@ export type Phase = (typeof PHASES)[number];
 
 /**
  * What became of one phase of one request. `permit` (access) and `pass` (response): nothing was changed; `change`: it
- * went on changed; `deny`: the policy said no; `refuse`: ping-auth said no, `code` tells why; `fail_open`: it went on
- * without the policy's say. `monitor_*`: what would have become of it, had `mode` not been `monitor`.
+ * went on changed; `deny`: denied by the policy; `refuse`: refused by ping-auth, `code` tells why; `fail_open`: it went on
+ * without a decision. `monitor_*`: what would have become of it, had `mode` not been `monitor`.
  */
 export const OUTCOMES = [
   'permit',
@@ -25,7 +24,6 @@ export const OUTCOMES = [
   'monitor_change',
   'monitor_deny',
   'monitor_refuse',
-  'monitor_fail_open',
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
@@ -63,23 +61,6 @@ export interface DecisionRecord {
   readonly correlationId?: string | undefined;
   /** `id` of the provider's error document. */
   readonly providerErrorId?: string | undefined;
-}
-
-/** Whether the line is written to standard output; a log file gets all of them. */
-export function isWorthALine(outcome: Outcome, lines: DecisionLines): boolean {
-  if (lines === 'all') return true;
-  switch (outcome) {
-    case 'permit':
-    case 'pass':
-    case 'monitor_permit':
-    case 'monitor_pass':
-      return false;
-    case 'change':
-    case 'monitor_change':
-      return lines === 'changes';
-    default:
-      return true;
-  }
 }
 
 /** The level of the line: that of the error if there is one; a fail-open is never quieter than a warning. */

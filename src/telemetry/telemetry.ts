@@ -1,6 +1,6 @@
 import { asPingAuthError } from '../errors/ping-auth-error.js';
 import type { SidebandObserver } from '../sideband/observer.js';
-import { type DecisionRecord, decisionFields, decisionLevel, isWorthALine } from './decision-log.js';
+import { type DecisionRecord, decisionFields, decisionLevel, type Outcome } from './decision-log.js';
 import { type ExchangeSink, exchangeFields, type SidebandExchange } from './exchange-recorder.js';
 import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
@@ -83,4 +83,21 @@ function message({ phase, outcome, code }: DecisionRecord): string {
 function causeOf(error: Error): string | undefined {
   const { cause } = error;
   return cause instanceof Error ? redactText(cause.stack ?? cause.message, 2000) : undefined;
+}
+
+/** Whether the line is written to standard output; a log file gets all of them. */
+function isWorthALine(outcome: Outcome, lines: DecisionLines): boolean {
+  if (lines === 'all') return true;
+  switch (outcome) {
+    case 'permit':
+    case 'pass':
+    case 'monitor_permit':
+    case 'monitor_pass':
+      return false;
+    case 'change':
+    case 'monitor_change':
+      return lines === 'changes';
+    default:
+      return true;
+  }
 }

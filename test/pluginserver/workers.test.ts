@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { KongSide, readExit, textMessage } from './kong-side.js';
+import { eventCall, frame, KongSide, readExit, textMessage } from './kong-side.js';
 import { atEnd, temporaryFolder } from './probe-server.js';
 import { buildExecutable, removeExecutable, ServerProcess } from './server-process.js';
 
@@ -64,6 +64,30 @@ test('a worker that dies takes only its own requests along, and its successor kn
   const pids = new Set<number>();
   for (let i = 0; i < 4; i++) pids.add(await servedBy(await server.connect(), id, 'm'));
   expect(pids.size).toBe(2);
+});
+
+test('the connections of a worker that dies can be written to: Kong must not fail while it sends', async () => {
+  const server = await serve();
+  const [{ worker = 0 } = {}] = await server.logged('worker_ready', 2);
+  const sockets = Array.from({ length: 6 }, () => connect({ path: server.socketPath, allowHalfOpen: true }));
+  const errors: Error[] = [];
+  for (const socket of sockets) {
+    atEnd(() => socket.destroy());
+    socket.on('error', (error) => errors.push(error)).resume();
+  }
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  const id = await (await server.connect()).start('probe', { mark: 'm' });
+  process.kill(worker, 'SIGKILL');
+  await server.logged('worker_ended');
+  await vi.waitFor(() => expect(sockets.filter((socket) => socket.readableEnded)).toHaveLength(3));
+  const closed = sockets.filter((socket) => socket.readableEnded);
+  for (const socket of closed) {
+    await new Promise((resolve) => socket.write(frame(eventCall(1, id, 'access')), resolve));
+  }
+  expect(errors).toEqual([]);
+  // Those of the other worker go on.
+  const [open] = sockets.filter((socket) => !closed.includes(socket));
+  expect(open?.writable).toBe(true);
 });
 
 test('while no worker is there every request is refused with 503; then all is well again', async () => {
@@ -135,7 +159,7 @@ test('an instance that is dropped right after it was found is not served', async
   worker.send({ type: 'instances', records: [] });
   await ready;
   const listener = createServer({ pauseOnConnect: true }, (socket) =>
-    worker.send({ type: 'connection' }, socket),
+    worker.send({ type: 'connection', connection: 1 }, socket),
   ).listen(join(temporaryFolder(), 's'));
   atEnd(() => listener.close());
   const kong = await KongSide.connect(String(listener.address()));

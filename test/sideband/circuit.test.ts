@@ -165,6 +165,23 @@ describe('consecutive failures', () => {
     ]);
   });
 
+  test('fails open only if it was opened by a provider that was never reached', async () => {
+    const failing = await provider(status('500 Internal Server Error'));
+    const gone = await provider(permit);
+    await gone.close();
+    const scopes: unknown[] = [];
+    for (const { url } of [failing, gone]) {
+      const one = client(url, { ...settings, circuit_failures: 2 });
+      for (let i = 0; i < 2; i++) await one.outcome();
+      const error = await one.failure();
+      scopes.push([error.code, error.mayFailOpen('unreachable'), error.mayFailOpen('unavailable')]);
+    }
+    expect(scopes).toEqual([
+      ['provider_circuit_open', false, true],
+      ['provider_circuit_open', true, true],
+    ]);
+  });
+
   test('is shared by instances and outlives them', async () => {
     const server = await provider(status('500 Internal Server Error'));
     const first = client(server.url, { ...settings, circuit_failures: 1 });

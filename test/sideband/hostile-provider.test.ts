@@ -197,6 +197,19 @@ describe('restarts', () => {
     expect(server.received.map(({ connection }) => connection)).toEqual([0, 0, 1]);
   });
 
+  test('the repetition finds nobody: bytes of the call were sent before, so it cannot fail open', async () => {
+    const server = await provider((socket, { onConnection }) => {
+      if (onConnection === 0) socket.write(response('200 OK', PERMIT));
+      // A request that crashes the provider.
+      else void server.close();
+    });
+    const one = client(server.url, { connections: 1 });
+    expect(await one.outcome()).toBe('permit');
+    const error = await one.failure();
+    expect([error.code, error.mayFailOpen('unreachable')]).toEqual(['provider_connection_lost', false]);
+    expect((await one.failure()).code).toBe('provider_unreachable');
+  });
+
   test('only one repetition, and none once a byte has arrived', async () => {
     const server = await provider((socket, { index }) => {
       if (index === 0) socket.write(response('200 OK', PERMIT));

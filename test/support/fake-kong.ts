@@ -63,6 +63,8 @@ export const GET_REQUEST = {
   'kong.request.get_http_version': 1.1,
   'kong.request.get_headers': { host: 'api.example:8000', accept: '*/*', 'x-two': ['a', 'b'] },
   'kong.nginx.get_var(ssl_client_raw_cert)': undefined,
+  // What `$host` is for a request without a Host header.
+  'kong.nginx.get_var(server_name)': 'api.example',
   'kong.nginx.get_var(kong_request_id)': 'f386ef04c49c864b7cbe977b439cdb0e',
 } as const;
 

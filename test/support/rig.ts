@@ -24,6 +24,7 @@ const COLD = ['--no-warm-up'];
 
 export interface RouteOptions {
   readonly paths: readonly string[];
+  readonly hosts?: readonly string[];
   /** Over the rig's configuration. */
   readonly config: Config;
   /** URL of another upstream than the rig's own; its path does not count. */
@@ -155,17 +156,18 @@ function declarativeConfig(
   };
   const given = typeof options.config === 'function' ? options.config(base) : options.config;
   const own = { ...base, ...given };
-  const route = (name: string, paths: readonly string[], config: Config) => ({
+  const route = (name: string, paths: readonly string[], config: Config, hosts: readonly string[] = []) => ({
     name,
     paths,
+    hosts,
     strip_path: false,
     plugins: [{ name: 'ping-auth', config: { ...own, ...config } }],
   });
-  const services = (options.routes ?? []).map(({ paths, config, upstream = upstreamUrl }, i) => ({
+  const services = (options.routes ?? []).map(({ paths, hosts, config, upstream = upstreamUrl }, i) => ({
     name: `special-${i}`,
     url: new URL(upstream).origin,
     retries: 0,
-    routes: [route(`special-${i}`, paths, config)],
+    routes: [route(`special-${i}`, paths, config, hosts)],
   }));
   return {
     _format_version: '3.0',

@@ -13,16 +13,24 @@ export interface SplitTarget {
 }
 
 /** Origin or absolute form; anything else is refused. @throws BadUri */
-export function splitTarget(target: string): SplitTarget & { readonly requestUri: string } {
+export function splitTarget(
+  target: string,
+): SplitTarget & { readonly requestUri: string; readonly authority: string | undefined } {
   let origin = target;
-  const absolute = /^https?:\/\/[^/?#]*/i.exec(target);
+  const absolute = /^https?:\/\/([^/?#]*)/i.exec(target);
   if (absolute !== null) origin = target.slice(absolute[0].length);
   if (absolute !== null && !origin.startsWith('/')) origin = `/${origin}`;
   if (!origin.startsWith('/')) throw new BadUri(target);
   const end = origin.search(/[?#]/);
   const path = end < 0 ? origin : origin.slice(0, end);
   const query = /^[^?#]*\?([^#]*)/.exec(origin)?.[1];
-  return { path, args: query, requestUri: origin };
+  return { path, args: query, requestUri: origin, authority: absolute?.[1] };
+}
+
+/** nginx's `$host` for a Host header or an absolute target: in lower case, cut at the port, without a trailing dot. */
+export function nginxHost(authority: string): string {
+  const [name = ''] = /^(?:\[[^\]]*\]|[^:]*)/.exec(authority) ?? [];
+  return name.toLowerCase().replace(/\.$/, '');
 }
 
 /** nginx's `$uri`: every escape decoded, dots resolved, slashes merged. @throws BadUri */

@@ -79,7 +79,7 @@ export class Gateway {
 
   async #handle(ctx: RequestContext, client: ClientSide): Promise<void> {
     const path = kongPath(ctx.received.rawPath);
-    const match = this.#router.find({ host: ctx.headers.get('host'), path, method: ctx.method });
+    const match = this.#router.find({ host: ctx.routedHost, path, method: ctx.method });
     if (match === undefined) {
       const page = kongError(404, ctx.id, accept(ctx), 'no Route matched with those values');
       return sendPage({ ctx, client, plugins: [] }, page, 'kong');

@@ -80,7 +80,7 @@ function receive(
 ): ReceivedRequest {
   const headers = new HeaderLines(head.headers);
   try {
-    const { path, args, requestUri } = splitTarget(head.target);
+    const { path, args, requestUri, authority } = splitTarget(head.target);
     return {
       requestLine: head.requestLine,
       method: head.method,
@@ -88,6 +88,7 @@ function receive(
       httpVersion: head.toldVersion,
       requestUri,
       rawPath: path,
+      authority,
       args,
       uri: nginxUri(path),
       headers,

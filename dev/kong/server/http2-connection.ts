@@ -41,7 +41,9 @@ export async function serveHttp2Stream(
     await gateway.refuse(gateway.context(stub), client, errorResponse);
     return;
   }
-  if (host === undefined && authority !== undefined) headers.add('host', authority);
+  // Pseudo-headers come first, and nginx makes a Host of this one where it stands.
+  if (host === undefined && authority !== undefined)
+    headers.lines.unshift({ name: 'host', value: authority });
   await gateway.handle(gateway.context(received), client);
 }
 

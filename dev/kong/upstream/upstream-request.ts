@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Service } from '../config/declarative-config.js';
 import type { HeaderLine } from '../http/message-head.js';
-import { escapeHeaderValue } from '../http/uri.js';
+import { escapeHeaderValue, nginxHost } from '../http/uri.js';
 import type { KongLog } from '../kong-log.js';
 import { ONE_SLOT } from '../pdk/service-request-methods.js';
 import type { RequestContext, UpstreamTarget } from '../request-context.js';
@@ -50,7 +50,7 @@ function hasBody(ctx: RequestContext): boolean {
 
 /** Headers that Kong writes itself or that end at Kong. */
 const REPLACED = new Set(
-  `host via connection keep-alive proxy-connection transfer-encoding upgrade te expect content-length x-forwarded-for
+  `host via proxy connection keep-alive proxy-connection transfer-encoding upgrade te expect content-length x-forwarded-for
    x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-path x-forwarded-prefix x-real-ip
    x-kong-request-id`.split(/\s+/),
 );
@@ -122,8 +122,8 @@ function chunkedLength(ctx: RequestContext): string | undefined {
 }
 
 function originalHost(ctx: RequestContext): string {
-  const header = ctx.received.headers.get('host');
-  return header === undefined || header === '' ? ctx.serverName : header.replace(/:\d*$/, '').toLowerCase();
+  const authority = ctx.received.authority ?? ctx.received.headers.get('host');
+  return authority === undefined || authority === '' ? ctx.serverName : nginxHost(authority);
 }
 
 export function serviceHost(target: UpstreamTarget): string {

@@ -1,12 +1,12 @@
 import type { InstanceRecord } from '../instance-registry.js';
 
-/** What the parent tells a worker. A connection travels as the handle of a `connection` message. */
+/** What the parent tells a worker. A connection travels as the handle of a `connection` message, and has a number. */
 export type ToWorker =
   /** First of all: every instance there is. */
   | { readonly type: 'instances'; readonly records: readonly InstanceRecord[] }
   | { readonly type: 'instance'; readonly record: InstanceRecord }
   | { readonly type: 'drop'; readonly id: number }
-  | { readonly type: 'connection' }
+  | { readonly type: 'connection'; readonly connection: number }
   /** Answered by `alive`. */
   | { readonly type: 'ping' }
   /** Finish and end. */
@@ -18,7 +18,9 @@ export type ToWorker =
 /** What a worker tells its parent. Those with `request` are answered. */
 export type ToParent =
   | { readonly type: 'ready' }
-  | { readonly type: 'alive'; readonly connections: number }
+  | { readonly type: 'alive' }
+  /** A connection was closed, whoever did it. */
+  | { readonly type: 'closed'; readonly connection: number }
   | { readonly type: 'used'; readonly ids: readonly number[] }
   | { readonly type: 'close'; readonly id: number }
   | { readonly type: 'report'; readonly request: number; readonly report: unknown }

@@ -22,6 +22,10 @@ const SLOW_MS = 3_000;
 const STUCK_MS = 15_000;
 const FIRST_BACK_OFF_MS = 100;
 const LAST_BACK_OFF_MS = 10_000;
+/** While no other worker serves, every request is refused: then the wait is no longer than Kong's own for a server that died. */
+const LAST_ALONE_MS = 1_000;
+/** How long Kong may take to close its half of a connection whose worker is gone. */
+const LINGER_MS = 5_000;
 /** A worker that lived for so long has shown that it works. */
 const STABLE_MS = 30_000;
 
@@ -69,7 +73,7 @@ export class WorkerPool {
       if (best === undefined || worker.connections < best.connections) best = worker;
     }
     if (best === undefined) this.#options.onUnserved(socket);
-    else best.pass(socket, (unserved) => this.assign(unserved));
+    else best.pass(socket);
   }
 
   tellAll(message: ToWorker): void {
@@ -109,7 +113,7 @@ export class WorkerPool {
       worker.ready = true;
       this.#options.logger.info({ event: 'worker_ready', worker: worker.pid }, 'worker is ready');
       if (this.workers.filter((one) => one.ready).length >= this.#options.count) this.#whenReady();
-    } else if (message.type === 'alive') worker.connections = message.connections;
+    }
     this.#options.onMessage(worker, message);
   }
 
@@ -123,12 +127,14 @@ export class WorkerPool {
     }
     this.#backOffMs =
       livedMs >= STABLE_MS ? 0 : Math.min(Math.max(2 * this.#backOffMs, FIRST_BACK_OFF_MS), LAST_BACK_OFF_MS);
-    const fields = { event: 'worker_ended', worker: worker.pid, code, signal, backOffMs: this.#backOffMs };
+    const isAlone = !this.workers.some((other) => other.serving);
+    const backOffMs = Math.min(this.#backOffMs, isAlone ? LAST_ALONE_MS : LAST_BACK_OFF_MS);
+    const fields = { event: 'worker_ended', worker: worker.pid, code, signal, backOffMs };
     this.#options.logger.error(fields, 'worker ended: another one is started');
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
       this.#start();
-    }, this.#backOffMs);
+    }, backOffMs);
     this.#restarts.add(timer);
   }
 
@@ -173,13 +179,12 @@ function ownArguments(): string[] {
 /** The parent's view of one worker: this executable once more, with the same arguments. */
 export class WorkerProcess {
   ready = false;
-  /** As far as the parent knows: what the worker reported, and what was passed to it since. */
-  connections = 0;
   /** When the worker last said that it is alive; milliseconds of a clock that never jumps. */
   aliveAt = performance.now();
   readonly #child: ChildProcess;
-  /** Connections that were not yet written to the channel: a channel takes one after the other. */
-  readonly #passing = new Map<Socket, (socket: Socket) => void>();
+  /** What was passed to it and is not closed yet. A copy of each stays open here, for the case that the worker dies. */
+  readonly #connections = new Map<number, Socket>();
+  #lastConnection = 0;
   #ended = false;
 
   constructor(events: WorkerProcessEvents) {
@@ -188,13 +193,16 @@ export class WorkerProcess {
       env,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    this.#child.on('message', (message: ToParent) => events.onMessage(this, message));
+    this.#child.on('message', (message: ToParent) => {
+      if (message.type === 'closed') this.#take(message.connection)?.destroy();
+      else events.onMessage(this, message);
+    });
     const end = (code: number | null, signal: NodeJS.Signals | null): void => {
       if (this.#ended) return;
       this.#ended = true;
       this.ready = false;
       events.onEnd(this, code, signal);
-      for (const [socket, onFailure] of [...this.#passing]) this.#failed(socket, onFailure);
+      for (const connection of [...this.#connections.keys()]) this.#giveUp(connection);
     };
     this.#child.on('exit', end);
     this.#child.on('error', () => {
@@ -204,6 +212,11 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** How many connections it has. */
+  get connections(): number {
+    return this.#connections.size;
   }
 
   /** Whether connections can be passed to it. */
@@ -220,26 +233,33 @@ export class WorkerProcess {
     this.tell({ type: 'instances', records });
   }
 
-  /** Passes a connection on. `onFailure` gets it back when the worker is gone. */
-  pass(socket: Socket, onFailure: (socket: Socket) => void): void {
-    if (!this.#child.connected) {
-      onFailure(socket);
-      return;
-    }
-    this.connections++;
-    this.#passing.set(socket, onFailure);
-    const message: ToWorker = { type: 'connection' };
-    this.#child.send(message, socket, (error) => {
-      if (error === null) this.#passing.delete(socket);
-      else this.#failed(socket, onFailure);
+  /** Passes a connection on, unread. */
+  pass(socket: Socket): void {
+    const connection = ++this.#lastConnection;
+    this.#connections.set(connection, socket);
+    const message: ToWorker = { type: 'connection', connection };
+    this.#child.send(message, socket, { keepOpen: true }, (error) => {
+      if (error !== null) this.#giveUp(connection);
     });
   }
 
-  #failed(socket: Socket, onFailure: (socket: Socket) => void): void {
-    if (!this.#passing.delete(socket)) return;
-    // Node takes the handle away when it starts to send it; without one the connection is lost, and Kong sees it close.
-    if (Reflect.get(socket, '_handle') === null) socket.destroy();
-    else onFailure(socket);
+  /**
+   * Closes a connection whose worker is gone. Only the way to Kong: Kong reads the end of the stream and tries again. Were the
+   * way from Kong closed as well, a request that Kong is about to send would fail, and when that is a StartInstance, Kong serves
+   * no request of the configuration for 10 s.
+   */
+  #giveUp(connection: number): void {
+    const socket = this.#take(connection);
+    if (socket === undefined) return;
+    socket.end();
+    socket.resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  }
+
+  #take(connection: number): Socket | undefined {
+    const socket = this.#connections.get(connection);
+    this.#connections.delete(connection);
+    return socket;
   }
 
   kill(): void {

@@ -136,11 +136,10 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
         table.remove(message.id);
         return;
       case 'connection':
-        // Missing when Kong closed it on the way.
-        if (handle instanceof Socket) host.accept(handle);
+        accept(handle, message.connection);
         return;
       case 'ping':
-        link.tell({ type: 'alive', connections: host.connections });
+        link.tell({ type: 'alive' });
         return;
       case 'drain':
         drain(message.graceMs);
@@ -149,6 +148,13 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
         report(message.request);
         return;
     }
+  }
+
+  function accept(handle: unknown, connection: number): void {
+    const closed = (): void => link.tell({ type: 'closed', connection });
+    if (handle instanceof Socket) host.accept(handle.once('close', closed));
+    // Kong closed it on the way.
+    else closed();
   }
 
   function report(request: number): void {
