@@ -24,7 +24,7 @@ export type Admission =
 const ADMITTED: Admission = { admitted: true, probe: false };
 
 /**
- * Keeps calls away from one policy provider: after a 429 for the time it asked for, and after too many consecutive
+ * Keeps calls away from one policy provider: after a 429 until its Retry-After has passed, and after too many consecutive
  * failures until a single probe succeeds. Results of calls that were under way when it opened change nothing.
  */
 export class CircuitBreaker {
@@ -90,7 +90,7 @@ export class CircuitBreaker {
     if (probe) this.#probing = false;
   }
 
-  /** A 429: nobody is let through for that long. A shorter time does not shorten an earlier one. */
+  /** A 429: no call is admitted for that long. A shorter time does not shorten an earlier one. */
   rateLimited(probe: boolean, seconds: number): void {
     this.succeeded(probe);
     this.#limitedUntil = Math.max(this.#limitedUntil, this.#clock.now() + seconds * 1000);

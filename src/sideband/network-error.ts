@@ -33,7 +33,7 @@ export function networkProblem(
     case 'ENOTFOUND': // the name does not exist
     case 'EAI_AGAIN': // no name server answers
       return unreachable(`the host name cannot be resolved (${code}); check service_url and DNS`);
-    case 'ECONNREFUSED': // nobody listens: provider stopped, wrong port, PingAccess without its sideband listener
+    case 'ECONNREFUSED': // no listener: provider stopped, wrong port, PingAccess without its sideband listener
       return unreachable(
         'connection refused (ECONNREFUSED); check host and port, and that the sideband listener is on',
       );

@@ -86,7 +86,7 @@ type BrokenExchange =
       readonly error: unknown;
       /** Whether any byte of the call was written. */
       readonly sent: boolean;
-      /** Whether any byte of an answer arrived: then nobody else may be called. */
+      /** Whether any byte of an answer arrived: then no other provider may be called. */
       readonly bytesArrived: boolean;
       /** Whether its whole head did. */
       readonly headArrived: boolean;
@@ -173,7 +173,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** Never rejects. */
   over(pool: ConnectionPool, onNewConnection: boolean): Promise<ProviderAnswer | BrokenExchange> {
     const { deadline, headers, body } = this.#request;
-    // It may have ended while the call was passed on, when nobody listened.
+    // It may have ended between two steps of the call, without a listener.
     if (deadline.ended !== undefined) {
       return Promise.resolve({ kind: 'interrupted', sent: false, bytesArrived: false });
     }

@@ -4,7 +4,7 @@ import { ConnectionPool } from './connection-pool.js';
 import type { Provider } from './provider.js';
 import type { createConnector } from './tls-connector.js';
 
-/** Connections that no instance wants and nobody has used for so long are closed. */
+/** Connections without a call for so long are closed. */
 const DISUSE_MS = 600_000;
 
 /** For /health/ready and the metrics. */
@@ -113,7 +113,7 @@ export class SidebandRuntime {
     return known;
   }
 
-  /** Forgets providers that no instance names, and closes connections that nobody used, after long disuse. */
+  /** Forgets providers that no instance names, and closes unused connections, after long disuse. */
   #sweep(): void {
     const now = this.clock.now();
     for (const [name, { users, lastUsed }] of this.#providers) {

@@ -20,7 +20,7 @@ export function statusError(
     ...(code === 'provider_rate_limited' && {
       retryAfterSeconds: retryAfterSeconds(headers['retry-after'], wall),
     }),
-    // Its own text: written anew, JSON that is nested deep enough would overflow the stack.
+    // The text as received: JSON.stringify would overflow the stack on JSON that is nested deep enough.
     ...(code === 'provider_payload_too_large' &&
       json !== undefined &&
       body !== undefined && { clientJson: asBuffer(body).toString('utf8') }),

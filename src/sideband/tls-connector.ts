@@ -46,7 +46,7 @@ export function createConnector(settings: ConnectSettings): buildConnector.conne
   const connector = buildConnector({
     timeout: settings.connectTimeoutMs,
     rejectUnauthorized: settings.verify,
-    // Made once: reading the certificates anew for every connection would cost more than the handshake.
+    // Created once: reading the certificates again for every connection would cost more than the handshake.
     secureContext: createSecureContext({
       minVersion: 'TLSv1.2',
       ...(caCertificate !== undefined && { ca: caCertificate, allowPartialTrustChain: true }),

@@ -6,7 +6,7 @@ import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from './me
 
 /** Kong shows a plugin 1000 headers at most; with millions of them this process would do nothing else for a long time. */
 const MAX_HEADERS = 2000;
-/** JSON.parse takes any depth, JSON.stringify overflows the stack at a few thousand; nobody nests like that in earnest. */
+/** JSON.parse takes any depth, JSON.stringify overflows the stack at a few thousand; no real answer is nested like that. */
 const MAX_DEPTH = 500;
 
 /**

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { readDeclarativeFile } from '../../src/cli/check/declarative-file.js';
+import { ADMIN_LINE } from '../../src/cli/check/kong/kong-manager.js';
 import { resolveReferences } from '../../src/cli/check/references.js';
 import { parseConfig } from '../../src/config/parse-config.js';
 import { FIELD_NAMES } from '../../src/config/schema.js';
@@ -82,10 +83,14 @@ describe('how Kong is told of the plugin server', () => {
   const conf = Object.fromEntries(
     [...read('kong/kong.conf').matchAll(/^([a-z_]+) = (.*)$/gm)].map(([, key, value]) => [key, value]),
   );
+  /** A container has no log file: its log is that of Kong. */
+  const inContainer = Object.fromEntries(
+    Object.entries(conf).map(([key, value]) => [key, String(value).replace(/ --log-file \S+/, '')]),
+  );
   const helm = (path: string) => parseAllDocuments(read(path))[0]?.toJS().env as Record<string, string>;
   const image = Object.fromEntries(
-    [...read('kong/Dockerfile').matchAll(/^(?:ENV)? +KONG_([A-Z_]+)="?([^"\n]*?)"?(?: \\)?$/gm)].map(
-      ([, key, value]) => [key?.toLowerCase(), value],
+    [...read('kong/Dockerfile').matchAll(/^(?:ENV)? +KONG_([A-Z_]+)="?(.*?)"?(?: \\)?$/gm)].map(
+      ([, key, value]) => [key?.toLowerCase(), value?.replaceAll('\\"', '"')],
     ),
   );
 
@@ -96,9 +101,29 @@ describe('how Kong is told of the plugin server', () => {
       'pluginserver_ping_auth_server_socket',
       'pluginserver_ping_auth_server_start_cmd',
       'pluginserver_ping_auth_server_query_cmd',
+      'nginx_admin_access_by_lua',
     ]);
-    expect(image).toEqual(conf);
-    expect(helm('kong/helm-values.yaml')).toEqual({ ...conf, log_level: 'info' });
+    expect(image).toEqual(inContainer);
+    expect(helm('kong/helm-values.yaml')).toEqual({ ...inContainer, log_level: 'info' });
+    const compose = parseAllDocuments(read('docker-compose.yml'))[0]?.toJS() as {
+      services: { kong: { environment: Record<string, string> } };
+    };
+    const { environment } = compose.services.kong;
+    expect(environment.KONG_NGINX_ADMIN_ACCESS_BY_LUA).toBe(conf.nginx_admin_access_by_lua);
+  });
+
+  it('holds the line for Kong Manager that `ping-auth check` and the documents name', () => {
+    expect(ADMIN_LINE).toBe(`nginx_admin_access_by_lua = ${conf.nginx_admin_access_by_lua}`);
+    for (const path of ['README.md', 'docs/getting-started.md', 'docs/kong-manager.md'])
+      expect(read(path), path).toContain(ADMIN_LINE);
+  });
+
+  it('is the same beside the stock image, but for the folder of the executables', () => {
+    const moved = Object.entries(helm('kong/helm-values.yaml')).map(([key, value]) => [
+      key,
+      value.replace('/usr/local/bin/ping-auth-pluginserver', '/opt/ping-auth/ping-auth-pluginserver'),
+    ]);
+    expect(helm('kong/kubernetes/init-container-values.yaml')).toEqual(Object.fromEntries(moved));
   });
 
   it('has a name that is none of our executables’, since Kong runs /usr/local/bin/NAME without a start command', () => {
@@ -128,6 +153,7 @@ describe('how Kong is told of the plugin server', () => {
       'kong/Dockerfile',
       'kong/helm-values.yaml',
       'kong/kubernetes/sidecar-values.yaml',
+      'kong/kubernetes/init-container-values.yaml',
       'kong/systemd/ping-auth-pluginserver.service',
     ])('%s', (path) => {
       // The options that follow the executable's name, on its line or as a YAML list under it.

@@ -1,5 +1,6 @@
 import { isLoopback } from '../../../config/formats.js';
 import { isJsonObject, parseJson } from '../../../http/text.js';
+import type { Terminal } from '../../terminal.js';
 import { type ConfigurationReport, type Finding, failed, ok, skipped, warning } from '../finding.js';
 import { checkIssuer, checkMetadata, metadataUrlIn, shown } from './discovery.js';
 import { postMessage, type Reply } from './http.js';
@@ -16,6 +17,29 @@ export interface McpAccess {
   /** Access token for the last step. */
   readonly token: string | undefined;
   readonly timeoutMs: number;
+}
+
+interface McpOptions {
+  readonly mcp?: URL;
+  readonly token?: string;
+  readonly tokenEnv?: string;
+  readonly timeout: number;
+}
+
+/** From the options of the command. @throws Error for options that do not fit */
+export function readMcpAccess(
+  { mcp, token, tokenEnv, timeout }: McpOptions,
+  { environment }: Pick<Terminal, 'environment'>,
+): McpAccess | undefined {
+  if (mcp === undefined) {
+    if (token === undefined && tokenEnv === undefined) return undefined;
+    throw new Error('--token and --token-env need --mcp');
+  }
+  const fromEnvironment = tokenEnv === undefined ? undefined : environment[tokenEnv];
+  if (tokenEnv !== undefined && !fromEnvironment) {
+    throw new Error(`--token-env: the environment variable ${tokenEnv} is not set`);
+  }
+  return { url: mcp, token: token ?? fromEnvironment, timeoutMs: timeout };
 }
 
 /** Walks from a call without a token to the list of tools, as an MCP client does that has never been here. */
