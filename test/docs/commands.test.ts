@@ -69,7 +69,6 @@ const NOT_RUN: Record<
   'kong config parse': { because: 'needs a Kong' },
   'kong reload': { because: 'needs a Kong' },
   'kong restart': { because: 'needs a Kong' },
-  'npm run core-size': { in: ['test/docs/architecture.test.ts', 'lifecycle'] },
   'ping-auth check --mcp https://gateway.example.com/mcp': {
     in: ['src/cli/check/mcp/check-mcp.test.ts', "'--mcp', url"],
   },
