@@ -86,6 +86,8 @@ const NOT_RUN: Record<
     because: 'only prints more than the command above',
   },
   'npx vitest run test/e2e/bodies.test.ts': { in: ['package.json', '"test": "vitest run"'] },
+  'COVERAGE=1 npm test && npm run coverage': { in: ['.ci/run', 'npm run coverage'] },
+  'npm run core-size': { because: 'only counts lines and files' },
   'npm run lint && npm run typecheck': { in: ['.ci/run', 'npm run typecheck'] },
   'npm run format': { in: ['package.json', '"format": "biome check --write ."'] },
   'export PING_AUTH_SECRET=only-for-development': {

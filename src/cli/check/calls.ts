@@ -184,6 +184,7 @@ function refused(
       ];
     case 'provider_tls_failed':
     case 'provider_unreachable':
+    case 'provider_connection_lost':
       // With TLS 1.3 a provider judges the client's certificate only after the handshake.
       return [
         failed('endpoint', text, config.client_certificate === undefined ? MUTUAL_TLS : remedies.failing),

@@ -469,6 +469,33 @@ describe('an Admin API that cannot be read is named in words', () => {
     expect(await errorResponse(await web(status, body))).toMatch(words);
   });
 
+  it('an answer larger than any Kong gives, and one that breaks off', async () => {
+    const endless = createServer((_, response) => {
+      const write = () => {
+        while (response.write(Buffer.alloc(1 << 20, 0x20)));
+      };
+      response.on('drain', write);
+      write();
+    });
+    const broken = createServer((request, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('{', () => request.socket.destroy());
+    });
+    for (const [server, words] of [
+      [endless, /cannot be read \(ETOOLARGE\)/],
+      [broken, /closed the connection.*https:/],
+    ] as const) {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      closing.add(() => {
+        server.closeAllConnections();
+        server.close();
+      });
+      expect(await errorResponse(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)).toMatch(
+        words,
+      );
+    }
+  });
+
   it('wrong usage', async () => {
     const run = async (...args: string[]) => {
       const terminal = new FakeTerminal();
