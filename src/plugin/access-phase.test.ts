@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { accessPhase, fakeGateway, fakeInstance, REQUEST } from '../../test/support/fake-instance.js';
 import type { ErrorCode } from '../errors/catalogue.js';
@@ -275,6 +276,46 @@ describe('max_request_context_bytes', () => {
       { outcome: 'monitor_refuse', code: 'request_context_too_large' },
     ]);
   });
+});
+
+describe('a compressed body', () => {
+  const body = gzipSync('{"a":1}');
+  const fields: (readonly [string, string])[] = [
+    ...REQUEST.headers,
+    ['content-encoding', 'gzip'],
+    ['digest', 'x'],
+  ];
+  const reading = () => ({ request: { ...REQUEST, method: 'POST', headers: HeaderList.from(fields), body } });
+  const answer = { ...PERMIT, method: 'POST', headers: fields, body: '{"a":1}' };
+  const changesIn = async (config: Record<string, unknown>, request: () => RequestAnswer = () => answer) => {
+    const instance = fakeInstance({ config, request });
+    const gateway = fakeGateway({ reading });
+    await accessPhase(instance, gateway, {});
+    const [deed] = gateway.deeds;
+    if (deed?.did !== 'permit') throw new Error('not permitted');
+    return { changes: deed.changes, decisions: instance.decisions };
+  };
+
+  it('goes on decoded when it is permitted unchanged, which is no change of the policy', async () => {
+    const { changes, decisions } = await changesIn({});
+    expect(Buffer.from(changes.body ?? []).toString()).toBe('{"a":1}');
+    expect(changes.headers.remove).toEqual(['content-encoding', 'digest']);
+    expect(decisions).toMatchObject([{ outcome: 'permit', changed: [] }]);
+  });
+
+  it('goes on decoded when it fails open: an outage gives the upstream no other bytes to read', async () => {
+    const { changes } = await changesIn({ fail_open_request: true }, failing('provider_unreachable'));
+    expect(Buffer.from(changes.body ?? []).toString()).toBe('{"a":1}');
+    expect(changes.headers.remove).toEqual(['content-encoding', 'digest']);
+  });
+
+  it.each([{ mode: 'monitor' }, { encoded_request_bodies: 'forward' }])(
+    'goes on as it came with %j',
+    async (config) => {
+      const { changes } = await changesIn(config);
+      expect(changes).toMatchObject({ body: undefined, headers: { remove: [] } });
+    },
+  );
 });
 
 describe('mode monitor', () => {
