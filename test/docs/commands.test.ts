@@ -39,7 +39,6 @@ const NOT_RUN: Record<
   },
   'npm run demo -- --once': { in: ['.ci/run', 'npm run demo -- --once'] },
   'npm run build': { in: ['package.json', '"pretest": "npm run build"'] },
-  'npm run core-size': { in: ['package.json', '"core-size": "tsx scripts/core-size.ts"'] },
   'npm run generate': { in: ['scripts/generate.ts', 'A test fails when one of them is out of date'] },
   'npm pack': { in: ['test/package/npm-package.test.ts', "'pack'"] },
   'npm install --global ./kong-plugin-ping-auth-*.tgz': {
