@@ -148,7 +148,7 @@ const EXPLAIN_LOG = 'ping-auth explain /var/log/ping-auth/ping-auth.log --reques
 
 /** Campaigns and benches: minutes each, so tests run short ones of the same code; see test/fuzz, dev/faults, dev/soak, test/bench. */
 const LONG =
-  /^(?:[A-Z_]+=\S+ )*(?:npm run (?:fuzz|faults|soak|bench(?::[a-z-]+)?)(?: -- .*)?|npx vitest run test\/fuzz)$/;
+  /^(?:[A-Z_]+=\S+ )*(?:npm run (?:fuzz|faults|soak|bench(?::[a-z-]+)?)(?: -- .*)?|npx vitest run (?:(?:src|test)\/\S+ ?)+)$/;
 
 const COMMAND =
   /^(?:npm|npx|node|docker|docker-compose|promtool|systemd-analyze|kong|curl|ping-auth|ping-auth-pluginserver) \S/;
@@ -284,6 +284,12 @@ it('every command of the documentation is known, and nothing else', () => {
     unknown: short.filter((command) => !known.includes(command)),
     notDocumented: known.filter((command) => !short.includes(command)),
   }).toEqual({ unknown: [], notDocumented: [] });
+});
+
+it('names tests that are there', () => {
+  const named = [...documented].flatMap((command) => [...command.matchAll(/(?<= )(?:src|test)\/[\w./-]+/g)]);
+  expect(named.length).toBeGreaterThan(5);
+  for (const [path] of named) expect(existsSync(join(root, path)), path).toBe(true);
 });
 
 it('names scripts of package.json', () => {

@@ -118,7 +118,7 @@ function groupLines(group: Group, facts: ReplayFacts, paint: Paint): string[] {
     paint.bold(printable(`${count} × ${where}: ${what.join(', ')}${redacted}`)),
     printable(`  for example ${shown.method} ${shown.url} (line ${question.line}${id})`),
     ...differenceLines(
-      { label: 'what came of it when it was recorded', text: resultLines(question.decision.explanation) },
+      { label: 'the recorded decision', text: resultLines(question.decision.explanation) },
       { label: `what comes of it with ${facts.provider}`, text: resultLines(now.explanation) },
       paint,
       { indent: '  ', context: 3 },
