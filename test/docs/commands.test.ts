@@ -69,6 +69,12 @@ const NOT_RUN: Record<
   'kong config parse': { because: 'needs a Kong' },
   'kong reload': { because: 'needs a Kong' },
   'kong restart': { because: 'needs a Kong' },
+  'ping-auth check --mcp https://gateway.example.com/mcp': {
+    in: ['src/cli/check/mcp/check-mcp.test.ts', "'--mcp', url"],
+  },
+  'ping-auth check --mcp https://gateway.example.com/mcp --token-env MCP_ACCESS_TOKEN': {
+    in: ['src/cli/check/mcp/check-mcp.test.ts', "'--token-env', 'TOKEN'"],
+  },
   'curl -s http://127.0.0.1:8001/schemas/plugins/ping-auth | grep -c ca_certificate': {
     in: ['src/cli/check/kong/check-kong.ts', "'ca_certificate'"],
   },
@@ -154,9 +160,16 @@ const documented = new Set([
   ...inlineCode.map(({ text }) => text).filter((text) => COMMAND.test(text)),
 ]);
 /** The name of a command, without arguments, is a mention. */
-for (const mention of ['check', 'check --admin-url', 'explain', 'inspect', 'test', 'replay'].map(
-  (name) => `ping-auth ${name}`,
-))
+for (const mention of [
+  'check',
+  'check --admin-url',
+  'check --mcp',
+  'check --mcp URL',
+  'explain',
+  'inspect',
+  'test',
+  'replay',
+].map((name) => `ping-auth ${name}`))
   documented.delete(mention);
 /** So is one with a placeholder. */
 for (const command of documented)

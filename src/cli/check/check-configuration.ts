@@ -14,6 +14,7 @@ import {
   warning,
 } from './finding.js';
 import { guardFinding } from './guard.js';
+import { mcpRecommendations } from './mcp/recommendations.js';
 import { checkConnection, checkName, type Target } from './network.js';
 import type { EnvVault, PluginEntry } from './plugin-entry.js';
 import { productAt } from './product.js';
@@ -49,6 +50,7 @@ export async function checkConfiguration(
   for (const problem of problems) findings.push(failed('configuration', problem, CORRECT_THE_FIELD));
   if (config === undefined) return { where: entry.where, findings, providers: [] };
   for (const text of configWarnings(config)) findings.push(warning('configuration', text));
+  findings.push(...mcpRecommendations(config));
   if (unresolved.length === 0) findings.push(ok('configuration', 'every field is valid'));
   if (setup.postFunctions !== undefined) findings.push(guardFinding(entry, setup.postFunctions));
 

@@ -13,6 +13,7 @@ import { type DeclarativeFile, entriesAt, entryAt, readDeclarativeFile } from '.
 import type { ConfigurationReport } from './finding.js';
 import type { AdminAccess } from './kong/admin-api.js';
 import { checkKong } from './kong/check-kong.js';
+import { checkMcp, type McpAccess, readMcpAccess } from './mcp/check-mcp.js';
 import type { PluginEntry } from './plugin-entry.js';
 import { hasFailed, reportAsJson, reportInWords } from './report.js';
 import { SAMPLE_URL, type SampleRequest } from './sample.js';
@@ -21,6 +22,9 @@ interface Arguments extends OverrideOptions {
   readonly adminUrl?: URL;
   readonly adminTokenEnv?: string;
   readonly adminCa?: string;
+  readonly mcp?: URL;
+  readonly token?: string;
+  readonly tokenEnv?: string;
   readonly name: string;
   readonly where: readonly string[];
   readonly url: readonly PlacedUrl[];
@@ -55,6 +59,13 @@ export function checkCommand(terminal: Terminal): Command {
       'environment variable that holds a token for it (default: KONG_ADMIN_TOKEN, if that is set)',
     )
     .option('--admin-ca <file>', 'PEM file with what to trust there')
+    .option(
+      '--mcp <url>',
+      'MCP endpoint of a gateway: walks the way of a client from 401 to the tools',
+      httpUrl,
+    )
+    .option('--token-env <name>', 'environment variable that holds an access token for it')
+    .option('--token <token>', 'the access token itself; other users of this machine can see it')
     .option('--name <plugin>', 'name under which the plugin is configured', 'ping-auth')
     .option(
       '--url <url>',
@@ -87,16 +98,18 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
   let found: Found;
   let overrides: Record<string, unknown>;
   let admin: AdminAccess | undefined;
+  let mcp: McpAccess | undefined;
   let sampleFor: SampleFor;
   try {
     overrides = await readOverrides(options, terminal, file !== undefined);
     found = await readEntries(file, options, overrides);
     sampleFor = samples(found.entries, options);
     admin = await readAdminAccess(options, terminal);
+    mcp = readMcpAccess(options, terminal);
   } catch (thrown) {
     return complain(terminal, 'check', thrown);
   }
-  if (found.entries.length === 0 && (file !== undefined || admin === undefined)) {
+  if (found.entries.length === 0 && (file !== undefined || (admin === undefined && mcp === undefined))) {
     terminal.stderr.write(`ping-auth check: no configuration of the plugin ${options.name} in ${file}\n`);
     return EXIT.nothingToCheck;
   }
@@ -112,6 +125,7 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
     const sample = sampleFor(entry);
     reports.push(await checkConfiguration(overridden(entry, overrides), { ...setup, sample }));
   }
+  if (mcp !== undefined) reports.push(await checkMcp(mcp));
   const paint = paintFor(terminal.stdout, terminal.environment, options.color);
   const isStrict = options.strict === true;
   terminal.stdout.write(
@@ -142,8 +156,11 @@ async function readEntries(
   if (options.where.length > 0)
     throw new Error('--where names a configuration of a FILE: name the FILE, too');
   if (options.serviceUrl === undefined) {
-    if (options.adminUrl !== undefined) return { entries: [], vaults: [], postFunctions: undefined };
-    throw new Error('name a FILE, a policy provider with --service-url, or a running Kong with --admin-url');
+    if (options.adminUrl !== undefined || options.mcp !== undefined)
+      return { entries: [], vaults: [], postFunctions: undefined };
+    throw new Error(
+      'name a FILE, a policy provider with --service-url, a running Kong with --admin-url, or an MCP endpoint with --mcp',
+    );
   }
   requireProvider(options, overrides, 'a FILE');
   return {

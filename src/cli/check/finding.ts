@@ -6,6 +6,13 @@ const STEPS = [
   'server',
   'manager',
   'scope',
+  // Of an MCP server behind Kong (--mcp).
+  'mcp',
+  'challenge',
+  'metadata',
+  'issuer',
+  'origin',
+  'tools',
   // Of a configuration.
   'configuration',
   'guard',
