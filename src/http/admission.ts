@@ -1,6 +1,6 @@
 import type { PluginConfig } from '../config/schema.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderList } from './header-list.js';
+import { type HeaderList, valuesOf } from './header-list.js';
 import {
   canonicalName,
   connectionTokens,
@@ -102,10 +102,11 @@ function checkHeaders(headers: HeaderList): void {
  */
 function checkSpellings(headers: HeaderList): void {
   const spellings = new Map<string, { readonly name: string; readonly values: string }>();
-  for (const [name, values] of headers.toMap()) {
+  const record = headers.toRecord();
+  for (const name of Object.keys(record)) {
     if (isImitation(name)) throw unreadable(`a header is nearly called ${canonicalName(name)}`);
     const other = spellings.get(canonicalName(name));
-    const spelling = { name, values: values.join() };
+    const spelling = { name, values: valuesOf(record[name]).join() };
     if (other !== undefined && other.values !== spelling.values)
       throw unreadable(`${name} and ${other.name} differ, and are one header to some servers`);
     spellings.set(canonicalName(name), spelling);

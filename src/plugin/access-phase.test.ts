@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { headerParts } from '../../test/model/decisions.js';
 import { accessPhase, fakeGateway, fakeInstance, REQUEST } from '../../test/support/fake-instance.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
@@ -154,7 +155,7 @@ describe('fail_open_request', () => {
     const gateway = fakeGateway();
     await accessPhase(fakeInstance({ config, request: failing('provider_unreachable') }), gateway, {});
     expect(gateway.deeds).toMatchObject([
-      { did: 'permit', changes: { headers: { set: new Map([['x-ping-auth', ['fail-open']]]) } } },
+      { did: 'permit', changes: { headers: { 'x-ping-auth': 'fail-open' } } },
     ]);
   });
 
@@ -299,21 +300,21 @@ describe('a compressed body', () => {
   it('goes on decoded when it is permitted unchanged, which is no change of the policy', async () => {
     const { changes, decisions } = await changesIn({});
     expect(Buffer.from(changes.body ?? []).toString()).toBe('{"a":1}');
-    expect(changes.headers.remove).toEqual(['content-encoding', 'digest']);
+    expect(headerParts(changes.headers).remove).toEqual(['content-encoding', 'digest']);
     expect(decisions).toMatchObject([{ outcome: 'permit', changed: [] }]);
   });
 
   it('goes on decoded when it fails open: an outage gives the upstream no other bytes to read', async () => {
     const { changes } = await changesIn({ fail_open_request: true }, failing('provider_unreachable'));
     expect(Buffer.from(changes.body ?? []).toString()).toBe('{"a":1}');
-    expect(changes.headers.remove).toEqual(['content-encoding', 'digest']);
+    expect(headerParts(changes.headers).remove).toEqual(['content-encoding', 'digest']);
   });
 
   it.each([{ mode: 'monitor' }, { encoded_request_bodies: 'forward' }])(
     'goes on as it came with %j',
     async (config) => {
       const { changes } = await changesIn(config);
-      expect(changes).toMatchObject({ body: undefined, headers: { remove: [] } });
+      expect([changes.body, headerParts(changes.headers).remove]).toEqual([undefined, []]);
     },
   );
 });
@@ -331,7 +332,7 @@ describe('mode monitor', () => {
     await accessPhase(instance, gateway, {});
     expect(gateway.deeds).toMatchObject([{ did: 'permit', changes: { body: undefined, path: undefined } }]);
     const [deed] = gateway.deeds;
-    expect(deed?.did === 'permit' && deed.changes.headers).toEqual({ set: new Map(), remove: [] });
+    expect(deed?.did === 'permit' && deed.changes.headers).toEqual({});
     expect(instance.decisions).toMatchObject([{ outcome }]);
   });
 });
