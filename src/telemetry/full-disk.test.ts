@@ -13,7 +13,10 @@ const { write } = fs;
 
 function writeOrFail(...args: unknown[]): void {
   failing.calls += 1;
-  if (failing.code === undefined) return (write as (...all: unknown[]) => void)(...args);
+  if (failing.code === undefined) {
+    (write as (...all: unknown[]) => void)(...args);
+    return;
+  }
   const done = args.at(-1) as (error: Error, written: number) => void;
   setImmediate(() => done(Object.assign(new Error(`${failing.code}: no`), { code: failing.code }), 0));
 }

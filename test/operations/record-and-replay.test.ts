@@ -213,7 +213,10 @@ describe('a recording that is replayed against the same policy', () => {
     const yaml = readFileSync(saved, 'utf8');
     const [one] = (parse(yaml) as { cases: { request: { headers: Record<string, string>; body: string } }[] })
       .cases;
-    expect(one?.request.headers).toMatchObject({ 'github-token': '${GITHUB_TOKEN}', 'x-note': '[redacted]' });
+    expect(one?.request.headers).toMatchObject({
+      'github-token': `\${GITHUB_TOKEN}`,
+      'x-note': '[redacted]',
+    });
     expect(one?.request.body).toBe('note=[redacted]');
     expect(yaml).toContain('set GITHUB_TOKEN.');
   });
