@@ -148,11 +148,13 @@ export class Shadow {
     this.#client.release();
   }
 
-  async #ask(question: ShadowQuestion, memory: ShadowMemory, caller: Cancellation): Promise<void> {
-    const { message, payload, live, response } = question;
-    const { requestId, traceparent, tracestate } = message;
+  async #ask(asked: ShadowQuestion, memory: ShadowMemory, caller: Cancellation): Promise<void> {
+    const { payload, live, response } = asked;
+    const { requestId, traceparent, tracestate } = asked.message;
     const context = { requestId, traceparent, tracestate, memory, caller };
     const { request, shown } = shownRequestOf(payload);
+    // The response phase does not know the path.
+    const question = { ...asked, message: { ...asked.message, path: request.url.path } };
     const first = await this.#compare('access', question, live, textShown(shown.body), {
       send: () => this.#client.evaluateRequest(payload, context),
       decide: (answer) => {
@@ -218,7 +220,7 @@ export class Shadow {
   #fail(phase: Phase, question: ShadowQuestion, thrown: unknown): void {
     const { code, detail, call } = asPingAuthError(thrown);
     const result = DROPPED.has(code) ? 'dropped' : 'error';
-    this.#record(phase, question, `no decision: ${code}`, call);
+    if (result === 'error') this.#record(phase, question, `no decision: ${code}`, call);
     const { provider, durationMs: providerMs } = call;
     this.#report(phase, question.message, { result, code, detail, provider, providerMs });
   }
