@@ -29,6 +29,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['{src,dev,test}/**/*.test.ts'],
+    setupFiles: ['test/support/child-coverage.ts'],
     globalSetup: ['test/support/leftovers.ts', 'test/conformance/report.ts'],
     sequence: { sequencer: LongestFirst },
     // Two are busy while the third waits for a process or a clock.
@@ -38,6 +39,16 @@ export default defineConfig({
     isolate: false,
     // Generous: a machine that others use too must not make a test fail.
     testTimeout: 60_000,
+    // COVERAGE=1 npm test && npm run coverage
+    coverage: {
+      enabled: process.env.COVERAGE === '1',
+      provider: 'v8',
+      include: ['src/**/*.{ts,tsx}'],
+      exclude: ['src/inspector/page/**', '**/*.test.ts', '**/*.d.ts'],
+      reporter: ['json'],
+      reportsDirectory: 'coverage',
+      reportOnFailure: true,
+    },
     hookTimeout: 60_000,
   },
 });

@@ -61,6 +61,8 @@ async function bundle(entry, outfile, options) {
     target: 'node20.18',
     minifySyntax: true,
     legalComments: 'linked',
+    // For `npm run coverage`: child processes run these files.
+    sourcemap: process.env.COVERAGE === '1',
     logLevel: 'warning',
     metafile: true,
     ...options,

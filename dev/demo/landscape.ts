@@ -7,6 +7,7 @@ import { createAuthority } from '../certificates.js';
 import { startProcess } from '../child-process.js';
 import { assembled, type Closing } from '../closing.js';
 import { type RunningMcpServer, startMcpServer } from '../mcp/mcp-server.js';
+import { type RunningModernServer, startModernServer } from '../mcp/modern-server.js';
 import { type ProviderProcess, startProviderProcess } from '../policy-provider/process.js';
 import type { ReceivedRequest } from '../upstream/answers.js';
 
@@ -17,13 +18,17 @@ export interface Ports {
   readonly upstream: number;
 }
 
-/** The four processes of the demo: Kong stand-in with the plugin server that it starts, policy provider, upstream. And an MCP server. */
+/** The four processes of the demo: Kong stand-in with the plugin server that it starts, policy provider, upstream. And two MCP servers. */
 export interface Landscape {
   readonly kongUrl: string;
   readonly providerUrl: string;
   readonly upstreamUrl: string;
   /** Behind Kong's `/mcp`. */
   readonly mcpServer: RunningMcpServer;
+  /** One of revision 2026-07-28, behind Kong's `/customers`. */
+  readonly modernServer: RunningModernServer;
+  /** PEM of the CA behind the policy provider's certificate. */
+  readonly ca: string;
   /** Holds kong.conf, kong.yml, the certificates and the log. */
   readonly folder: string;
   /** Of the plugin server, with the messages. */
@@ -62,6 +67,8 @@ async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
 
   const mcpServer = await startMcpServer();
   closing.add(() => mcpServer.close());
+  const modernServer = await startModernServer();
+  closing.add(() => modernServer.close());
 
   const startProvider = (port: number) =>
     naming('policy provider', '--provider-port', () =>
@@ -76,7 +83,8 @@ async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
   closing.add(() => provider.end());
   const { url: providerUrl } = provider;
 
-  const files = writeKongFiles(folder, ports.kong, [upstream.ready.url, mcpServer.url], providerUrl, ca);
+  const upstreams = [upstream.ready.url, mcpServer.url, modernServer.url] as const;
+  const files = writeKongFiles(folder, ports.kong, upstreams, providerUrl, ca);
   const kong = await naming('Kong stand-in', '--kong-port', () =>
     startProcess<{ url: string }>('./kong-process.ts', import.meta.url, { args: files }),
   );
@@ -87,6 +95,8 @@ async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
     providerUrl,
     upstreamUrl: upstream.ready.url,
     mcpServer,
+    modernServer,
+    ca,
     folder,
     logFile: join(folder, LOG_NAME),
     provider: () => provider,
@@ -114,7 +124,7 @@ async function writeCertificates(folder: string): Promise<string> {
 function writeKongFiles(
   folder: string,
   port: number,
-  [upstreamUrl, mcpUrl]: readonly [string, string],
+  [upstreamUrl, mcpUrl, modernUrl]: readonly [string, string, string],
   providerUrl: string,
   ca: string,
 ): string[] {
@@ -148,7 +158,11 @@ function writeKongFiles(
   });
   const declarative = {
     _format_version: '3.0',
-    services: [service('bank', upstreamUrl, {}), service('mcp', new URL(mcpUrl).origin, { mcp: true })],
+    services: [
+      service('bank', upstreamUrl, {}),
+      service('mcp', new URL(mcpUrl).origin, { mcp: true }),
+      service('customers', new URL(modernUrl).origin, { mcp: true }),
+    ],
   };
   const files = [join(folder, 'kong.conf'), join(folder, 'kong.yml')] as const;
   writeFileSync(files[0], `${conf.join('\n')}\n`);

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { sendRequest } from '../http-client.js';
 import { tellAgentStory } from './agent-story.js';
+import { tellApprovalStory } from './approval-story.js';
 import { startInspectPage } from './inspect-page.js';
 import { type Landscape, startLandscape } from './landscape.js';
 import { heading, tell } from './narrate.js';
@@ -62,8 +63,9 @@ async function main(): Promise<void> {
   for (const [index, story] of STORIES.entries()) {
     if (tell(index + 1, story, await live(landscape, story))) right += 1;
   }
-  const count = STORIES.length + 1;
-  if (await tellAgentStory(count, landscape)) right += 1;
+  const count = STORIES.length + 2;
+  if (await tellAgentStory(count - 1, landscape)) right += 1;
+  if (await tellApprovalStory(count, landscape)) right += 1;
   const allRight = right === count;
   const sum = `${right} of ${count} stories came out right`;
   console.log(`\n${styleText(allRight ? 'green' : 'red', sum)}`);
@@ -96,7 +98,7 @@ function introduce(landscape: Landscape): void {
                   │ sideband calls
            policy provider  ${landscape.providerUrl}, rules in dev/demo/rules.yaml
 
-  /bank leads to the upstream, /mcp to an MCP server  ${landscape.mcpServer.url}`);
+  /bank leads to the upstream, /mcp and /customers to MCP servers  ${landscape.mcpServer.url}  ${landscape.modernServer.url}`);
 }
 
 function invite(landscape: Landscape, pageUrl: string): void {

@@ -44,22 +44,26 @@ describe('under load, with a fault, nothing passes that the policy did not let p
 });
 
 describe('with every switch on that lets something fail open, nothing does because of the client', () => {
-  it('event-loop lag, failing open', { timeout: 120_000 }, async () => {
-    const landscape = await startLandscape({
-      bundle: await builtPluginServer(),
-      workers: 2,
-      config: FAILING_OPEN,
-      failover: true,
-    });
-    try {
-      const fault = ALL_FAULTS.find(({ name }) => name === 'event-loop lag, failing open');
-      if (fault === undefined) throw new Error('there is no such fault');
-      const report = await runFault(landscape, fault, 'access', SHORT);
-      expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0, kongLeaks: 0 });
-      expect(report.recoveredMs, 'it came back').toBeDefined();
-    } finally {
-      await landscape.close();
-    }
+  let landscape: Landscape;
+  beforeAll(async () => {
+    const bundle = await builtPluginServer();
+    landscape = await startLandscape({ bundle, workers: 2, config: FAILING_OPEN, failover: true });
+  }, 120_000);
+  afterAll(() => landscape?.close());
+
+  // What others wait is not measured here, where other tests run beside it; `npm run faults` does.
+  it.each([
+    'event-loop lag, failing open',
+    'hostile clients: 8 MiB in 14 bytes of brotli',
+    'hostile clients: 8 MiB in gzip, ten to one',
+  ])('%s', { timeout: 120_000 }, async (wanted) => {
+    const fault = ALL_FAULTS.find(({ name }) => name === wanted);
+    if (fault === undefined) throw new Error('there is no such fault');
+    const report = await runFault(landscape, fault, 'access', { ...SHORT, ...fault.load });
+    expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0, kongLeaks: 0 });
+    expect(report.recoveredMs, 'it came back').toBeDefined();
+    // Without the budget it is gigabytes; the exact limit is for a quiet machine, where garbage is collected in time.
+    if (fault.limits !== undefined) expect(report.rssMiB).toBeLessThanOrEqual(1.5 * fault.limits.rssMiB);
   });
 });
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { readJournal } from './evidence.js';
 import type { Fault } from './fault.js';
+import { CostWatch, HOSTILE_CLIENTS } from './hostile-clients.js';
 import { honest, type Landscape, type Phase } from './landscape.js';
 import { type Answer, Load } from './load.js';
 import { BODY_FAULTS, CLIENT_FAULTS, PROVIDER_FAULTS, UPSTREAM_FAULTS } from './neighbour-faults.js';
@@ -15,6 +16,7 @@ export const ALL_FAULTS: readonly Fault[] = [
   ...RESOURCE_FAULTS,
   ...CLIENT_FAULTS,
   ...RELOAD_FAULTS,
+  ...HOSTILE_CLIENTS,
 ];
 
 export interface CampaignOptions {
@@ -47,6 +49,11 @@ export interface FaultReport {
   readonly kongLeaks: number;
   /** Milliseconds from the fault's end to the first of many good answers in a row; undefined: it did not come to that. */
   readonly recoveredMs: number | undefined;
+  /** Of the largest worker of the plugin server while the fault lasted. */
+  readonly rssMiB: number;
+  /** Of the requests that began while it lasted, those of the fault itself left out. */
+  readonly p99Ms: number;
+  readonly limits: Fault['limits'];
 }
 
 let runs = 0;
@@ -69,13 +76,19 @@ export async function runFault(
     bigBodyEvery: 7,
   });
   let recoveredMs: number | undefined;
+  let cost = { rssMiB: 0, p99Ms: 0 };
   try {
     if ((await streakAfter(load, 0, options)) === undefined) {
       throw new Error(
         `nothing works before the fault "${fault.name}": ${JSON.stringify(load.answers.slice(-3))}`,
       );
     }
-    await fault.inject({ landscape, load, phase, ...options });
+    const watch = new CostWatch(landscape, load);
+    try {
+      await fault.inject({ landscape, load, phase, ...options });
+    } finally {
+      cost = watch.stop();
+    }
     const lifted = performance.now();
     const start = await streakAfter(load, lifted, options);
     recoveredMs = start === undefined ? undefined : start - lifted;
@@ -84,7 +97,7 @@ export async function runFault(
   }
   // What a killed or closed connection left on its way has arrived by then.
   await pause(200);
-  return report(landscape, fault, phase, prefix, load, recoveredMs);
+  return { ...report(landscape, fault, phase, prefix, load, recoveredMs), ...cost };
 }
 
 /** When the first of many good answers in a row began that were asked for after `since`; undefined when it takes too long. */
@@ -110,12 +123,12 @@ async function streakAfter(
 
 function report(
   landscape: Landscape,
-  { name: fault }: Fault,
+  { name: fault, limits }: Fault,
   phase: Phase,
   prefix: string,
   { sent, answers }: Load,
   recoveredMs: number | undefined,
-): FaultReport {
+): Omit<FaultReport, 'rssMiB' | 'p99Ms'> {
   const policy = readJournal(landscape.policyJournal, `${prefix}-`);
   const upstream = readJournal(landscape.upstreamJournal, `${prefix}-`);
   const permitted = new Set(policy.get('permitted'));
@@ -137,11 +150,14 @@ function report(
     mixedUp: count(({ verdict }) => verdict === 'mixed') + (policy.get('mixed')?.length ?? 0),
     kongLeaks: count(({ leak }) => leak === 'kong'),
     recoveredMs,
+    limits,
   };
 }
 
-/** Nothing passed, no header either, nothing was mixed up, and it came back. */
+/** Nothing passed, no header either, nothing was mixed up, it came back, and it did not cost others more than it may. */
 export function isSurvived(one: FaultReport): boolean {
   const { hitsWithoutPermit, passedWithoutSay, mixedUp, kongLeaks, recoveredMs } = one;
+  if (one.limits !== undefined && (one.rssMiB > one.limits.rssMiB || one.p99Ms > one.limits.p99Ms))
+    return false;
   return hitsWithoutPermit + passedWithoutSay + mixedUp + kongLeaks === 0 && recoveredMs !== undefined;
 }

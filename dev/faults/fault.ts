@@ -19,8 +19,12 @@ export interface Fault {
   readonly name: string;
   /** Where the requests stand that it strikes; both phases when left out. */
   readonly phases?: readonly Phase[];
+  /** What it may cost: memory of the largest worker, and the 99th percentile of what other clients wait. */
+  readonly limits?: { readonly rssMiB: number; readonly p99Ms: number };
   /** It needs a landscape of its own in which everything that can fail open does. */
   readonly failsOpen?: true;
+  /** Over the campaign's own, where other clients are watched. */
+  readonly load?: { readonly concurrency: number; readonly delayMs: number };
   /** Begins the fault and ends it; recovery is measured from the moment this resolves. */
   inject(scene: Scene): Promise<void>;
 }

@@ -26,6 +26,10 @@ export interface Answer {
   readonly leak: 'none' | 'ping-auth' | 'kong';
   /** Milliseconds of performance.now(). */
   readonly begun: number;
+  /** How long the client waited. */
+  readonly ms: number;
+  /** One of a flood, not one of the clients that want to be served. */
+  readonly isHostile: boolean;
 }
 
 export interface LoadOptions {
@@ -38,6 +42,8 @@ export interface LoadOptions {
   /** Every so many requests have a body that Kong puts on disk. */
   readonly bigBodyEvery: number;
 }
+
+type Headers = Readonly<Record<string, string>>;
 
 const BIG_BODY = Buffer.alloc(20_000, 'b');
 const SMALL_BODY = Buffer.from('{"small":true}');
@@ -82,6 +88,19 @@ export class Load {
     this.answers.push(await this.#send(Buffer.alloc(bodyBytes, 'h')));
   }
 
+  /** So many clients send this body again and again for a while. */
+  async flood(clients: number, body: Buffer, headers: Headers, lastsMs: number): Promise<void> {
+    const agent = new Agent({ keepAlive: true, maxSockets: clients });
+    const end = performance.now() + lastsMs;
+    const client = async () => {
+      while (performance.now() < end) {
+        this.answers.push(await this.#send(body, agent, BURST_PATIENCE_MS, { ...headers, 'x-hostile': '1' }));
+      }
+    };
+    await Promise.all(Array.from({ length: clients }, client));
+    agent.destroy();
+  }
+
   /** Sends so many at the same moment, each over a connection of its own; ends when all have their answer. */
   async burst(clients: number): Promise<void> {
     const agent = new Agent({ keepAlive: false });
@@ -99,20 +118,26 @@ export class Load {
     }
   }
 
-  #send(body: Buffer | undefined, agent = this.#agent, patienceMs = 20_000): Promise<Answer> {
+  #send(
+    body: Buffer | undefined,
+    agent = this.#agent,
+    patienceMs = 20_000,
+    headers: Headers = { 'content-type': 'text/plain' },
+  ): Promise<Answer> {
     const id = `${this.#options.prefix}-${this.#sent++}`;
     const begun = performance.now();
     const aborts = Math.random() < this.abortShare;
     return new Promise((resolve) => {
       const done = (verdict: Verdict, status: string, leak: Answer['leak'] = 'none') => {
         clearTimeout(timer);
-        resolve({ id, verdict, status, leak, begun });
+        const ms = performance.now() - begun;
+        resolve({ id, verdict, status, leak, begun, ms, isHostile: 'x-hostile' in headers });
       };
       const request = httpRequest(this.#options.url, {
         agent,
         method: body === undefined ? 'GET' : 'POST',
         path: `/r/${id}`,
-        headers: body === undefined ? {} : { 'content-type': 'text/plain', 'content-length': body.length },
+        headers: body === undefined ? {} : { ...headers, 'content-length': body.length },
       });
       const timer = setTimeout(
         () => {

@@ -8,6 +8,7 @@ import { FAILING_OPEN, type Phase, startLandscape } from './landscape.js';
 const HEADINGS = [
   ...['fault', 'strikes in', 'requests', 'as decided', 'other answers', 'upstream hits without a permit'],
   ...['passed without the policy’s say', 'mixed up', 'Kong’s 500 with upstream headers', 'recovered after'],
+  ...['worker’s memory', 'others’ p99'],
 ];
 
 /** A Markdown table: it goes into docs/contributors/reliability.md as it is printed. */
@@ -28,6 +29,8 @@ function printReport(one: FaultReport): void {
     one.mixedUp,
     one.kongLeaks,
     one.recoveredMs === undefined ? 'NOT' : `${(one.recoveredMs / 1000).toFixed(2)} s`,
+    `${one.rssMiB} MiB`,
+    `${one.p99Ms} ms`,
   ];
   console.log(`| ${cells.join(' | ')} |`);
 }
@@ -75,7 +78,7 @@ for (const failsOpen of [undefined, true] as const) {
   try {
     for (const fault of faults) {
       for (const phase of fault.phases ?? BOTH) {
-        const report = await runFault(landscape, fault, phase, options);
+        const report = await runFault(landscape, fault, phase, { ...options, ...fault.load });
         printReport(report);
         reports.push(report);
       }

@@ -19,7 +19,9 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
   });
   request.on('error', () => {});
   request.on('end', () => {
-    if (bytes !== permittedBytes) journal.write('hit-with-another-body', id);
+    // The policy counts characters, and a hostile body may have more bytes than those.
+    if (bytes !== permittedBytes && request.headers['x-hostile'] === undefined)
+      journal.write('hit-with-another-body', id);
     const body = `secret of ${id}`;
     response.writeHead(200, [
       ...['Content-Type', 'text/plain', 'Content-Length', String(body.length)],

@@ -7,16 +7,20 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const UNSENDABLE = ['\r', '\n', '\0'];
 
 const headers = z.array(
+  // Not z.record, which drops a header named __proto__.
   z
-    .record(
-      z.string(),
-      z.string('is not a string'),
+    .custom<Record<string, string>>(
+      (pair) => typeof pair === 'object' && pair !== null && !Array.isArray(pair),
       'is not an object with one pair, like {"accept":"text/html"}',
     )
     .superRefine((pair, context) => {
-      const names = Object.keys(pair);
-      if (names.length !== 1) context.addIssue(`has ${names.length} pairs instead of one`);
-      for (const [name, value] of Object.entries(pair)) {
+      const entries = Object.entries<unknown>(pair);
+      if (entries.length !== 1) context.addIssue(`has ${entries.length} pairs instead of one`);
+      for (const [name, value] of entries) {
+        if (typeof value !== 'string') {
+          context.addIssue({ code: 'custom', message: 'is not a string', path: [name] });
+          continue;
+        }
         if (!TOKEN.test(name))
           context.addIssue(`has a name that is not a lower-case token: ${JSON.stringify(name)}`);
         if (UNSENDABLE.some((byte) => value.includes(byte)))

@@ -1,6 +1,6 @@
 // How `explain`, `test` and `replay` show people in what two texts differ.
 import { type ChangeObject, diffLines } from 'diff';
-import { laidOut } from '../recordings/message-text.js';
+import { laidOut } from '../recordings/layout.js';
 import { printable, printableLines } from '../telemetry/printable.js';
 import type { Paint } from './terminal.js';
 

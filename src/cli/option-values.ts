@@ -27,3 +27,15 @@ export function httpUrl(text: string): URL {
   }
   return new URL(text);
 }
+
+/** A URL, for one place of a configuration or for all of them. */
+export interface PlacedUrl {
+  readonly place: string | undefined;
+  readonly url: URL;
+}
+
+/** `https://…` or `service orders=https://…`, added to those of the same option before it. */
+export function placedUrl(text: string, before: readonly PlacedUrl[] = []): readonly PlacedUrl[] {
+  const [, place, url = text] = /^([^:=]+)=(https?:\/\/.*)$/i.exec(text) ?? [];
+  return [...before, { place: place?.trim(), url: httpUrl(url) }];
+}

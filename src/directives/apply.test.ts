@@ -13,7 +13,7 @@ import {
   showResponse,
 } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList, valuesOf } from '../http/header-list.js';
 import { composeUrl, escapePath, escapeQuery, normalisePath } from '../http/request-url.js';
 import { decodeLossless, encodeLossless, toWireText } from '../http/text.js';
 import { applyRequestChanges, applyResponseChanges } from './apply.js';
@@ -56,8 +56,12 @@ const hasOneType = ({ headers }: { readonly headers: HeaderList }) =>
 
 /** Names with their values: the order among different names carries no meaning and does not survive Kong's maps. */
 const asMap = (headers: HeaderList) => {
-  const map = headers.filter((candidate) => candidate !== 'content-length').toMap();
-  return new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const map = headers.filter((candidate) => candidate !== 'content-length').toRecord();
+  return new Map(
+    Object.entries(map)
+      .map(([name, value]) => [name, valuesOf(value)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
 };
 
 describe('a decision, applied to the message it is about', () => {
@@ -77,8 +81,6 @@ describe('a decision, applied to the message it is about', () => {
           expect([...asMap(upstream.headers)].map(([key, values]) => [key, values.map(toWireText)])).toEqual([
             ...asMap(wanted.headers),
           ]);
-          const { set, remove } = decision.changes.headers;
-          expect(remove.filter((removed) => set.has(removed))).toEqual([]);
         },
       ),
       SEEDED,
@@ -237,7 +239,7 @@ describe('on the model', () => {
       path: '/secret',
       query: '',
       host: 'secret',
-      headers: { set: new Map([['x-a', ['secret']]]), remove: ['x-b'] },
+      headers: { 'x-a': 'secret', 'x-b': [] },
       body: bytes('secret'),
     };
     expect(describeChanges(changes)).toEqual([

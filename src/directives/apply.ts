@@ -1,7 +1,7 @@
-import { HeaderList } from '../http/header-list.js';
+import { type HeaderChanges, HeaderList, isRemoval, valuesOf } from '../http/header-list.js';
 import { allowsBody, type HttpRequest, type HttpResponse } from '../http/message.js';
 import { parseAuthority } from '../http/request-url.js';
-import type { HeaderChanges, RequestChanges, ResponseChanges } from './decision.js';
+import type { RequestChanges, ResponseChanges } from './decision.js';
 
 /** The request as the upstream gets it, on the model: what Kong does with the changes, for monitor mode and `explain`. */
 export function applyRequestChanges(request: HttpRequest, changes: RequestChanges): HttpRequest {
@@ -38,9 +38,11 @@ export function applyResponseChanges(
 
 /** Changed headers keep the place of the first one of their name; new ones follow at the end. */
 function applyHeaderChanges(headers: HeaderList, changes: HeaderChanges): HeaderList {
-  const removed = new Set(changes.remove);
-  let result = removed.size === 0 ? headers : headers.filter((name) => !removed.has(name));
-  for (const [name, values] of changes.set) result = replaceHeader(result, name, values);
+  let result = headers.filter((name) => !isRemoval(changes[name]));
+  for (const name of Object.keys(changes)) {
+    const values = valuesOf(changes[name]);
+    if (values.length > 0) result = replaceHeader(result, name, values);
+  }
   return result;
 }
 

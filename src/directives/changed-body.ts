@@ -1,9 +1,17 @@
 import { withUtf8Declaration } from '../http/charset.js';
-import type { HeaderList } from '../http/header-list.js';
+import {
+  type HeaderChanges,
+  type HeaderList,
+  headerChanges,
+  isEmpty,
+  isRemoval,
+  oneOrMany,
+  valuesOf,
+} from '../http/header-list.js';
 import { canonicalName } from '../http/header-rules.js';
 import { mediaType, readParameter, splitParameters } from '../http/media-type.js';
 import type { BodyView } from '../http/message.js';
-import type { HeaderChanges, RequestChanges } from './decision.js';
+import type { RequestChanges } from './decision.js';
 import { checkBody } from './validation.js';
 
 /** They describe the old bytes. One that the policy itself sets is about the new ones and stays. */
@@ -31,18 +39,15 @@ export interface ChangedBody {
  * @throws PingAuthError `directive_invalid` for text that has no encoding
  */
 export function changedBody(text: string, changes: HeaderChanges, original: HeaderList): ChangedBody {
-  const { set, remove } = withoutOldBytes(changes, original);
-  if (text === '') return { bytes: checkBody(text), headers: { set, remove: [...remove] } };
+  const headers = withoutOldBytes(changes, original);
+  if (text === '') return { bytes: checkBody(text), headers };
 
   const types =
-    set.get('content-type') ?? (remove.has('content-type') ? [] : original.getAll('content-type'));
+    'content-type' in headers ? valuesOf(headers['content-type']) : original.getAll('content-type');
   const corrected = types.map(inUtf8);
-  if (corrected.some((type, at) => type !== types[at])) set.set('content-type', corrected);
+  if (corrected.some((type, at) => type !== types[at])) headers['content-type'] = oneOrMany(corrected);
   const isXml = types.some((type) => mediaType(type).kind === 'xml');
-  return {
-    bytes: checkBody(isXml ? withUtf8Declaration(text) : text),
-    headers: { set, remove: [...remove] },
-  };
+  return { bytes: checkBody(isXml ? withUtf8Declaration(text) : text), headers };
 }
 
 /**
@@ -55,20 +60,22 @@ export function withDecodedBody(
   shown: BodyView,
 ): RequestChanges {
   if (shown.kind !== 'text' || shown.decoded === undefined || changes.body !== undefined) return changes;
-  const { set, remove } = withoutOldBytes(changes.headers, headers);
-  return { ...changes, headers: { set, remove: [...remove] }, body: shown.decoded };
+  return { ...changes, headers: withoutOldBytes(changes.headers, headers), body: shown.decoded };
 }
 
 /** The header changes without what describes the bytes that do not go on: their content encoding and digests. */
 function withoutOldBytes(changes: HeaderChanges, original: HeaderList) {
   const isContentEncoding = (name: string) => canonicalName(name) === 'content-encoding';
-  const set = new Map([...changes.set].filter(([name]) => !isContentEncoding(name)));
-  const remove = new Set(changes.remove);
-  for (const name of original.names()) {
-    if (isContentEncoding(name) || (OF_OLD_BYTES.has(canonicalName(name)) && !set.has(name)))
-      remove.add(name);
+  const headers = headerChanges();
+  for (const name of Object.keys(changes)) {
+    const value = changes[name] ?? [];
+    if (isRemoval(value) || !isContentEncoding(name)) headers[name] = value;
   }
-  return { set, remove };
+  for (const name of original.names()) {
+    if (isContentEncoding(name) || (OF_OLD_BYTES.has(canonicalName(name)) && !(name in headers)))
+      headers[name] = [];
+  }
+  return headers;
 }
 
 /**
@@ -78,13 +85,13 @@ function withoutOldBytes(changes: HeaderChanges, original: HeaderList) {
  */
 export function textOfOtherHeaders(shown: BodyView, changes: HeaderChanges): string | undefined {
   if (shown.kind !== 'text') return undefined;
-  const isChanged = (wanted: string) =>
-    changes.remove.some((name) => canonicalName(name) === wanted) ||
-    [...changes.set.keys()].some((name) => canonicalName(name) === wanted);
+  if (isEmpty(changes)) return undefined;
+  const names = Object.keys(changes);
+  const isChanged = (wanted: string) => names.some((name) => canonicalName(name) === wanted);
   if (isChanged('content-encoding')) return shown.text;
   if (!isChanged('content-type')) return undefined;
   const isForeign = (shown.charset ?? 'utf-8') !== 'utf-8';
-  const types = changes.set.get('content-type') ?? [];
+  const types = valuesOf(changes['content-type']);
   return isForeign || types.some((type) => !mediaType(type).charsets.every(isUtf8Label))
     ? shown.text
     : undefined;

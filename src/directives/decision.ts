@@ -1,11 +1,6 @@
+import { type HeaderChanges, isEmpty, isRemoval, NO_HEADER_CHANGES } from '../http/header-list.js';
 import { isAlwaysRemoved } from '../http/header-rules.js';
 import type { ResponseToSend } from '../http/message.js';
-
-/** Headers to set (all values of a name together) and to take away. Names in lower case; disjoint. */
-export interface HeaderChanges {
-  readonly set: ReadonlyMap<string, readonly string[]>;
-  readonly remove: readonly string[];
-}
 
 /** What the policy changed in the request. A member that is undefined stays as it is. */
 export interface RequestChanges {
@@ -52,8 +47,6 @@ export interface IgnoredDirective {
 
 export const NO_NOTES: readonly IgnoredDirective[] = [];
 
-export const NO_HEADER_CHANGES: HeaderChanges = { set: new Map(), remove: [] };
-
 /** For monitor mode, which changes nothing. */
 export const NO_REQUEST_CHANGES: RequestChanges = {
   method: undefined,
@@ -79,8 +72,10 @@ const FIELDS = ['method', 'path', 'query', 'host', 'status'] as const;
 export function describeChanges(changes: RequestChanges | ResponseChanges): string[] {
   const { headers, body } = changes;
   const described = changedFields(changes);
-  for (const name of headers.set.keys()) described.push(`header:${name}`);
-  for (const name of headers.remove) if (!isAlwaysRemoved(name)) described.push(`-header:${name}`);
+  const names = Object.keys(headers);
+  for (const name of names) if (!isRemoval(headers[name])) described.push(`header:${name}`);
+  for (const name of names)
+    if (isRemoval(headers[name]) && !isAlwaysRemoved(name)) described.push(`-header:${name}`);
   if (body !== undefined) described.push('body');
   return described;
 }
@@ -93,12 +88,7 @@ export function noteInWords({ what, name }: IgnoredDirective): string {
 /** Whether the message goes on exactly as it came. */
 export function isUnchanged(changes: RequestChanges | ResponseChanges): boolean {
   const { headers, body } = changes;
-  return (
-    body === undefined &&
-    headers.set.size === 0 &&
-    headers.remove.length === 0 &&
-    changedFields(changes).length === 0
-  );
+  return body === undefined && isEmpty(headers) && changedFields(changes).length === 0;
 }
 
 function changedFields(changes: Partial<RequestChanges & ResponseChanges>): string[] {

@@ -1,29 +1,27 @@
-import type { HeaderField, HeaderList } from '../http/header-list.js';
+import {
+  type HeaderChanges,
+  type HeaderField,
+  type HeaderList,
+  headerChanges,
+  NO_HEADER_CHANGES,
+  valuesOf,
+} from '../http/header-list.js';
 import { toWireText, trimBlanks } from '../http/text.js';
 import { checkHeaderName, checkHeaderValue } from './validation.js';
-
-/** What an answer's headers say, compared with the ones that were shown. */
-export interface HeaderDiff {
-  /** New or changed: all values of the name. */
-  readonly changed: ReadonlyMap<string, readonly string[]>;
-  /** Shown, and not in the answer. */
-  readonly missing: readonly string[];
-}
-
-const NO_DIFF: HeaderDiff = { changed: new Map(), missing: [] };
 
 /**
  * Compares with what was SHOWN, not with the bytes: a value that comes back as it was shown keeps its original bytes, be
  * they UTF-8 or not. When one value of several changed, the whole list is written, the other ones with their own bytes.
+ * @returns what is new or changed, and `[]` for what was shown and is not in the answer
  * @throws PingAuthError `directive_invalid`
  */
 export function diffHeaders(
   shown: HeaderList,
   answered: readonly HeaderField[],
   nameOf: (name: string) => string = (name) => name,
-): HeaderDiff {
-  if (isEcho(shown.fields, answered)) return NO_DIFF;
-  const originals = shown.toMap();
+): HeaderChanges {
+  if (isEcho(shown.fields, answered)) return NO_HEADER_CHANGES;
+  const originals = shown.toRecord();
   const wanted = new Map<string, string[]>();
   for (const [rawName, value] of answered) {
     const name = shownName(originals, rawName) ?? nameOf(checkHeaderName(rawName));
@@ -31,20 +29,21 @@ export function diffHeaders(
     if (values) values.push(value);
     else wanted.set(name, [value]);
   }
-  const changed = new Map<string, readonly string[]>();
+  const changed = headerChanges();
   for (const [name, values] of wanted) {
-    const before = originals.get(name) ?? [];
+    const before = valuesOf(originals[name]);
     const after = withOriginalBytes(name, values, before);
     if (after.length !== before.length || after.some((value, at) => value !== before[at]))
-      changed.set(checkHeaderName(name), after);
+      changed[checkHeaderName(name)] = after;
   }
-  return { changed, missing: [...originals.keys()].filter((name) => !wanted.has(name)) };
+  for (const name of Object.keys(originals)) if (!wanted.has(name)) changed[name] = [];
+  return changed;
 }
 
 /** A name that was shown is the sender's own, odd as it may be: the policy only repeats it. */
-function shownName(originals: ReadonlyMap<string, unknown>, rawName: string): string | undefined {
+function shownName(originals: HeaderChanges, rawName: string): string | undefined {
   const name = rawName.toLowerCase();
-  return originals.has(name) ? name : undefined;
+  return name in originals ? name : undefined;
 }
 
 /** The answer repeats what was shown, field by field, as most answers do. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { headerParts } from '../../test/model/decisions.js';
 import { aRequest, aResponse, deny, echo, permit, SHOW_ALL, showRequest } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderField } from '../http/header-list.js';
@@ -23,7 +24,9 @@ function requestHeaders(client: readonly HeaderField[], wanted: readonly HeaderF
   ];
   return outcome(() => {
     const decision = decideRequest(permit(request, { headers }), request, showRequest(request, SHOW_ALL));
-    return decision.kind === 'permit' ? Object.fromEntries(decision.changes.headers.set) : 'denied';
+    return decision.kind === 'permit'
+      ? Object.fromEntries(headerParts(decision.changes.headers).set)
+      : 'denied';
   });
 }
 
@@ -32,7 +35,7 @@ function responseHeaders(upstream: readonly HeaderField[], wanted: readonly Head
   return outcome(() => {
     const answer = { responseCode: 200, headers: wanted, body: 'x' };
     const { changes } = decideResponse(answer, response, { kind: 'text', text: 'x' }, 'GET');
-    return Object.fromEntries(changes.headers.set);
+    return Object.fromEntries(headerParts(changes.headers).set);
   });
 }
 

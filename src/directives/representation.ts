@@ -1,3 +1,4 @@
+import { headerChanges, isRemoval, oneOrMany, valuesOf } from '../http/header-list.js';
 import { isLeftToKong } from '../http/header-rules.js';
 import type { HttpResponse } from '../http/message.js';
 import { decodeUtf8 } from '../http/text.js';
@@ -17,18 +18,22 @@ export function rebaseChanges(
   shown: HttpResponse,
   changes: ResponseChanges,
 ): ResponseChanges {
-  const set = new Map(changes.headers.set);
-  const remove = new Set(changes.headers.remove);
-  for (const [name, values] of shown.headers.toMap()) {
-    if (set.has(name) || remove.has(name) || isLeftToKong(name)) continue;
+  const headers = headerChanges(changes.headers);
+  const wanted = shown.headers.toRecord();
+  for (const name of Object.keys(wanted)) {
+    if (name in headers || isLeftToKong(name)) continue;
+    const values = valuesOf(wanted[name]);
     const own = original.headers.getAll(name);
-    if (own.length !== values.length || values.some((value, at) => value !== own[at])) set.set(name, values);
+    if (own.length !== values.length || values.some((value, at) => value !== own[at]))
+      headers[name] = oneOrMany(values);
   }
   for (const name of original.headers.names()) {
-    if (!shown.headers.has(name) && !set.has(name) && !isLeftToKong(name)) remove.add(name);
+    if (!shown.headers.has(name) && !(name in headers) && !isLeftToKong(name)) headers[name] = [];
   }
-  for (const name of remove) if (!original.headers.has(name)) remove.delete(name);
+  for (const name of Object.keys(headers)) {
+    if (isRemoval(headers[name]) && !original.headers.has(name)) delete headers[name];
+  }
   const text = decodeUtf8(changes.body ?? shown.body) ?? '';
-  const written = changedBody(text, { set, remove: [...remove] }, original.headers);
+  const written = changedBody(text, headers, original.headers);
   return { status: changes.status, headers: written.headers, body: written.bytes };
 }

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { changesOf, decide, errorOf, notesOf } from '../../test/model/decisions.js';
+import { changesOf, decide, errorOf, notesOf, requestChanges } from '../../test/model/decisions.js';
 import { aRequest, bytes, deny, echo, permit } from '../../test/model/messages.js';
 import type { HeaderField } from '../http/header-list.js';
 import { describeChanges, isUnchanged } from './decision.js';
@@ -56,7 +56,7 @@ describe('a permit that echoes the request', () => {
       }),
     ],
   ])('changes nothing: %s', (_case, request) => {
-    const changes = changesOf(request, {});
+    const changes = requestChanges(request, {});
     expect(describeChanges(changes)).toEqual([]);
     expect(isUnchanged(changes)).toBe(true);
   });
@@ -64,7 +64,7 @@ describe('a permit that echoes the request', () => {
   it('changes nothing when the provider writes the same path another way', () => {
     const request = aRequest({ url: { path: '/caf%C3%A9/a%2Fb' } });
     const url = 'https://API.example:8443/caf%c3%a9//x/../%61%2fb?id=7';
-    expect(describeChanges(changesOf(request, { url }))).toEqual([]);
+    expect(describeChanges(requestChanges(request, { url }))).toEqual([]);
   });
 
   it('leaves binary bodies alone, whatever the provider says about them', () => {
@@ -78,7 +78,7 @@ describe('a permit that echoes the request', () => {
   it('leaves the bytes of a compressed or foreign text alone when the provider gives back the text', () => {
     for (const [body, ...headers] of CODED) {
       const request = aRequest({ method: 'POST', headers, body });
-      expect(describeChanges(changesOf(request, { body: '{"a":"é"}' }))).toEqual([]);
+      expect(describeChanges(requestChanges(request, { body: '{"a":"é"}' }))).toEqual([]);
     }
   });
 

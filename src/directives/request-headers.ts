@@ -1,5 +1,14 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField, HeaderList } from '../http/header-list.js';
+import {
+  type HeaderChanges,
+  type HeaderField,
+  type HeaderList,
+  headerChanges,
+  isEmpty,
+  NO_HEADER_CHANGES,
+  oneOrMany,
+  valuesOf,
+} from '../http/header-list.js';
 import {
   canonicalName,
   connectionTokens,
@@ -10,14 +19,7 @@ import {
   isSingletonInRequest,
   MARK_HEADER,
 } from '../http/header-rules.js';
-import {
-  type HeaderChanges,
-  type IgnoredDirective,
-  NO_HEADER_CHANGES,
-  NO_NOTES,
-  NO_REQUEST_CHANGES,
-  type RequestChanges,
-} from './decision.js';
+import { type IgnoredDirective, NO_NOTES, NO_REQUEST_CHANGES, type RequestChanges } from './decision.js';
 import { diffHeaders } from './header-diff.js';
 import { checkSingleton } from './validation.js';
 
@@ -38,33 +40,33 @@ export function requestHeaderChanges(
   shown: HeaderList,
   answered: readonly HeaderField[],
 ): { readonly changes: HeaderChanges; readonly notes: readonly IgnoredDirective[] } {
-  const { changed, missing } = diffHeaders(shown, answered);
-  if (changed.size === 0 && missing.length === 0) {
+  const diff = diffHeaders(shown, answered);
+  if (isEmpty(diff)) {
     refuseUndone(answered, all);
     return { changes: alwaysRemoved(all), notes: NO_NOTES };
   }
   const hidden = hiddenNames(all, shown);
   const notes: IgnoredDirective[] = [];
-  const set = new Map<string, readonly string[]>();
-  for (const [name, values] of changed) {
-    if (name === 'host') continue;
-    if (isReservedInRequest(name)) {
-      notes.push({ what: 'dropped_header', name });
-      continue;
-    }
-    refuseHidden(name, hidden);
-    set.set(name, isSingletonInRequest(name) ? oneLine(name, values, all) : values);
+  const changes = headerChanges();
+  const touched = new Set<string>();
+  for (const name of Object.keys(diff)) {
+    const values = valuesOf(diff[name]);
+    const isReserved = values.length > 0 ? isReservedInRequest(name) : isKongRequestHeader(name);
+    if (isReserved && name !== 'host') notes.push({ what: 'dropped_header', name });
+    if (isReserved || name === 'host') continue;
+    if (values.length > 0) {
+      refuseHidden(name, hidden);
+      changes[name] = oneOrMany(isSingletonInRequest(name) ? oneLine(name, values, all) : values);
+    } else if (isUntouchable(name)) continue;
+    touched.add(canonicalName(name));
   }
   refuseUndone(answered, all);
-  for (const name of missing) if (isKongRequestHeader(name)) notes.push({ what: 'dropped_header', name });
-
-  const gone = missing.filter((name) => !isUntouchable(name));
-  const touched = new Set([...gone, ...set.keys()].map(canonicalName));
-  const remove = all.names().filter((name) => {
-    if (isAlwaysRemoved(name)) return true;
-    return touched.has(canonicalName(name)) && !set.has(name) && !hidden.has(name) && !isUntouchable(name);
-  });
-  return { changes: { set, remove }, notes };
+  for (const name of all.names()) {
+    const isGone =
+      touched.has(canonicalName(name)) && !(name in changes) && !hidden.has(name) && !isUntouchable(name);
+    if (isGone || isAlwaysRemoved(name)) changes[name] = [];
+  }
+  return { changes, notes };
 }
 
 /** @throws PingAuthError `directive_invalid`; `request_unreadable` when a line of the client would stay beside it. */
@@ -81,21 +83,18 @@ function oneLine(name: string, values: readonly string[], all: HeaderList): read
 export function failOpenChanges(headers: HeaderList): RequestChanges {
   return {
     ...NO_REQUEST_CHANGES,
-    headers: {
-      set: new Map([[MARK_HEADER, ['fail-open']]]),
-      remove: alwaysRemoved(headers).remove.filter((name) => name !== MARK_HEADER),
-    },
+    headers: { ...alwaysRemoved(headers), [MARK_HEADER]: 'fail-open' },
   };
 }
 
 function alwaysRemoved(all: HeaderList): HeaderChanges {
-  let remove: string[] | undefined;
+  let changes: Record<string, readonly string[] | string> | undefined;
   for (const [name] of all.fields) {
     if (!isAlwaysRemoved(name)) continue;
-    remove ??= [];
-    if (!remove.includes(name)) remove.push(name);
+    changes ??= headerChanges();
+    changes[name] = [];
   }
-  return remove === undefined ? NO_HEADER_CHANGES : { set: NO_HEADER_CHANGES.set, remove };
+  return changes ?? NO_HEADER_CHANGES;
 }
 
 /** Not to be removed either. A client's `Content_Length` may be: that one is an ordinary header to nginx. */

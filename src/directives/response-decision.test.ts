@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { inParts } from '../../test/model/decisions.js';
 import {
   aRequest,
   aRequestContext,
@@ -38,7 +39,8 @@ function decide(
   return decideResponse({ ...answer, ...change }, response, shown.body, method);
 }
 
-const changesOf = (...args: Parameters<typeof decide>) => decide(...args).changes;
+const plainChanges = (...args: Parameters<typeof decide>) => decide(...args).changes;
+const changesOf = (...args: Parameters<typeof decide>) => inParts(plainChanges(...args));
 const errorOf = (act: () => unknown): string => {
   try {
     act();
@@ -88,13 +90,13 @@ describe('an answer that echoes the response', () => {
     ['no body', aResponse(200, [['content-length', '0']])],
     ['a status that Kong cannot send by itself', aResponse(999, [], 'x')],
   ])('changes nothing: %s', (_case, response) => {
-    expect(describeChanges(changesOf(response))).toEqual([]);
-    expect(describeChanges(changesOf(response, { responseCode: response.status }))).toEqual([]);
+    expect(describeChanges(plainChanges(response))).toEqual([]);
+    expect(describeChanges(plainChanges(response, { responseCode: response.status }))).toEqual([]);
   });
 
   it('changes nothing for HEAD', () => {
     const response = aResponse(200, [['content-length', '5']]);
-    expect(describeChanges(changesOf(response, {}, { method: 'HEAD' }))).toEqual([]);
+    expect(describeChanges(plainChanges(response, {}, { method: 'HEAD' }))).toEqual([]);
   });
 });
 
@@ -173,7 +175,7 @@ describe('headers', () => {
   ])('%s from the policy is dropped, and noted', (name) => {
     const response = aResponse(200, [], 'x');
     const { changes, notes } = decide(response, { headers: [[name, 'x']] });
-    expect(changes.headers).toEqual({ set: new Map(), remove: [] });
+    expect(changes.headers).toEqual({});
     expect(notes).toEqual([{ what: 'dropped_header', name: name.toLowerCase().replace('_', '-') }]);
   });
 
@@ -212,13 +214,13 @@ describe('headers', () => {
   it('a wrong Content-Length never reaches the client', () => {
     const response = aResponse(200, [['content-length', '370']], 'x'.repeat(370));
     const { changes, notes } = decide(response, { headers: [['content-length', '9']], body: 'replaced' });
-    expect(changes.headers).toEqual({ set: new Map(), remove: [] });
+    expect(changes.headers).toEqual({});
     expect(notes).toEqual([]);
   });
 
   it('x_under is x-under, as Kong writes it', () => {
     const response = aResponse(200, [['x-under', '1']]);
-    expect(describeChanges(changesOf(response, { headers: [['x_under', '1']] }))).toEqual([]);
+    expect(describeChanges(plainChanges(response, { headers: [['x_under', '1']] }))).toEqual([]);
     expect([...changesOf(response, { headers: [['X_Under', '2']] }).headers.set]).toEqual([
       ['x-under', ['2']],
     ]);

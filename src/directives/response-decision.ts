@@ -1,4 +1,13 @@
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import {
+  type HeaderChanges,
+  type HeaderField,
+  HeaderList,
+  headerChanges,
+  isEmpty,
+  NO_HEADER_CHANGES,
+  oneOrMany,
+  valuesOf,
+} from '../http/header-list.js';
 import {
   canonicalName,
   isKongResponseHeader,
@@ -8,7 +17,7 @@ import {
 import { allowsBody, type BodyView, type HttpResponse, type ResponseToSend } from '../http/message.js';
 import type { AnsweredResponse, ResponseAnswer } from '../sideband/messages.js';
 import { changedBody, textOfOtherHeaders } from './changed-body.js';
-import { type HeaderChanges, type IgnoredDirective, NO_NOTES, type ResponseDecision } from './decision.js';
+import { type IgnoredDirective, NO_NOTES, type ResponseDecision } from './decision.js';
 import { diffHeaders } from './header-diff.js';
 import { checkBody, checkHeaderName, checkHeaderValue, checkSingleton, checkStatus } from './validation.js';
 
@@ -86,7 +95,9 @@ function carriable(headers: HeaderList): HeaderList {
   );
   if (isFine) return headers;
   const fields: HeaderField[] = [];
-  for (const [name, values] of headers.toMap()) {
+  const record = headers.toRecord();
+  for (const name of Object.keys(record)) {
+    const values = valuesOf(record[name]);
     const lines = isSingletonInResponse(name) ? checkSingleton(name, values) : values;
     for (const line of lines) fields.push([name, line]);
   }
@@ -104,16 +115,22 @@ function responseHeaderChanges(
 ): { readonly changes: HeaderChanges; readonly notes: readonly IgnoredDirective[] } {
   // Kong writes `x_under` as `x-under` in a response, so the two are one name here.
   const nameOf = (name: string) => (shown.has(name) ? name : canonicalName(name));
-  const { changed, missing } = diffHeaders(shown, answered, nameOf);
-  let notes = NO_NOTES;
-  const set = new Map<string, readonly string[]>();
-  for (const [name, values] of changed) {
-    if (!isResponseFraming(name) && !isKongResponseHeader(name))
-      set.set(name, isSingletonInResponse(name) ? checkSingleton(name, values) : values);
-    // A length is in nearly every answer and is always computed anew: nothing that anybody has to know.
-    else if (name !== 'content-length') notes = [...notes, { what: 'dropped_header', name }];
+  const diff = diffHeaders(shown, answered, nameOf);
+  if (isEmpty(diff)) return { changes: NO_HEADER_CHANGES, notes: NO_NOTES };
+  const notes: IgnoredDirective[] = [];
+  const changes = headerChanges();
+  for (const name of Object.keys(diff)) {
+    const values = valuesOf(diff[name]);
+    if (values.length === 0) {
+      if (!KEPT.has(name)) changes[name] = [];
+    } else if (!isResponseFraming(name) && !isKongResponseHeader(name)) {
+      changes[name] = oneOrMany(isSingletonInResponse(name) ? checkSingleton(name, values) : values);
+    } else if (name !== 'content-length') {
+      // A length is in nearly every answer and is always computed again: nothing that anybody has to know.
+      notes.push({ what: 'dropped_header', name });
+    }
   }
-  return { changes: { set, remove: missing.filter((name) => !KEPT.has(name)) }, notes };
+  return { changes, notes };
 }
 
 function newResponseBody(answered = '', shown: BodyView, before: number, after: number): string | undefined {

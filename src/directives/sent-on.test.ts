@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { NO_HEADER_CHANGES, NO_REQUEST_CHANGES, type RequestChanges } from './decision.js';
+import { HeaderList, NO_HEADER_CHANGES } from '../http/header-list.js';
+import { NO_REQUEST_CHANGES, type RequestChanges } from './decision.js';
 import {
   parseSentOn,
   refusedSentOn,
@@ -17,7 +18,8 @@ const permit = (changes: Partial<RequestChanges>): SentOn =>
     changes: { ...NO_REQUEST_CHANGES, ...changes },
   });
 const bytes = (text: string) => new TextEncoder().encode(text);
-const set = (name: string, ...values: string[]) => ({ set: new Map([[name, values]]), remove: [] });
+const set = (name: string, ...values: string[]) =>
+  HeaderList.from(values.map((value) => [name, value] as const)).toRecord();
 const differences = (before: SentOn, now: SentOn, ignored: string[] = [], shown: string | undefined = '') =>
   sentOnDifferences(before, now, new Set(ignored), shown);
 
@@ -32,7 +34,7 @@ it.each<[string, Partial<RequestChanges>, Partial<RequestChanges>, string[]]>([
   ],
   ['a header value', { headers: set('x', '1') }, { headers: set('x', '2') }, ['header:x']],
   ['one value of two', { headers: set('x', '1', '2') }, { headers: set('x', '1') }, ['header:x']],
-  ['a header removed', {}, { headers: { set: new Map(), remove: ['x'] } }, ['header:x']],
+  ['a header removed', {}, { headers: { x: [] } }, ['header:x']],
   ['a length', {}, { headers: set('content-length', '1') }, []],
   ['a body', { body: bytes('a') }, { body: bytes('b') }, ['body']],
   ['white space of JSON', { body: bytes('{"a":1}') }, { body: bytes('{ "a": 1 }') }, []],
@@ -52,7 +54,7 @@ it('names other decisions, and nothing else', () => {
     requestSentOn({
       kind: 'deny',
       notes: [],
-      response: { status, headers: { toMap: () => new Map() } as never, body: bytes(body) },
+      response: { status, headers: HeaderList.empty, body: bytes(body) },
     });
   expect(differences(permit({ path: '/x' }), denied(403))).toEqual(['permit → deny 403']);
   expect(differences(denied(401), denied(403))).toEqual(['deny 401 → deny 403']);

@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ErrorCode } from '../errors/catalogue.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderChanges } from '../http/header-list.js';
 import { isJsonObject, parseJson } from '../http/text.js';
-import type {
-  HeaderChanges,
-  RequestChanges,
-  RequestDecision,
-  ResponseChanges,
-  ResponseDecision,
-} from './decision.js';
+import type { RequestChanges, RequestDecision, ResponseChanges, ResponseDecision } from './decision.js';
 
 const START = ['method', 'host', 'path', 'query', 'status'] as const;
 type StartPart = (typeof START)[number];
@@ -30,7 +24,12 @@ export interface SentOn {
 export function requestSentOn(decision: RequestDecision): SentOn {
   if (decision.kind === 'permit') return changedSentOn('permit', decision.changes);
   const { status, headers, body } = decision.response;
-  return { decision: `deny ${status}`, start: {}, headers: [...headers.toMap()], body: bodyDigest(body) };
+  return {
+    decision: `deny ${status}`,
+    start: {},
+    headers: headersOf(headers.toRecord()),
+    body: bodyDigest(body),
+  };
 }
 
 export function responseSentOn({ changes }: ResponseDecision): SentOn {
@@ -86,8 +85,11 @@ function changedSentOn(decision: string, changes: RequestChanges | ResponseChang
   return { decision, start, headers: headersOf(changes.headers), body };
 }
 
-function headersOf({ set, remove }: HeaderChanges): SentOn['headers'] {
-  return [...set, ...remove.map((name) => [name, []] as const)];
+function headersOf(changes: HeaderChanges): SentOn['headers'] {
+  return Object.entries(changes).map(([name, values]) => [
+    name,
+    typeof values === 'string' ? [values] : values,
+  ]);
 }
 
 function headerDifferences(before: SentOn['headers'], now: SentOn['headers']): string[] {
@@ -96,10 +98,7 @@ function headerDifferences(before: SentOn['headers'], now: SentOn['headers']): s
   return [...names].filter((name) => !isSame(old.get(name), fresh.get(name))).sort();
 }
 
-function isSame(
-  before: HeaderField | readonly string[] | undefined,
-  now: readonly string[] | undefined,
-): boolean {
+function isSame(before: readonly string[] | undefined, now: readonly string[] | undefined): boolean {
   if (before === undefined || now === undefined) return before === now;
   return before.length === now.length && before.every((value, at) => value === now[at]);
 }

@@ -1,9 +1,10 @@
 import type { PluginConfig } from '../config/schema.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderList } from './header-list.js';
+import { type HeaderList, valuesOf } from './header-list.js';
 import {
   canonicalName,
   connectionTokens,
+  hasControlCharacter,
   isImitation,
   isReservedInRequest,
   isSingletonInRequest,
@@ -80,10 +81,6 @@ function asksForUpgrade(headers: HeaderList): boolean {
     .some((protocol) => !['', 'h2c'].includes(protocol.trim().toLowerCase()));
 }
 
-/** What nginx takes from a client, and no header value may have; all but the tab. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
-
 /**
  * Where Kong holds responses back, it asks the upstream with a copy of the request's headers, which differs from what the
  * policy was shown (seen on a running Kong): of several lines of a header that nginx keeps once the last goes out, and a
@@ -95,7 +92,7 @@ function checkHeaders(headers: HeaderList): void {
   for (const [name, value] of headers.fields) {
     if (isSingletonInRequest(name) && headers.get(name) !== value && !isReservedInRequest(name))
       throw unreadable(`several lines of ${name}, of which Kong would send on the last one alone`);
-    if (CONTROL_CHARACTER.test(value)) throw unreadable(`a control character in ${name}`);
+    if (hasControlCharacter(value)) throw unreadable(`a control character in ${name}`);
   }
 }
 
@@ -105,10 +102,11 @@ function checkHeaders(headers: HeaderList): void {
  */
 function checkSpellings(headers: HeaderList): void {
   const spellings = new Map<string, { readonly name: string; readonly values: string }>();
-  for (const [name, values] of headers.toMap()) {
+  const record = headers.toRecord();
+  for (const name of Object.keys(record)) {
     if (isImitation(name)) throw unreadable(`a header is nearly called ${canonicalName(name)}`);
     const other = spellings.get(canonicalName(name));
-    const spelling = { name, values: values.join() };
+    const spelling = { name, values: valuesOf(record[name]).join() };
     if (other !== undefined && other.values !== spelling.values)
       throw unreadable(`${name} and ${other.name} differ, and are one header to some servers`);
     spellings.set(canonicalName(name), spelling);

@@ -87,14 +87,45 @@ export class HeaderList implements Iterable<HeaderField> {
     return new HeaderList(this.fields.filter(([name, value]) => keep(name, value)));
   }
 
-  /** As Kong's `set_headers` wants it: every name once, all its values in order. */
-  toMap(): ReadonlyMap<string, readonly string[]> {
-    const map = new Map<string, string[]>();
+  /** As Kong takes headers: every name once, all its values in order. */
+  toRecord(): HeaderChanges {
+    const record: Record<string, string | string[]> = Object.create(null);
     for (const [name, value] of this.fields) {
-      const values = map.get(name);
-      if (values) values.push(value);
-      else map.set(name, [value]);
+      const before = record[name];
+      if (before === undefined) record[name] = value;
+      else if (typeof before === 'string') record[name] = [before, value];
+      else before.push(value);
     }
-    return map;
+    return record;
   }
+}
+
+/** What Kong takes: all values of a name together; an empty list takes the header away. Names in lower case. */
+export type HeaderChanges = Readonly<Record<string, string | readonly string[]>>;
+
+export const NO_HEADER_CHANGES: HeaderChanges = Object.freeze(Object.create(null));
+
+/** To be filled. Without a prototype, since `__proto__` can be the name of a header. */
+export function headerChanges(from?: HeaderChanges): Record<string, string | readonly string[]> {
+  return Object.assign(Object.create(null), from);
+}
+
+export function valuesOf(value: string | readonly string[] | undefined): readonly string[] {
+  return value === undefined ? NO_VALUES : typeof value === 'string' ? [value] : value;
+}
+
+/** A single value as a string: it is what Kong itself would hold, and the shorter message. */
+export function oneOrMany(values: readonly string[]): string | readonly string[] {
+  const [only] = values;
+  return only !== undefined && values.length === 1 ? only : values;
+}
+
+/** Whether a change takes the header away. */
+export function isRemoval(value: string | readonly string[] | undefined): boolean {
+  return typeof value === 'object' && value.length === 0;
+}
+
+export function isEmpty(changes: HeaderChanges): boolean {
+  for (const _ in changes) return false;
+  return true;
 }

@@ -55,6 +55,14 @@ export function isToken(name: string): boolean {
   return TOKEN.test(name);
 }
 
+/** All but the tab: what nginx takes in a header value from a client, and no value may have. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
+
+export function hasControlCharacter(value: string): boolean {
+  return CONTROL_CHARACTER.test(value);
+}
+
 /** `x_role` and `x-role` are one header to an upstream that reads them as CGI variables. */
 export function canonicalName(name: string): string {
   return name.includes('_') ? name.replaceAll('_', '-') : name;

@@ -25,10 +25,14 @@ describe('the filters', () => {
       decisions: ['deny', 'refuse'] as const,
       route: 'r 1',
       code: 'provider_timeout',
+      mcp: 'tools/call',
+      tool: 'delete_customer',
       text: 'a&b=c',
       slower: 12.5,
       from: 1_700_000_000_123,
       to: 1_700_000_001_000,
+      sort: 'slowest' as const,
+      isGrouped: true,
     };
     expect(readFilters(`?${writeFilters(filters)}`)).toEqual(filters);
     expect(writeFilters(NO_FILTERS)).toBe('');

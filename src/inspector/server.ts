@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Access, isMeantForUs } from './access.js';
@@ -141,8 +142,7 @@ export async function startInspector(options: InspectorOptions): Promise<Inspect
         wake = resolve;
       });
       const isTaken = response.write(`id: ${run}:${revision}\ndata: ${JSON.stringify(update)}\n\n`);
-      if (!isTaken)
-        await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve));
+      if (!isTaken) await drained(response);
       else if (changes.exchanges.length < ROWS_IN_A_MESSAGE) {
         await changed;
         // So that a busy log makes a few messages a second, not one for each line.
@@ -173,6 +173,15 @@ export async function startInspector(options: InspectorOptions): Promise<Inspect
         server.closeAllConnections();
       }),
   };
+}
+
+/** When the reader has taken what was written, or is gone. */
+async function drained(response: ServerResponse): Promise<void> {
+  const over = new AbortController();
+  const end = () => over.abort();
+  response.once('close', end);
+  await once(response, 'drain', { signal: over.signal }).catch(() => {});
+  response.off('close', end);
 }
 
 interface Answer {

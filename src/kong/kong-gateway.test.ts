@@ -12,12 +12,12 @@ const NOTHING: RequestChanges = {
   path: undefined,
   query: undefined,
   host: undefined,
-  headers: { set: new Map(), remove: [] },
+  headers: {},
   body: undefined,
 };
 const UNCHANGED: ResponseChanges = {
   status: undefined,
-  headers: { set: new Map(), remove: [] },
+  headers: {},
   body: undefined,
 };
 const OK = { status: 200, headers: HeaderList.from([['x-up', '1']]), body: text('hello') };
@@ -180,7 +180,7 @@ describe('permitting the request', () => {
         path: '/new',
         query: '',
         host: 'other.example',
-        headers: { set: new Map([['x-a', ['1', '2']]]), remove: ['x-b'] },
+        headers: { 'x-a': ['1', '2'], 'x-b': [] },
         body: text('new'),
       },
       'memo',
@@ -208,7 +208,7 @@ describe('filtering the response', () => {
     const fake = fakeKong();
     await new KongGateway(fake.kong, false).filter(OK, {
       status: 403,
-      headers: { set: new Map([['x-new', ['1']]]), remove: ['x-up'] },
+      headers: { 'x-new': '1', 'x-up': [] },
       body: undefined,
     });
     expect(fake.calls).toEqual([
@@ -222,7 +222,7 @@ describe('filtering the response', () => {
     const fake = fakeKong();
     await new KongGateway(fake.kong, false).filter(OK, {
       status: undefined,
-      headers: { set: new Map([['x-new', ['1']]]), remove: ['x-up'] },
+      headers: { 'x-new': '1', 'x-up': [] },
       body: text('filtered'),
     });
     expect(fake.calls).toEqual([
@@ -309,7 +309,7 @@ describe('the mark by which the guard tells an exit that was asked for from a 50
     await new KongGateway(filtered.kong, false).filter(OK, changes);
     expect(names(filtered.calls).slice(-2)).toEqual([MARK, 'kong.response.exit 500']);
 
-    const cookies = { set: new Map([['set-cookie', ['policy=1']]]), remove: ['x-up'] };
+    const cookies = { 'set-cookie': 'policy=1', 'x-up': [] };
     const replaced = fakeKong();
     await new KongGateway(replaced.kong, false).filter(OK, { ...changes, headers: cookies });
     expect(names(replaced.calls)).toEqual([

@@ -1,5 +1,6 @@
 import { isUnchanged, type RequestChanges, type ResponseChanges } from '../directives/decision.js';
 import { MAX_VISIBLE_HEADERS } from '../http/admission.js';
+import { headerChanges, isEmpty, isRemoval } from '../http/header-list.js';
 import { isLeftToKong } from '../http/header-rules.js';
 import { type HttpResponse, isBodiless, type OmissionReason, type ResponseToSend } from '../http/message.js';
 import { toPingAuthError } from './call-errors.js';
@@ -60,13 +61,9 @@ export class KongGateway implements Gateway {
     if (method !== undefined) calls.push(request.setMethod(method));
     if (path !== undefined) calls.push(request.setPath(path));
     if (query !== undefined) calls.push(request.setRawQuery(query));
-    if (headers.set.size > 0 || headers.remove.length > 0 || host !== undefined) {
-      // Removed and set headers are one call, since an empty list takes a header away (recorded).
-      const written = headerRecord(headers.set);
-      for (const name of headers.remove) written[name] = [];
-      if (host !== undefined) written.host = host;
-      calls.push(request.setHeaders(written));
-    }
+    // Removed and set headers are one call, since an empty list takes a header away (recorded).
+    if (host !== undefined) calls.push(request.setHeaders({ ...headers, host }));
+    else if (!isEmpty(headers)) calls.push(request.setHeaders(headers));
     // Content-Length is never touched: set_raw_body sets it, and any other value makes the upstream read a second request
     // out of the body.
     if (body !== undefined) calls.push(request.setRawBody(body));
@@ -121,21 +118,25 @@ export class KongGateway implements Gateway {
     const kong = this.#kong;
     const calls: Promise<unknown>[] = [];
     this.#writeLog(log, calls);
-    for (const name of headers.remove) calls.push(kong.response.clearHeader(name));
+    const set = headerChanges();
+    for (const name of Object.keys(headers)) {
+      const value = headers[name] ?? [];
+      if (isRemoval(value)) calls.push(kong.response.clearHeader(name));
+      else set[name] = value;
+    }
     const newStatus = status ?? original.status;
     // Kong waits for ever when a bodiless upstream answer gets a status with a body (recorded: 204 → 200), so that is an exit.
     const statusNeedsExit = status !== undefined && (isBodiless(status) || isBodiless(original.status));
     if (body !== undefined || statusNeedsExit) {
       // Should this process end between the mark and the exit, the guard takes Kong's 500 for ours: then it must not have the
       // upstream's values of what the policy sets.
-      if (newStatus === 500)
-        for (const name of headers.set.keys()) calls.push(kong.response.clearHeader(name));
+      if (newStatus === 500) for (const name of Object.keys(set)) calls.push(kong.response.clearHeader(name));
       this.#markExit(newStatus, calls);
       const sent = isBodiless(newStatus) ? NO_BYTES : (body ?? original.body);
-      calls.push(kong.response.exit(newStatus, sent, headerRecord(headers.set)));
+      calls.push(kong.response.exit(newStatus, sent, set));
     } else {
       if (status !== undefined) calls.push(kong.response.setStatus(status));
-      if (headers.set.size > 0) calls.push(kong.response.setHeaders(headerRecord(headers.set)));
+      if (!isEmpty(set)) calls.push(kong.response.setHeaders(set));
       if (this.#marksResponse) calls.push(kong.ctx.shared.set(RESPONSE_MARK_KEY, '1'));
     }
     await Promise.all(calls);
@@ -172,7 +173,7 @@ export class KongGateway implements Gateway {
   /** An explicit body, since over MsgPack an exit without one loses its headers. */
   #exit({ status, headers, body }: ResponseToSend): Promise<unknown> {
     const sent = isBodiless(status) ? NO_BYTES : body;
-    return this.#kong.response.exit(status, sent, headerRecord(headers.toMap()));
+    return this.#kong.response.exit(status, sent, headers.toRecord());
   }
 
   #markExit(status: number, calls: Promise<unknown>[]): void {
@@ -203,14 +204,4 @@ function mayHaveBody({ headers, httpVersion }: RequestHead): boolean {
   if (headers.has('transfer-encoding')) return true;
   const length = headers.get('content-length');
   return length === undefined ? Number(httpVersion) >= 2 : length !== '0';
-}
-
-/** A single value as a string: it is what Kong itself would hold, and the shorter message. */
-function headerRecord(
-  headers: ReadonlyMap<string, readonly string[]>,
-): Record<string, string | readonly string[]> {
-  const record: Record<string, string | readonly string[]> = Object.create(null);
-  for (const [name, values] of headers)
-    record[name] = values.length === 1 && values[0] !== undefined ? values[0] : values;
-  return record;
 }

@@ -1,5 +1,5 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { HeaderList } from '../http/header-list.js';
+import { type HeaderChanges, HeaderList, headerChanges, isRemoval, valuesOf } from '../http/header-list.js';
 import { canonicalName } from '../http/header-rules.js';
 import type { HttpRequest } from '../http/message.js';
 import { decodeUtf8 } from '../http/text.js';
@@ -39,10 +39,7 @@ export interface McpRequest {
 /** What the policy changed in a request; `body` undefined when it stays. */
 interface ChangedRequest {
   readonly method: string | undefined;
-  readonly headers: {
-    readonly set: ReadonlyMap<string, readonly string[]>;
-    readonly remove: readonly string[];
-  };
+  readonly headers: HeaderChanges;
   readonly body: Uint8Array | undefined;
 }
 
@@ -135,21 +132,26 @@ export function mcpHeaderChanges(
   client: HeaderList,
   changed: ChangedRequest,
 ): ChangedRequest['headers'] {
-  const { set, remove } = changed.headers;
+  const { headers } = changed;
   if (changed.method !== undefined) throw notAccepted('changes the HTTP method of an MCP message');
-  const touchesHeaders = [...set.keys(), ...remove].some((name) => SHOWN_HEADERS.has(canonicalName(name)));
-  if (changed.body === undefined && !touchesHeaders) return changed.headers;
+  const names = Object.keys(headers);
+  const touchesHeaders = names.some((name) => SHOWN_HEADERS.has(canonicalName(name)));
+  if (changed.body === undefined && !touchesHeaders) return headers;
 
   const after = changed.body === undefined ? message : changedMessage(message, changed.body);
-  const following = new Map(set);
-  if (after.name !== message.name && after.name !== undefined && !set.has(NAME_HEADER)) {
-    if (!remove.includes(NAME_HEADER)) following.set(NAME_HEADER, [encodeValue(after.name)]);
+  const following = headerChanges(headers);
+  if (after.name !== message.name && after.name !== undefined && !(NAME_HEADER in headers)) {
+    following[NAME_HEADER] = encodeValue(after.name);
   }
-  const complaint = disagreement(after, changedHeaders(shown, following, remove));
+  const complaint = disagreement(after, changedHeaders(shown, following));
   if (complaint !== undefined) throw notAccepted(`makes headers and body differ: ${complaint}`);
-  for (const name of [METHOD_HEADER, NAME_HEADER]) if (!client.has(name)) following.delete(name);
-  for (const name of set.keys()) if (GATEWAY_HEADERS.includes(canonicalName(name))) following.delete(name);
-  return { set: following, remove };
+  for (const name of Object.keys(following)) {
+    if (isRemoval(following[name])) continue;
+    const isUnsent = (name === METHOD_HEADER || name === NAME_HEADER) && !client.has(name);
+    if (isUnsent || (name in headers && GATEWAY_HEADERS.includes(canonicalName(name))))
+      delete following[name];
+  }
+  return following;
 }
 
 function changedMessage(before: McpMessage, body: Uint8Array): McpMessage {
@@ -162,13 +164,11 @@ function changedMessage(before: McpMessage, body: Uint8Array): McpMessage {
   return after;
 }
 
-function changedHeaders(
-  headers: HeaderList,
-  set: ReadonlyMap<string, readonly string[]>,
-  remove: readonly string[],
-): HeaderList {
-  const kept = [...headers].filter(([name]) => !set.has(name) && !remove.includes(name));
-  const added = [...set].flatMap(([name, values]) => values.map((value) => [name, value] as const));
+function changedHeaders(headers: HeaderList, changes: HeaderChanges): HeaderList {
+  const kept = headers.fields.filter(([name]) => !(name in changes));
+  const added = Object.keys(changes).flatMap((name) =>
+    valuesOf(changes[name]).map((value) => [name, value] as const),
+  );
   return HeaderList.from([...kept, ...added]);
 }
 

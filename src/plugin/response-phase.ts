@@ -12,6 +12,7 @@ import { parseSentOn, refusedSentOn, responseSentOn } from '../directives/sent-o
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../http/admission.js';
 import { decodeBody } from '../http/body.js';
+import { headerChanges, oneOrMany, valuesOf } from '../http/header-list.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import { type BodyView, type HttpResponse, textShown } from '../http/message.js';
 import { bytesOfText, decodeUtf8 } from '../http/text.js';
@@ -179,15 +180,16 @@ function withMcpRules(
   { responseRules }: McpSetup,
   memory: MemoryReservation,
 ): ResponseChanges {
-  const { set, remove } = changes.headers;
+  const { headers: wanted } = changes;
   const left = {
     status: changes.status ?? shown.status,
-    valuesOf: (name: string) => set.get(name) ?? (remove.includes(name) ? [] : shown.headers.getAll(name)),
+    valuesOf: (name: string) => (name in wanted ? valuesOf(wanted[name]) : shown.headers.getAll(name)),
     text: changes.body === undefined ? textShown(body) : decodeUtf8(changes.body),
   };
   const { headers: ruled, text } = ruledResponse(left, mcp !== undefined, responseRules);
   if (ruled.size === 0 && text === undefined) return changes;
-  const headers = { set: new Map([...set, ...ruled]), remove: remove.filter((name) => !ruled.has(name)) };
+  const headers = headerChanges(wanted);
+  for (const [name, values] of ruled) headers[name] = oneOrMany(values);
   if (text === undefined) return { ...changes, headers };
   memory.grow(bytesOfText(text) + text.length);
   const written = changedBody(text, headers, shown.headers);

@@ -2,13 +2,14 @@ import type { HeaderField } from '../http/header-list.js';
 import { type HttpRequest, type HttpResponse, reasonPhrase } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
 import { printable, printableLines } from '../telemetry/printable.js';
+import { laidOut } from './layout.js';
 
 /** A message for people: nothing in it can move a terminal's cursor or change the direction of writing. */
 export interface MessageText {
   /** `GET https://api.example:443/orders`, `200 OK`. */
   readonly start: string;
   readonly headers: readonly HeaderField[];
-  /** JSON is laid out, one member a line. */
+  /** JSON, forms and XML are laid out: layout.ts. */
   readonly body: string;
 }
 
@@ -43,15 +44,4 @@ function messageText(start: string, headers: Iterable<HeaderField>, body: Uint8A
 /** The path of an absolute URL that need not be one: redaction may have cut it. */
 export function pathOf(url: string): string {
   return /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] || '/';
-}
-
-/** JSON with one member a line; anything else as it is. */
-export function laidOut(text: string): string {
-  // Numbers beyond 2^53 would be shown wrong; then the text as it is tells more.
-  if (!/^\s*[[{]/.test(text) || /\d{16}/.test(text)) return text;
-  try {
-    return JSON.stringify(JSON.parse(text), undefined, 2);
-  } catch {
-    return text;
-  }
 }

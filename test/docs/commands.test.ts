@@ -19,6 +19,8 @@ import { fakeAdminApi } from '../support/fake-admin-api.js';
 import { inlineCode, read, snippet, snippets } from './pages.js';
 
 /** Not run here. `in`: what runs it instead, a file that has this text in it. */
+const CURL_TO_KONG = `curl -X POST http://127.0.0.1:8001/services/orders/plugins -H 'Content-Type: application/json' -d '{"name": "ping-auth", "config": {"service_url": "https://pingaccess.example.com:3020", "shared_secret": "{vault://env/ping-auth-secret}", "secret_header_name": "CLIENT-TOKEN"}}'`;
+
 const NOT_RUN: Record<
   string,
   { readonly in?: readonly [path: string, text: string]; readonly because?: string }
@@ -33,6 +35,10 @@ const NOT_RUN: Record<
   'npm run demo': { because: 'stays up; the next one tells the same stories and ends' },
   'ping-auth inspect /var/log/ping-auth/ping-auth.log': {
     in: ['test/inspector/inspect-process.ts', "'inspect', file"],
+  },
+  [CURL_TO_KONG]: { because: 'needs a Kong with a database; its configuration is that of getting-started' },
+  "ping-auth check kong.yml --url 'service orders=https://api.example.com/orders' --strict": {
+    in: ['src/cli/check/check-file.test.ts', 'service bank=https://bank.example/y?a=b'],
   },
   'npm run demo -- --once': { in: ['.ci/run', 'npm run demo -- --once'] },
   'npm run build': { in: ['package.json', '"pretest": "npm run build"'] },
@@ -66,6 +72,12 @@ const NOT_RUN: Record<
   'kong config parse': { because: 'needs a Kong' },
   'kong reload': { because: 'needs a Kong' },
   'kong restart': { because: 'needs a Kong' },
+  'ping-auth check --mcp https://gateway.example.com/mcp': {
+    in: ['src/cli/check/mcp/check-mcp.test.ts', "'--mcp', url"],
+  },
+  'ping-auth check --mcp https://gateway.example.com/mcp --token-env MCP_ACCESS_TOKEN': {
+    in: ['src/cli/check/mcp/check-mcp.test.ts', "'--token-env', 'TOKEN'"],
+  },
   'curl -s http://127.0.0.1:8001/schemas/plugins/ping-auth | grep -c ca_certificate': {
     in: ['src/cli/check/kong/check-kong.ts', "'ca_certificate'"],
   },
@@ -82,6 +94,8 @@ const NOT_RUN: Record<
     because: 'only prints more than the command above',
   },
   'npx vitest run test/e2e/bodies.test.ts': { in: ['package.json', '"test": "vitest run"'] },
+  'COVERAGE=1 npm test && npm run coverage': { in: ['.ci/run', 'npm run coverage'] },
+  'npm run core-size': { because: 'only counts lines and files' },
   'npm run lint && npm run typecheck': { in: ['.ci/run', 'npm run typecheck'] },
   'npm run format': { in: ['package.json', '"format": "biome check --write ."'] },
   'export PING_AUTH_SECRET=only-for-development': {
@@ -121,6 +135,7 @@ const RUN: Record<string, RegExp> = {
   'ping-auth check kong.yml': /service orders/,
   "ping-auth check kong.yml --url https://api.example.com/orders --method POST --header 'Authorization: Bearer …'":
     /service orders/,
+  "ping-auth check kong.yml --where 'service orders' --url https://api.example.com/orders": /service orders/,
   'ping-auth check --name ping-auth-access kong.yml': /latency/,
   'ping-auth check --admin-url http://127.0.0.1:8001': /Kong runs this plugin/,
   'ping-auth check kong.yml --admin-url https://kong.internal:8444 --admin-ca admin-ca.pem --admin-token-env KONG_ADMIN_TOKEN':
@@ -148,9 +163,16 @@ const documented = new Set([
   ...inlineCode.map(({ text }) => text).filter((text) => COMMAND.test(text)),
 ]);
 /** The name of a command, without arguments, is a mention. */
-for (const mention of ['check', 'check --admin-url', 'explain', 'inspect', 'test', 'replay'].map(
-  (name) => `ping-auth ${name}`,
-))
+for (const mention of [
+  'check',
+  'check --admin-url',
+  'check --mcp',
+  'check --mcp URL',
+  'explain',
+  'inspect',
+  'test',
+  'replay',
+].map((name) => `ping-auth ${name}`))
   documented.delete(mention);
 /** So is one with a placeholder. */
 for (const command of documented)

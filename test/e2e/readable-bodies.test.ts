@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HeaderPairs } from '../../dev/http-client.js';
 import { answerPath } from '../../dev/upstream/answers.js';
 import { HOSTS } from '../support/hosts.js';
+import { kongCan } from '../support/kong.js';
 import { type Rig, startRig } from '../support/rig.js';
 import { until } from '../support/until.js';
 
@@ -77,7 +78,13 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
         // A client's body is never a reason to fail open.
         {
           paths: ['/open'],
-          config: { allow_http2: true, fail_open_request: true, fail_open_response: true, error_status: 503 },
+          config: {
+            allow_http2: true,
+            fail_open_request: true,
+            fail_open_scope: 'unavailable',
+            fail_open_response: true,
+            error_status: 503,
+          },
         },
       ],
       rules: [
@@ -124,6 +131,9 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
     ['HTTP/1.1', isFirst ? READABLE : few(READABLE), isFirst ? UNREADABLE : few(UNREADABLE)],
     ['HTTP/2', few(READABLE), few(UNREADABLE)],
   ])('%s', (version, readable, unreadable) => {
+    const isBeyondKong = version === 'HTTP/2' && !kongCan.bufferHttp2;
+    beforeEach(({ skip }) => skip(isBeyondKong, 'this Kong does not run the response phase over HTTP/2'));
+
     const post = (path: string, headers: HeaderPairs, body: Buffer) =>
       send(rig, version, { method: 'POST', path, headers, body });
     const get = (headers: HeaderPairs, body: Buffer, prefix = '') =>
@@ -246,7 +256,8 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
       for (const phase of ['request', 'response'])
         await until(`${phase}_body_too_large`, () => rig.log().includes(`"code":"${phase}_body_too_large"`));
       const headers = [type('text/plain'), contentEncoding('gzip')];
-      const large = Buffer.from(randomBytes(50_000).toString('hex'));
+      // Over 64 KiB decoded, and short enough for the path that carries it.
+      const large = Buffer.from(randomBytes(3_000).toString('hex').repeat(12));
       expect((await get(headers, gzipSync(large))).status).toBe(200);
       expect(gunzipSync((await get(headers, gzipSync(large))).body).equals(large)).toBe(true);
     });

@@ -1,7 +1,13 @@
 import type { RequestChanges, RequestDecision } from '../../src/directives/decision.js';
 import { decideRequest } from '../../src/directives/request-decision.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import type { HeaderField } from '../../src/http/header-list.js';
+import {
+  type HeaderChanges,
+  type HeaderField,
+  headerChanges,
+  isRemoval,
+  valuesOf,
+} from '../../src/http/header-list.js';
 import type { HttpRequest } from '../../src/http/message.js';
 import type { RequestAnswer } from '../../src/sideband/messages.js';
 import { echo, type Permit, permit, type RequestShowSettings, SHOW_ALL, showRequest } from './messages.js';
@@ -14,7 +20,7 @@ export function decide(
   return decideRequest(answer, request, showRequest(request, { ...SHOW_ALL, ...settings }));
 }
 
-export function changesOf(
+export function requestChanges(
   request: HttpRequest,
   change: Partial<Omit<Permit, 'kind'>>,
   settings?: Partial<RequestShowSettings>,
@@ -22,6 +28,37 @@ export function changesOf(
   const decision = decide(permit(request, change), request, settings);
   if (decision.kind !== 'permit') throw new Error('denied');
   return decision.changes;
+}
+
+export const changesOf = (...args: Parameters<typeof requestChanges>) => inParts(requestChanges(...args));
+
+export type HeaderParts = { readonly set: Map<string, readonly string[]>; readonly remove: string[] };
+
+/** The same changes, with what is set and what is removed apart. */
+export function inParts<C extends { readonly headers: HeaderChanges }>(
+  changes: C,
+): Omit<C, 'headers'> & { readonly headers: HeaderParts } {
+  return { ...changes, headers: headerParts(changes.headers) };
+}
+
+/** In the form of Kong. */
+export function headersFrom(
+  set: Iterable<readonly [string, readonly string[]]>,
+  remove: readonly string[],
+): HeaderChanges {
+  const headers = headerChanges();
+  for (const [name, values] of set) headers[name] = values;
+  for (const name of remove) headers[name] = [];
+  return headers;
+}
+
+export function headerParts(headers: HeaderChanges): HeaderParts {
+  const parts: HeaderParts = { set: new Map(), remove: [] };
+  for (const [name, value] of Object.entries(headers)) {
+    if (isRemoval(value)) parts.remove.push(name);
+    else parts.set.set(name, valuesOf(value));
+  }
+  return parts;
 }
 
 export function notesOf(request: HttpRequest, change: Partial<Omit<Permit, 'kind'>>): string[] {

@@ -60,12 +60,13 @@ async function underStalls<T>(call: Promise<T>, milliseconds: number): Promise<T
 }
 
 test('an answer that has arrived when the deadline passes is read first', async () => {
-  const { url } = await provider(150);
-  const one = client(url, { call_timeout_ms: 600, connections: 1 });
-  expect(await one.outcome()).toBe('deny');
+  const { url, received } = await provider(50);
+  const one = client(url, { call_timeout_ms: 1500 });
+  const arrived = received();
   const call = one.outcome();
-  // Sent, and then nothing happens here until long after the deadline. In the loop's next turn timers come first.
-  setTimeout(() => setImmediate(() => blockEventLoop(1000)), 80);
+  await arrived;
+  // Nothing happens here until long after the deadline. In the loop's next turn timers come first.
+  setImmediate(() => blockEventLoop(2000));
   expect(await call).toBe('deny');
 });
 

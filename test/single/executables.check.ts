@@ -1,6 +1,6 @@
 // The single executables: no Node, no bundle and no environment around them.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +31,24 @@ it('say their version, and nothing of an experiment', () => {
 it('dump what the bundle dumps', async () => {
   const bundle = execFileSync(process.execPath, [await builtPluginServer(), '--dump'], { encoding: 'utf8' });
   expect(run('ping-auth-pluginserver', '--dump')).toMatchObject({ status: 0, stdout: bundle, stderr: '' });
+});
+
+it('run where an init container copied them, in a folder that is only read (kong/kubernetes/Dockerfile)', () => {
+  const dockerfile = readFileSync(new URL('../../kong/kubernetes/Dockerfile', import.meta.url), 'utf8');
+  const command = JSON.parse(/^CMD (.*)$/m.exec(dockerfile)?.[1] ?? '[]') as string[];
+  const volume = mkdtempSync(join(folder, 'volume-'));
+  const [program = '', ...args] = command.map((word) =>
+    word.replace('/opt/ping-auth/', `${volume}/`).replace(/^\/ping-auth\//, `${folder}/`),
+  );
+  execFileSync(program, args);
+  chmodSync(volume, 0o555);
+  for (const name of ['ping-auth-pluginserver', 'ping-auth']) {
+    const { status, stdout } = spawnSync('/bin/sh', ['-c', `exec ${join(volume, name)} --version`], {
+      env: {},
+      encoding: 'utf8',
+    });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: `${VERSION}\n` });
+  }
 });
 
 it('check a connection that is not there', () => {

@@ -5,6 +5,8 @@ import type { Identity } from './certificates.js';
 /** A policy provider on an event loop of its own, so that a test can block the one of the plugin. */
 export interface AnsweringWorker {
   readonly url: string;
+  /** Resolves when the next call has arrived. */
+  received(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -13,6 +15,7 @@ const PROGRAM = `
   const { parentPort, workerData: { cert, key, afterMs, status, answer } } = require('node:worker_threads');
   const server = createServer({ cert, key }, (request, response) => {
     request.resume().on('end', () => {
+      parentPort.postMessage('received');
       if (afterMs !== undefined) setTimeout(() => response.writeHead(status).end(answer), afterMs);
     });
   });
@@ -28,5 +31,7 @@ export async function startAnsweringWorker(
   const workerData = { cert, key, afterMs, status: 200, answer: JSON.stringify(answer) };
   const worker = new Worker(PROGRAM, { eval: true, workerData });
   const [port] = (await once(worker, 'message')) as [number];
-  return { url: `https://127.0.0.1:${port}`, close: async () => void (await worker.terminate()) };
+  const received = () => once(worker, 'message');
+  const close = async () => void (await worker.terminate());
+  return { url: `https://127.0.0.1:${port}`, received, close };
 }

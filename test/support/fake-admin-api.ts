@@ -15,6 +15,9 @@ export interface FakeKong {
   readonly plugin?: 'ours' | 'lua' | 'none';
   readonly pluginVersion?: string;
   readonly servers?: readonly Json[];
+  /** Whether kong.conf has the line that keeps handles of processes out of `/`. */
+  readonly hasAdminLine?: boolean;
+  readonly trustedIps?: readonly string[];
   /** Whether it started one of them itself: a running Kong 3.9.3 cannot answer at `/` then. */
   readonly runsServer?: boolean;
   readonly services?: readonly Json[];
@@ -98,6 +101,8 @@ function information(kong: FakeKong): Json {
       plugins: ['bundled', 'ping-auth'],
       pluginserver_names: servers.map(({ name }) => name),
       pluginservers: servers,
+      trusted_ips: kong.trustedIps ?? {},
+      ...(kong.hasAdminLine && { nginx_admin_access_by_lua: "'… s.proc = nil …'" }),
     },
   };
 }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import { builtJsPlugin, builtPluginServer } from './built-plugin-server.js';
+import { CHILD_COVERAGE } from './child-coverage.js';
 import type { Host } from './hosts.js';
 
 const STOCK_SERVER = createRequire(import.meta.url).resolve('kong-pdk/bin/kong-js-pluginserver');
@@ -47,7 +48,9 @@ export function companionPlugins(host: Host): readonly unknown[] {
 
 async function ourServer(socket: string, folder: string, args: readonly string[]) {
   const command = [process.execPath, await builtPluginServer()] as const;
-  const start = [...command, '--socket', socket, '--body-dir', folder, ...args].join(' ');
+  // Kong gives its children no environment.
+  const coverage = CHILD_COVERAGE === undefined ? [] : ['env', `NODE_V8_COVERAGE=${CHILD_COVERAGE}`];
+  const start = [...coverage, ...command, '--socket', socket, '--body-dir', folder, ...args].join(' ');
   return { start, query: [...command, '--dump'] as const };
 }
 

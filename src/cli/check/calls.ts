@@ -110,6 +110,23 @@ function latencyFinding(coldMs: number, warmMs: number): Finding {
   );
 }
 
+/** The answer is the same for a URL that the policy does not know and for a path where no Sideband API is. */
+function unknownDefaultUrl(
+  text: string,
+  { service_url: base }: PluginConfig,
+  sample: SampleRequest,
+): Finding {
+  return warning(
+    'endpoint',
+    `${text}; asked about ${asked(sample)}, which is no URL of yours, so the secret and the decision were not checked`,
+    `Name a URL that the policy protects with --url. If that is not known either, ${base} is not a Sideband API.`,
+  );
+}
+
+function asked({ url }: SampleRequest): string {
+  return `${url.origin}${url.pathname}`;
+}
+
 /** What an error of the first call says about each step on the way. */
 function refused(
   error: PingAuthError,
@@ -126,9 +143,9 @@ function refused(
     case 'provider_forbidden':
       return [endpoint, failed('secret', text, remedies.forbidden)];
     case 'provider_no_endpoint':
-      return [
-        failed('endpoint', `${text}; asked about ${sample.url.origin}${sample.url.pathname}`, remedies.api),
-      ];
+      return sample.isDefault
+        ? [unknownDefaultUrl(text, config, sample)]
+        : [failed('endpoint', `${text}; asked about ${asked(sample)}`, remedies.api)];
     case 'provider_not_json':
     case 'provider_unexpected_status':
       return [
@@ -167,6 +184,7 @@ function refused(
       ];
     case 'provider_tls_failed':
     case 'provider_unreachable':
+    case 'provider_connection_lost':
       // With TLS 1.3 a provider judges the client's certificate only after the handshake.
       return [
         failed('endpoint', text, config.client_certificate === undefined ? MUTUAL_TLS : remedies.failing),

@@ -1,12 +1,10 @@
 import { configWarnings } from '../../config/config-warnings.js';
 import { isLoopback } from '../../config/formats.js';
-import { parseConfig } from '../../config/parse-config.js';
 import type { PluginConfig } from '../../config/schema.js';
-import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { portOf } from '../../http/request-url.js';
 import { checkCalls } from './calls.js';
-import type { EnvVault, PluginEntry } from './declarative-file.js';
 import {
+  CORRECT_THE_FIELD,
   type ConfigurationReport,
   type Finding,
   failed,
@@ -16,11 +14,14 @@ import {
   warning,
 } from './finding.js';
 import { guardFinding } from './guard.js';
+import { mcpRecommendations } from './mcp/recommendations.js';
 import { checkConnection, checkName, type Target } from './network.js';
+import type { EnvVault, PluginEntry } from './plugin-entry.js';
 import { productAt } from './product.js';
-import { type Environment, resolveReferences } from './references.js';
+import { type Environment, resolveEntry } from './references.js';
 import type { SampleRequest } from './sample.js';
 import { checkTls } from './tls.js';
+import { validate } from './validation.js';
 
 export interface CheckSetup {
   readonly environment: Environment;
@@ -37,28 +38,19 @@ export async function checkConfiguration(
   entry: PluginEntry,
   setup: CheckSetup,
 ): Promise<ConfigurationReport> {
-  const { config: raw, unresolved } = resolveReferences(entry.config, setup.environment, setup.vaults);
+  const resolved = resolveEntry(entry, setup.environment, setup.vaults);
+  const { unresolved } = resolved;
   const findings: Finding[] = [];
   if (!entry.enabled)
     findings.push(warning('configuration', 'the plugin is switched off here (enabled: false)'));
   for (const { field, problem } of unresolved) {
     findings.push(failed('configuration', `${field}: ${problem}`, remedyForReference(field)));
   }
-  let config: PluginConfig;
-  try {
-    // A stand-in that fits, so that the other fields and the way to the provider are looked at all the same.
-    const standIns = Object.fromEntries(unresolved.map(({ field }) => [field, standIn(field)]));
-    config = parseConfig({ ...raw, ...standIns });
-  } catch (thrown) {
-    const problems = (asPingAuthError(thrown).detail ?? '').split(' | ');
-    for (const problem of problems) {
-      findings.push(
-        failed('configuration', problem, 'Kong: correct this field in the configuration of the plugin.'),
-      );
-    }
-    return { where: entry.where, findings, providers: [] };
-  }
+  const { config, problems } = validate(resolved);
+  for (const problem of problems) findings.push(failed('configuration', problem, CORRECT_THE_FIELD));
+  if (config === undefined) return { where: entry.where, findings, providers: [] };
   for (const text of configWarnings(config)) findings.push(warning('configuration', text));
+  findings.push(...mcpRecommendations(config));
   if (unresolved.length === 0) findings.push(ok('configuration', 'every field is valid'));
   if (setup.postFunctions !== undefined) findings.push(guardFinding(entry, setup.postFunctions));
 
@@ -111,19 +103,8 @@ function plainText({ host }: Target): Finding {
       );
 }
 
-function standIn(field: string): string | undefined {
-  switch (field) {
-    case 'service_url':
-      return 'https://unresolved.invalid';
-    case 'shared_secret':
-      return 'unresolved';
-    default:
-      return undefined;
-  }
-}
-
 function remedyForReference(field: string): string {
   return field === 'shared_secret'
-    ? 'Set that variable (it must be set for Kong, too), or name another that holds the secret with --secret-env.'
-    : 'Set that variable for this command (it must be set for Kong, too).';
+    ? 'Set that variable (it must be set for Kong, too), or put the secret into PING_AUTH_SECRET, or name another variable with --secret-env.'
+    : 'Give this command the value, too: set the variable, or put the Secret into the file.';
 }

@@ -21,8 +21,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function check(...args: string[]) {
-  const terminal = new FakeTerminal({ SECRET, PING_AUTH_SECRET: SECRET });
+const check = (...args: string[]) => checkIn({ SECRET, PING_AUTH_SECRET: SECRET }, ...args);
+
+async function checkIn(environment: Readonly<Record<string, string>>, ...args: string[]) {
+  const terminal = new FakeTerminal(environment);
   await checkCommand(terminal).parseAsync(args, { from: 'user' });
   return terminal.result;
 }
@@ -73,8 +75,9 @@ plugins:
       'aws.yml',
       `plugins: [{ name: ping-auth, config: ${configuration('{vault://aws/x/y}')} }]`,
     );
-    expect((await check(path)).exitCode).toBe(1);
-    expect((await check(path, '--secret-env', 'SECRET')).exitCode).toBe(0);
+    expect((await checkIn({}, path)).exitCode).toBe(1);
+    expect((await checkIn({ SECRET }, path, '--secret-env', 'SECRET')).exitCode).toBe(0);
+    expect((await checkIn({ PING_AUTH_SECRET: SECRET }, path)).exitCode).toBe(0);
   });
 
   it('checks failover providers, too', async () => {
@@ -82,6 +85,86 @@ plugins:
     const path = write('failover.yml', `plugins: [{ name: ping-auth, config: ${config} }]`);
     const { stdout } = await check(path, '--ca', join(folder, 'provider-ca.pem'));
     expect(stdout).toContain('nowhere.invalid cannot be resolved');
+  });
+
+  describe('of several configurations', () => {
+    const several = () =>
+      write(
+        'several.yml',
+        `
+services:
+  - name: shop
+    plugins: [{ name: ping-auth, config: ${configuration('{vault://env/ping-auth-secret}')} }]
+    routes:
+      - { name: cart, plugins: [{ name: ping-auth, config: ${configuration('{vault://env/ping-auth-secret}')} }] }
+  - name: bank
+    routes:
+      - { name: transfer, plugins: [{ name: ping-auth, config: ${configuration('{vault://env/ping-auth-secret}')} }] }
+  - name: post
+    routes:
+      - { name: in, plugins: [{ name: ping-auth, config: ${configuration('{vault://env/ping-auth-secret}')} }] }
+      - { name: out, plugins: [{ name: ping-auth, config: ${configuration('{vault://env/ping-auth-secret}')} }] }
+`,
+      );
+    const places = async (...args: string[]) => {
+      const { stdout } = await check(several(), '--json', ...args);
+      return (JSON.parse(stdout) as { configurations: ConfigurationReport[] }).configurations;
+    };
+
+    it.each([
+      ['service shop', ['service shop']],
+      ['service shop, route cart', ['service shop, route cart']],
+      ['service bank', ['service bank, route transfer']],
+      ['route out', ['service post, route out']],
+    ])("--where '%s' is %j", async (where, wanted) => {
+      expect((await places('--where', where)).map((report) => report.where)).toEqual(wanted);
+    });
+
+    it('--where can be repeated', async () => {
+      const reports = await places('--where', 'service bank', '--where', 'route in');
+      expect(reports.map(({ where }) => where)).toEqual([
+        'service bank, route transfer',
+        'service post, route in',
+      ]);
+    });
+
+    it('says which there are where --where fits none or several, or has no file', async () => {
+      expect(await check(several(), '--where', 'service post')).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringMatching(
+          /several configurations at 'service post' .*'service post, route in', 'service post, route out'/,
+        ),
+      });
+      expect((await check(several(), '--where', 'route nowhere')).stderr).toMatch(
+        /no configuration at 'route nowhere' .*'service shop', /,
+      );
+      expect((await check('--service-url', 'https://pa', '--where', 'x')).stderr).toContain('name the FILE');
+    });
+
+    it('asks about a URL of its own for each of them', async () => {
+      const texts = (
+        await places(
+          ...['--where', 'service shop', '--where', 'service bank', '--where', 'route in'],
+          ...[
+            '--url',
+            'https://all.example/x?a=https://b',
+            '--url',
+            'service bank=https://bank.example/y?a=b',
+          ],
+        )
+      ).map(({ providers: [first] }) => first?.findings.find(({ step }) => step === 'decision')?.text);
+      expect(texts).toEqual([
+        'GET https://all.example/x is permitted',
+        'GET https://bank.example/y is permitted',
+        'GET https://all.example/x is permitted',
+      ]);
+      expect((await check(several(), '--url', 'service post=https://x')).stderr).toContain(
+        "--url: several configurations at 'service post'",
+      );
+      expect((await check(several(), '--url', 'service x=https://x')).stderr).toContain(
+        'no configuration at',
+      );
+    });
   });
 
   it('tells apart: nothing to check, no such file, not YAML, wrong usage', async () => {

@@ -72,7 +72,7 @@ describe('ping-auth check of a policy provider that works', () => {
     const result = await findings('--service-url', provider.url, ...withSecret, ...trustingProvider());
     expect(result.found.map(({ step, status }) => `${step} ${status}`)).toEqual([
       'configuration ok',
-      'name ok',
+      'name skipped', // an address
       'connection ok',
       'tls warning', // the certificate of the development provider lives for a few days
       'endpoint ok',
@@ -83,6 +83,31 @@ describe('ping-auth check of a policy provider that works', () => {
     ]);
     expect(result.exitCode).toBe(0);
     expect(result.found.find(({ step }) => step === 'tls')?.text).toMatch(/expires in \d+ days/);
+  });
+
+  it('takes the secret from PING_AUTH_SECRET, unless told otherwise', async () => {
+    const run = async (environment: Readonly<Record<string, string>>, ...args: string[]) => {
+      const terminal = new FakeTerminal(environment);
+      await checkCommand(terminal).parseAsync(
+        ['--service-url', provider.url, ...trustingProvider(), ...args],
+        { from: 'user' },
+      );
+      return terminal.result;
+    };
+    expect((await run({ PING_AUTH_SECRET: SECRET })).exitCode).toBe(0);
+    expect((await run({ PING_AUTH_SECRET: 'wrong', SECRET }, '--secret-env', 'SECRET')).exitCode).toBe(0);
+    expect(await run({})).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('put the secret into the environment variable PING_AUTH_SECRET'),
+    });
+  });
+
+  it('counts warnings for the exit code with --strict', async () => {
+    const args = ['--service-url', provider.url, ...withSecret, ...trustingProvider(), '--strict'];
+    const { stdout, exitCode } = await check(...args);
+    expect(stdout).toMatch(/^1 configuration checked: 1 warning, which --strict counts as failures$/m);
+    expect(exitCode).toBe(1);
+    expect(JSON.parse((await check(...args, '--json')).stdout)).toMatchObject({ ok: false });
   });
 
   it('tells what the policy says about the request that is asked about', async () => {
@@ -107,7 +132,8 @@ describe('ping-auth check of a policy provider that works', () => {
   it('speaks in words, without the secret, without colours where there is no terminal', async () => {
     const { stdout } = await check('--service-url', provider.url, ...withSecret, ...trustingProvider());
     expect(stdout).toContain('✓ secret        the secret in CLIENT-TOKEN is accepted');
-    expect(stdout).toContain('1 configuration checked: all is well');
+    expect(stdout).toMatch(/^1 configuration checked: passed with 1 warning$/m);
+    expect(stdout).toContain('127.0.0.1 is an address');
     expect(stdout).not.toContain(SECRET);
     expect(stdout).not.toContain('\u001b');
   });
@@ -220,8 +246,22 @@ describe('ping-auth check names what is wrong, and where to change it', () => {
       response.writeHead(404, { 'content-type': 'application/json' });
       response.end('{"id":"e-1","code":"NOT_FOUND","message":"no API"}');
     });
-    const result = await findings('--service-url', url, ...trusting());
-    expectFailure(result, 'endpoint', /404.*asked about https:\/\/ping-auth-check\.invalid\//s, /API/);
+    const mine = ['--url', 'https://api.example/orders'];
+    const result = await findings('--service-url', url, ...trusting(), ...mine);
+    expectFailure(result, 'endpoint', /404.*asked about https:\/\/api\.example\/orders/s, /API/);
+    expect(result.found.find(({ step }) => step === 'name')?.text).toMatch(
+      /^localhost resolves to .*127\.0\.0\.1/,
+    );
+    // Without --url hardly a policy knows the URL that is asked about.
+    const unknown = await findings('--service-url', url, ...trusting());
+    expect(unknown.exitCode).toBe(0);
+    expect(unknown.found.at(-1)).toMatchObject({
+      step: 'endpoint',
+      status: 'warning',
+      text: expect.stringContaining('https://ping-auth-check.invalid/, which is no URL of yours'),
+      remedy: expect.stringContaining('--url'),
+    });
+    expect((await findings('--service-url', url, ...trusting(), '--strict')).exitCode).toBe(1);
   });
 
   it('a wrong secret', async () => {

@@ -1,25 +1,37 @@
 import { Command } from 'commander';
-import { headerField, httpUrl, wholeNumber } from '../option-values.js';
-import { type OverrideOptions, readOverrides, requireProvider } from '../policy/provider-options.js';
+import { headerField, httpUrl, type PlacedUrl, placedUrl, wholeNumber } from '../option-values.js';
+import {
+  type OverrideOptions,
+  readOverrides,
+  requireProvider,
+  SECRET_ENV_HELP,
+} from '../policy/provider-options.js';
 import { readTextFile } from '../read-file.js';
 import { complain, EXIT, paintFor, type Terminal } from '../terminal.js';
 import { type CheckSetup, checkConfiguration } from './check-configuration.js';
-import { type DeclarativeFile, type PluginEntry, readDeclarativeFile } from './declarative-file.js';
+import { type DeclarativeFile, entriesAt, entryAt, readDeclarativeFile } from './declarative-file.js';
 import type { ConfigurationReport } from './finding.js';
 import type { AdminAccess } from './kong/admin-api.js';
 import { checkKong } from './kong/check-kong.js';
+import { checkMcp, type McpAccess, readMcpAccess } from './mcp/check-mcp.js';
+import type { PluginEntry } from './plugin-entry.js';
 import { hasFailed, reportAsJson, reportInWords } from './report.js';
-import { SAMPLE_URL } from './sample.js';
+import { SAMPLE_URL, type SampleRequest } from './sample.js';
 
 interface Arguments extends OverrideOptions {
   readonly adminUrl?: URL;
   readonly adminTokenEnv?: string;
   readonly adminCa?: string;
+  readonly mcp?: URL;
+  readonly token?: string;
+  readonly tokenEnv?: string;
   readonly name: string;
-  readonly url: URL;
+  readonly where: readonly string[];
+  readonly url: readonly PlacedUrl[];
   readonly method: string;
   readonly header: readonly (readonly [string, string])[];
   readonly timeout: number;
+  readonly strict?: boolean;
   readonly json?: boolean;
   readonly color?: boolean;
 }
@@ -28,11 +40,17 @@ export function checkCommand(terminal: Terminal): Command {
   return new Command('check')
     .summary('verify the connection to the policy provider, and what a running Kong makes of the plugin')
     .description(
-      'Verifies every ping-auth configuration in FILE (kong.yml, a decK file, Kubernetes manifests), or the one given by options:\nfields, DNS, connection, TLS, endpoint, secret, a decision, latency. With --admin-url also a running Kong: whose plugin it\nruns, where, and whether the guard is there. Makes a few harmless calls; changes nothing.',
+      'Verifies every ping-auth configuration in FILE (kong.yml, a decK file, Kubernetes manifests), or the one given by options:\nfields, DNS, connection, TLS, endpoint, secret, a decision, latency. With --admin-url also a running Kong: whose plugin it\nruns, where, whether each configuration there is valid, and whether the guard is there. Makes a few harmless calls; changes\nnothing.',
     )
     .argument('[file]', 'declarative file, - for standard input')
     .option('--service-url <url>', 'policy provider, instead of the one in FILE or without a FILE')
-    .option('--secret-env <name>', 'environment variable that holds the shared secret')
+    .option(
+      '--where <place>',
+      "only this configuration of FILE: 'service orders', 'service orders, route create'; can be repeated",
+      (place: string, before: readonly string[]) => [...before, place],
+      [],
+    )
+    .option('--secret-env <name>', SECRET_ENV_HELP)
     .option('--secret-header <name>', 'name of the header for the secret (without a FILE: CLIENT-TOKEN)')
     .option('--ca <file>', 'PEM file with what to trust, as ca_certificate')
     .option('--admin-url <url>', 'Admin API of a running Kong, http://127.0.0.1:8001', httpUrl)
@@ -41,8 +59,20 @@ export function checkCommand(terminal: Terminal): Command {
       'environment variable that holds a token for it (default: KONG_ADMIN_TOKEN, if that is set)',
     )
     .option('--admin-ca <file>', 'PEM file with what to trust there')
+    .option(
+      '--mcp <url>',
+      'MCP endpoint of a gateway: walks the way of a client from 401 to the tools',
+      httpUrl,
+    )
+    .option('--token-env <name>', 'environment variable that holds an access token for it')
+    .option('--token <token>', 'the access token itself; other users of this machine can see it')
     .option('--name <plugin>', 'name under which the plugin is configured', 'ping-auth')
-    .option('--url <url>', 'URL of the API request to ask the policy about', httpUrl, new URL(SAMPLE_URL))
+    .option(
+      '--url <url>',
+      `URL of the API request to ask the policy about (default: ${SAMPLE_URL}), for one configuration 'service orders=https://…'; can be repeated`,
+      placedUrl,
+      [],
+    )
     .option('--method <method>', 'its method', 'GET')
     .option('--header <name:value>', 'one of its headers; can be repeated', headerField, [])
     .option(
@@ -51,12 +81,13 @@ export function checkCommand(terminal: Terminal): Command {
       wholeNumber(1, 60_000),
       5000,
     )
+    .option('--strict', 'exit with 1 for warnings, too')
     .option('--json', 'print the result as JSON')
     .option('--color', 'colours even when the output is not a terminal')
     .option('--no-color', 'no colours')
     .addHelpText(
       'after',
-      '\nExit codes: 0 passed (warnings are possible), 1 something failed, 2 wrong usage or an unreadable file, 3 no configuration found.',
+      '\nExit codes: 0 passed (warnings are possible), 1 something failed (with --strict: or there is a warning), 2 wrong usage or an unreadable file, 3 no configuration found.',
     )
     .action(async (file: string | undefined, options: Arguments) => {
       terminal.exitCode(await check(file, options, terminal));
@@ -67,49 +98,73 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
   let found: Found;
   let overrides: Record<string, unknown>;
   let admin: AdminAccess | undefined;
+  let mcp: McpAccess | undefined;
+  let sampleFor: SampleFor;
   try {
-    overrides = await readOverrides(options, terminal);
-    found = await readEntries(file, options);
+    overrides = await readOverrides(options, terminal, file !== undefined);
+    found = await readEntries(file, options, overrides);
+    sampleFor = samples(found.entries, options);
     admin = await readAdminAccess(options, terminal);
+    mcp = readMcpAccess(options, terminal);
   } catch (thrown) {
     return complain(terminal, 'check', thrown);
   }
-  if (found.entries.length === 0 && (file !== undefined || admin === undefined)) {
+  if (found.entries.length === 0 && (file !== undefined || (admin === undefined && mcp === undefined))) {
     terminal.stderr.write(`ping-auth check: no configuration of the plugin ${options.name} in ${file}\n`);
     return EXIT.nothingToCheck;
   }
-  const setup: CheckSetup = {
+  const setup: Omit<CheckSetup, 'sample'> = {
     environment: terminal.environment,
     vaults: found.vaults,
     postFunctions: found.postFunctions,
-    sample: { method: options.method, url: options.url, headers: options.header },
     timeoutMs: options.timeout,
   };
   const reports: ConfigurationReport[] = [];
-  if (admin !== undefined) reports.push(await checkKong(admin, options.name));
-  for (const entry of found.entries)
-    reports.push(await checkConfiguration(overridden(entry, overrides), setup));
+  if (admin !== undefined) reports.push(await checkKong(admin, options.name, terminal.environment));
+  for (const entry of found.entries) {
+    const sample = sampleFor(entry);
+    reports.push(await checkConfiguration(overridden(entry, overrides), { ...setup, sample }));
+  }
+  if (mcp !== undefined) reports.push(await checkMcp(mcp));
   const paint = paintFor(terminal.stdout, terminal.environment, options.color);
-  terminal.stdout.write(options.json ? reportAsJson(reports) : reportInWords(reports, paint));
-  return hasFailed(reports) ? EXIT.failed : EXIT.allWell;
+  const isStrict = options.strict === true;
+  terminal.stdout.write(
+    options.json ? reportAsJson(reports, isStrict) : reportInWords(reports, isStrict, paint),
+  );
+  return hasFailed(reports, isStrict) ? EXIT.failed : EXIT.allWell;
 }
 
+type SampleFor = (entry: PluginEntry) => SampleRequest;
 type Found = DeclarativeFile & Pick<CheckSetup, 'postFunctions'>;
 
-async function readEntries(file: string | undefined, options: Arguments): Promise<Found> {
+async function readEntries(
+  file: string | undefined,
+  options: Arguments,
+  overrides: Readonly<Record<string, unknown>>,
+): Promise<Found> {
   if (file !== undefined) {
     const text = await readTextFile(file);
     const { entries: postFunctions } = readDeclarativeFile(text, 'post-function');
-    return { ...readDeclarativeFile(text, options.name), postFunctions };
+    const { entries, vaults } = readDeclarativeFile(text, options.name);
+    const chosen = new Set(options.where.map((place) => entryAt(entries, place, file)));
+    return {
+      entries: chosen.size === 0 ? entries : entries.filter((entry) => chosen.has(entry)),
+      vaults,
+      postFunctions,
+    };
   }
+  if (options.where.length > 0)
+    throw new Error('--where names a configuration of a FILE: name the FILE, too');
   if (options.serviceUrl === undefined) {
-    if (options.adminUrl !== undefined) return { entries: [], vaults: [], postFunctions: undefined };
-    throw new Error('name a FILE, a policy provider with --service-url, or a running Kong with --admin-url');
+    if (options.adminUrl !== undefined || options.mcp !== undefined)
+      return { entries: [], vaults: [], postFunctions: undefined };
+    throw new Error(
+      'name a FILE, a policy provider with --service-url, a running Kong with --admin-url, or an MCP endpoint with --mcp',
+    );
   }
-  requireProvider(options, 'a FILE');
-  const config = { secret_header_name: 'CLIENT-TOKEN' };
+  requireProvider(options, overrides, 'a FILE');
   return {
-    entries: [{ where: 'from the command line', enabled: true, config }],
+    entries: [{ where: 'from the command line', enabled: true, config: {} }],
     vaults: [],
     postFunctions: undefined,
   };
@@ -127,6 +182,30 @@ async function readAdminAccess(options: Arguments, terminal: Terminal): Promise<
   }
   const ca = adminCa === undefined ? undefined : await readTextFile(adminCa, '--admin-ca');
   return { url: adminUrl, token: token || undefined, ca, timeoutMs: timeout };
+}
+
+/** Which request the policy is asked about for each configuration. @throws Error when a place in --url names none or several */
+function samples(entries: readonly PluginEntry[], options: Arguments): SampleFor {
+  const { method, header: headers } = options;
+  const urls = new Map<PluginEntry, URL>();
+  let forAll: URL | undefined;
+  for (const { place, url } of options.url) {
+    if (place === undefined) {
+      forAll = url;
+      continue;
+    }
+    const [entry, ...others] = entriesAt(entries, place);
+    const there = entries.map(({ where }) => `'${where}'`).join(', ');
+    if (entry === undefined || others.length > 0) {
+      const count = entry === undefined ? 'no configuration' : 'several configurations';
+      throw new Error(`--url: ${count} at '${place}'; there are ${there}`);
+    }
+    urls.set(entry, url);
+  }
+  return (entry) => {
+    const url = urls.get(entry) ?? forAll;
+    return { method, headers, url: url ?? new URL(SAMPLE_URL), isDefault: url === undefined };
+  };
 }
 
 function overridden(entry: PluginEntry, overrides: Record<string, unknown>): PluginEntry {

@@ -1,20 +1,7 @@
 import { type Document, parseAllDocuments } from 'yaml';
 import { isJsonObject, type JsonObject } from '../../http/text.js';
-
-/** One place in a declarative file where the plugin is configured. */
-export interface PluginEntry {
-  /** `global`, `service orders`, `service orders, route create`, `KongPlugin default/ping-auth`. */
-  readonly where: string;
-  readonly enabled: boolean;
-  /** As written: references not resolved. */
-  readonly config: Readonly<Record<string, unknown>>;
-}
-
-/** A `vaults` entry: Kong lets admins give the environment another name and a prefix. */
-export interface EnvVault {
-  readonly name: string;
-  readonly prefix: string;
-}
+import { kubernetesEntry, Secrets } from './kubernetes.js';
+import type { EnvVault, PluginEntry } from './plugin-entry.js';
 
 export interface DeclarativeFile {
   readonly entries: readonly PluginEntry[];
@@ -38,13 +25,17 @@ export function readDeclarativeFile(text: string, pluginName: string): Declarati
   const entries: PluginEntry[] = [];
   const vaults: EnvVault[] = [];
   // One document gives a single-element list; an empty file an empty one.
-  for (const document of parseAllDocuments(text) as Document[]) {
+  const roots = (parseAllDocuments(text) as Document[]).map((document): unknown => {
     const [error] = document.errors;
     if (error) throw new Error(error.message);
-    const root: unknown = document.toJS({ maxAliasCount: 1000 });
+    return document.toJS({ maxAliasCount: 1000 });
+  });
+  const secrets = new Secrets(roots);
+  for (const root of roots) {
     if (!isJsonObject(root)) continue;
     if (root.kind === 'KongPlugin' || root.kind === 'KongClusterPlugin') {
-      if (root.plugin === pluginName) entries.push(kubernetesEntry(root));
+      const entry = kubernetesEntry(root, pluginName, secrets);
+      if (entry !== undefined) entries.push(entry);
       continue;
     }
     collect(root, [], pluginName, entries);
@@ -89,16 +80,6 @@ function references(plugin: JsonObject): string[] {
   });
 }
 
-function kubernetesEntry(root: JsonObject): PluginEntry {
-  const metadata = isJsonObject(root.metadata) ? root.metadata : {};
-  const namespace = typeof metadata.namespace === 'string' ? `${metadata.namespace}/` : '';
-  return {
-    where: `${String(root.kind)} ${namespace}${String(metadata.name ?? '(no name)')}`,
-    enabled: root.disabled !== true,
-    config: isJsonObject(root.config) ? root.config : {},
-  };
-}
-
 function nameOf(node: JsonObject): string {
   for (const key of ['name', 'username', 'id']) {
     const value = node[key];
@@ -109,4 +90,29 @@ function nameOf(node: JsonObject): string {
 
 function list(value: unknown): JsonObject[] {
   return Array.isArray(value) ? value.filter(isJsonObject) : [];
+}
+
+/**
+ * The entries that `where` names: `service bank` is the entry of that service or, if the service has none of its own, each entry
+ * within it, such as `service bank, route transfer`.
+ */
+export function entriesAt(entries: readonly PluginEntry[], where: string): PluginEntry[] {
+  const exact = entries.filter((entry) => entry.where === where);
+  if (exact.length > 0) return exact;
+  const wanted = where.split(/\s*,\s*/);
+  return entries.filter((entry) => {
+    const places = entry.where.split(', ');
+    return wanted.every((place) => places.includes(place));
+  });
+}
+
+/** The one entry that `where` names. @throws Error that lists what there is */
+export function entryAt(entries: readonly PluginEntry[], where: string, file: string): PluginEntry {
+  const found = entriesAt(entries, where);
+  const [entry] = found;
+  if (entry !== undefined && found.length === 1) return entry;
+  const problem =
+    found.length === 0 ? `no configuration at '${where}'` : `several configurations at '${where}'`;
+  const there = (found.length === 0 ? entries : found).map((one) => `'${one.where}'`).join(', ');
+  throw new Error(`--where: ${problem} in ${file}; there ${found.length === 0 ? 'is' : 'are'} ${there}`);
 }

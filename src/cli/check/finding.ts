@@ -4,7 +4,15 @@ const STEPS = [
   'kong',
   'plugin',
   'server',
+  'manager',
   'scope',
+  // Of an MCP server behind Kong (--mcp).
+  'mcp',
+  'challenge',
+  'metadata',
+  'issuer',
+  'origin',
+  'tools',
   // Of a configuration.
   'configuration',
   'guard',
@@ -20,7 +28,8 @@ const STEPS = [
 ] as const;
 export type Step = (typeof STEPS)[number];
 
-export type Status = 'ok' | 'warning' | 'failed' | 'skipped';
+/** `note`: a reminder that nothing makes go away, so it is no warning. `skipped`: not checked, or not checkable from here. */
+export type Status = 'ok' | 'note' | 'warning' | 'failed' | 'skipped';
 
 export interface Finding {
   readonly step: Step;
@@ -51,6 +60,12 @@ export function allFindings(report: ConfigurationReport): Finding[] {
 
 export const ok = (step: Step, text: string): Finding => ({ step, status: 'ok', text });
 export const skipped = (step: Step, text: string): Finding => ({ step, status: 'skipped', text });
+export const note = (step: Step, text: string, remedy?: string): Finding => ({
+  step,
+  status: 'note',
+  text,
+  remedy,
+});
 export const warning = (step: Step, text: string, remedy?: string): Finding => ({
   step,
   status: 'warning',
@@ -63,3 +78,6 @@ export const failed = (step: Step, text: string, remedy: string): Finding => ({
   text,
   remedy,
 });
+
+/** What to do about a field that is wrong. */
+export const CORRECT_THE_FIELD = 'Kong: correct this field in the configuration of the plugin.';

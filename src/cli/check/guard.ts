@@ -1,5 +1,5 @@
-import type { PluginEntry } from './declarative-file.js';
 import { type Finding, ok, warning } from './finding.js';
+import type { PluginEntry } from './plugin-entry.js';
 
 /** `own` is for our plugin server, `stock` for kong-js-pluginserver (kong/guard/README.md). */
 export type Guard = 'own' | 'stock';

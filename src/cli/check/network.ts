@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { isLoopback } from '../../config/formats.js';
-import { type Finding, failed, ok } from './finding.js';
+import { wordsFor } from '../network-errors.js';
+import { type Finding, failed, ok, skipped } from './finding.js';
 import type { Product } from './product.js';
 
 export interface Target {
@@ -11,14 +12,15 @@ export interface Target {
 
 /** Which addresses the name has, asked in the way in which the plugin asks. */
 export async function checkName({ host }: Target): Promise<Finding> {
+  if (isIP(host) !== 0) return skipped('name', `${host} is an address, so there is no name to resolve`);
   try {
     const addresses = await lookup(host, { all: true });
-    return ok('name', `${host} is ${addresses.map(({ address }) => address).join(', ')}`);
+    return ok('name', `${host} resolves to ${addresses.map(({ address }) => address).join(', ')}`);
   } catch (thrown) {
     const code = codeOf(thrown);
     return failed(
       'name',
-      `${host} cannot be resolved (${code})`,
+      `${host} cannot be resolved: ${wordsFor(code)}`,
       code === 'EAI_AGAIN'
         ? 'No name server answers: check /etc/resolv.conf on the machine (or in the container) that runs Kong.'
         : 'Correct the host in service_url (Kong, plugin ping-auth), or add the name to DNS.',
@@ -53,7 +55,7 @@ export async function checkConnection(target: Target, product: Product, timeoutM
   const local = isLoopback(target.host) ? '' : ' A firewall between Kong and it may drop the packets.';
   return failed(
     'connection',
-    `${where} cannot be reached (${problem})`,
+    `${where} cannot be reached: ${wordsFor(problem)}`,
     `Check host and port in service_url (Kong, plugin ping-auth) and the route to it.${local}`,
   );
 }

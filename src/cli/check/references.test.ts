@@ -37,6 +37,7 @@ describe('references', () => {
   ])('%s cannot be resolved', (value, problem) => {
     const { config, unresolved } = resolveReferences({ x: value, n: 1 }, environment, vaults);
     expect(config).toEqual({ n: 1 });
-    expect(unresolved).toEqual([{ field: 'x', problem: expect.stringMatching(problem) }]);
+    expect(unresolved).toMatchObject([{ field: 'x', problem: expect.stringMatching(problem) }]);
+    expect(unresolved[0]?.isElsewhere === true).toBe(value.startsWith('{vault://aws'));
   });
 });

@@ -1,13 +1,15 @@
 import { isJsonObject, parseJson } from '../../http/text.js';
-import type { EnvVault } from './declarative-file.js';
+import type { EnvVault, Unresolved } from './plugin-entry.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Resolved {
   readonly config: Readonly<Record<string, unknown>>;
-  /** Fields whose reference could not be resolved here, with the reason and what to do about it. */
-  readonly unresolved: readonly { readonly field: string; readonly problem: string }[];
+  readonly unresolved: readonly Unresolved[];
 }
+
+/** The default of `--secret-env`: the variable that `{vault://env/ping-auth-secret}` means. */
+export const SECRET_VARIABLE = 'PING_AUTH_SECRET';
 
 const VAULT = /^\{vault:\/\/([\w-]+)\/([^/?}]+)(?:\/([^?}]+))?(?:\?([^}]*))?\}$/;
 const DECK_ENV = /\$\{\{\s*env\s+"([^"]+)"\s*\}\}/g;
@@ -22,13 +24,13 @@ export function resolveReferences(
   vaults: readonly EnvVault[],
 ): Resolved {
   const resolved: Record<string, unknown> = {};
-  const unresolved: { field: string; problem: string }[] = [];
+  const unresolved: Unresolved[] = [];
   for (const [field, value] of Object.entries(config)) {
     resolved[field] = value;
     if (typeof value !== 'string') continue;
     const result = resolveText(value, environment, vaults);
     if ('problem' in result) {
-      unresolved.push({ field, problem: result.problem });
+      unresolved.push({ field, ...result });
       delete resolved[field];
     } else {
       resolved[field] = result.text;
@@ -37,7 +39,27 @@ export function resolveReferences(
   return { config: resolved, unresolved };
 }
 
-type Result = { readonly text: string } | { readonly problem: string };
+/**
+ * An entry with its references resolved. Where the secret cannot be (another vault, a Secret that is not in the file), it is the
+ * one in `PING_AUTH_SECRET`.
+ */
+export function resolveEntry(
+  entry: { readonly config: Resolved['config']; readonly unresolved?: readonly Unresolved[] },
+  environment: Environment,
+  vaults: readonly EnvVault[],
+): Resolved {
+  const { config, unresolved } = resolveReferences(entry.config, environment, vaults);
+  const all = [...(entry.unresolved ?? []).filter(({ field }) => !(field in entry.config)), ...unresolved];
+  const secret = environment[SECRET_VARIABLE];
+  const isElsewhere = all.some((one) => one.field === 'shared_secret' && one.isElsewhere === true);
+  if (!secret || !isElsewhere) return { config, unresolved: all };
+  return {
+    config: { ...config, shared_secret: secret },
+    unresolved: all.filter(({ field }) => field !== 'shared_secret'),
+  };
+}
+
+type Result = { readonly text: string } | Omit<Unresolved, 'field'>;
 
 function resolveText(value: string, environment: Environment, vaults: readonly EnvVault[]): Result {
   const vault = VAULT.exec(value);
@@ -61,7 +83,8 @@ function resolveVault(
   const declared = vaults.find((vault) => vault.name === name);
   if (name !== 'env' && !declared) {
     return {
-      problem: `${reference} names a vault that cannot be asked from here; pass its value with --secret-env`,
+      problem: `${reference} names a vault that cannot be asked from here; put its value into ${SECRET_VARIABLE}, or name another variable with --secret-env`,
+      isElsewhere: true,
     };
   }
   const prefix = new URLSearchParams(query).get('prefix') ?? declared?.prefix ?? '';

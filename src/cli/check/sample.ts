@@ -9,6 +9,8 @@ export interface SampleRequest {
   readonly method: string;
   readonly url: URL;
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** The URL is not the admin's but the one below, which hardly a policy knows. */
+  readonly isDefault: boolean;
 }
 
 export const SAMPLE_URL = 'https://ping-auth-check.invalid/';

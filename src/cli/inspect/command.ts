@@ -29,7 +29,7 @@ export function inspectCommand(terminal: Terminal): Command {
       '--keep <number>',
       'requests that are kept; older ones are dropped',
       wholeNumber(1, 1_000_000),
-      50_000,
+      20_000,
     )
     .option('--config <file>', 'kong.yml or decK file: routes and services by name');
   return withAdminOptions(command)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { pathPattern } from './comparison.js';
+import { urlPattern } from './comparison.js';
 import { Pacer } from './replay.js';
 
 it.each([
@@ -9,7 +9,7 @@ it.each([
   ['https://h/s/aGVsbG8x92xPqR', '/s/{id}'],
   ['https://h/v1/oauth2/userinfo', '/v1/oauth2/userinfo'],
   ['https://h', '/'],
-])('%s is %s', (url, pattern) => expect(pathPattern(url)).toBe(pattern));
+])('%s is %s', (url, pattern) => expect(urlPattern(url)).toBe(pattern));
 
 it('lets through so many a second, evenly, and makes up for nothing', async () => {
   let time = 0;

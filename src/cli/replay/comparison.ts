@@ -2,6 +2,7 @@
 import type { Explanation } from '../../recordings/explanation.js';
 import { compareMessages } from '../../recordings/message-difference.js';
 import { type MessageText, pathOf } from '../../recordings/message-text.js';
+import { pathPattern } from '../../recordings/path-pattern.js';
 
 export interface Decision {
   readonly phase: 'access' | 'response';
@@ -39,12 +40,9 @@ export function differencesOf(before: Decision, now: Decision, ignored: Readonly
   ];
 }
 
-/** A path with the parts that look like ids replaced: `/orders/{id}/items`. */
-export function pathPattern(url: string): string {
-  return pathOf(url)
-    .split('/')
-    .map((segment) => (looksLikeId(segment) ? '{id}' : segment))
-    .join('/');
+/** Of a URL's path, with the parts that look like ids replaced: `/orders/{id}/items`. */
+export function urlPattern(url: string): string {
+  return pathPattern(pathOf(url));
 }
 
 function messageOf({ explanation }: Decision): MessageText | undefined {
@@ -63,12 +61,4 @@ function startParts(start: string): string[] | undefined {
   const [, method = '', host = '', path = '', query = ''] =
     /^(\S+) (https?:\/\/[^/?#]*)([^?]*)(.*)$/.exec(start) ?? [];
   return host === '' ? undefined : [method, host, path, query];
-}
-
-/** Numbers, UUIDs, hashes, and long mixtures of letters and digits. */
-function looksLikeId(segment: string): boolean {
-  if (/^\d+$/.test(segment)) return true;
-  if (/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(segment)) return true;
-  if (/^[0-9a-f]{16,}$/i.test(segment)) return true;
-  return segment.length >= 12 && /\d/.test(segment) && /[a-z]/i.test(segment) && !/[a-z]{8,}/i.test(segment);
 }

@@ -1,7 +1,7 @@
 // Recorded questions as a file for `ping-auth test`, with what the recorded policy decided as expectation.
 import { Document } from 'yaml';
 import { caseOf } from '../../recordings/saved-case.js';
-import { type Decision, decisionInWords, differencesOf, pathPattern } from './comparison.js';
+import { type Decision, decisionInWords, differencesOf, urlPattern } from './comparison.js';
 import type { Question } from './question.js';
 
 interface Saved {
@@ -24,7 +24,7 @@ export class SavedCases {
   add(question: Question, now: Decision, differences: readonly string[]): void {
     if (question.phase !== 'access') return;
     const { method, url } = question.recording.shown;
-    const kind = [question.route, method, pathPattern(url), decisionInWords(question.decision), differences];
+    const kind = [question.route, method, urlPattern(url), decisionInWords(question.decision), differences];
     const key = JSON.stringify(kind);
     const isSame = differences.length === 0;
     const cases = isSame ? this.#same : this.#differences;

@@ -1,6 +1,6 @@
 import type { Explanation } from '../../recordings/explanation.js';
 import { asLines } from '../../recordings/message-text.js';
-import { type Decision, pathPattern } from './comparison.js';
+import { type Decision, urlPattern } from './comparison.js';
 import type { Question, Unusable } from './question.js';
 
 export interface Counts {
@@ -64,7 +64,7 @@ export class Tally {
     counts.different += 1;
     const { phase, route, recording } = question;
     const { method, url } = recording.shown;
-    const path = pathPattern(url);
+    const path = urlPattern(url);
     const key = JSON.stringify([phase, route, method, path, differences]);
     const known = this.#groups.get(key);
     const group: Group = known ?? {

@@ -1,8 +1,8 @@
 import type { ShadowLine } from '../../recordings/log-record.js';
+import { pathPattern } from '../../recordings/path-pattern.js';
 import { printable } from '../../telemetry/printable.js';
 import type { ShadowResult } from '../../telemetry/shadow-log.js';
 import type { KongNames } from '../policy/kong-names.js';
-import { pathPattern } from '../replay/comparison.js';
 import type { Paint } from '../terminal.js';
 
 /** Results of a log without messages: counts and groups, no examples as diffs. */
@@ -31,7 +31,7 @@ export function reportOfLines(lines: readonly ShadowLine[], ignored: ReadonlySet
     counts[result]++;
     if (result !== 'different') continue;
     const { phase, route, method = '', request_id } = line;
-    const path = line.path === undefined ? '' : pathPattern(`http://host${line.path}`);
+    const path = line.path === undefined ? '' : pathPattern(line.path);
     const key = JSON.stringify([phase, route, method, path, what]);
     const group = groups.get(key) ?? { ...{ phase, route, method, path, what, request_id }, count: 0 };
     group.count++;

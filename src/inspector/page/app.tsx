@@ -3,7 +3,23 @@ import { ExchangeView } from './exchange.js';
 import { FilterBar } from './filter-bar.js';
 import { RequestList } from './list.js';
 import { Plots } from './plots.js';
-import { connection, isPaused, listed, open, openKey, rows, source, togglePause, waiting } from './state.js';
+import { areShortcutsShown, Shortcuts } from './shortcuts.js';
+import {
+  connection,
+  filters,
+  isFolded,
+  isPaused,
+  listed,
+  neighbour,
+  open,
+  openKey,
+  rows,
+  setFilters,
+  source,
+  toggleFolded,
+  togglePause,
+  waiting,
+} from './state.js';
 
 export function App() {
   useEffect(() => {
@@ -16,10 +32,12 @@ export function App() {
     <div class={isOpen ? 'page has-open' : 'page'}>
       <Header />
       <main>
-        <section class="overview" aria-label="Overview and filters">
-          <Plots />
-          <FilterBar />
-        </section>
+        {!isFolded.value && (
+          <section class="overview" id="overview" aria-label="Overview and filters">
+            <Plots />
+            <FilterBar />
+          </section>
+        )}
         <div class="split">
           <section class="list-side" aria-label="Requests">
             <RequestList />
@@ -27,6 +45,7 @@ export function App() {
           {isOpen && <ExchangeView />}
         </div>
       </main>
+      <Shortcuts />
     </div>
   );
 }
@@ -50,6 +69,17 @@ function Header() {
           : `${listed.value.length.toLocaleString('en')} of ${amount(rows.value.length, 'request')}`}
       </p>
       {state !== undefined && state.broken > 0 && <Unreadable />}
+      <div class="tools">
+        <button type="button" aria-pressed={filters.value.isGrouped} onClick={toggleGrouped} title="g">
+          Group
+        </button>
+        <button type="button" aria-expanded={!isFolded.value} onClick={toggleFolded} title="f">
+          {isFolded.value ? 'Show filters' : 'Hide filters'}
+        </button>
+        <button type="button" aria-label="Shortcuts" onClick={showShortcuts} title="?">
+          ?
+        </button>
+      </div>
       <button type="button" class="pause" aria-pressed={isPaused.value} onClick={togglePause} title="p">
         {isPaused.value ? 'Resume' : 'Pause'}
         {waiting.value > 0 && <span class="waiting"> {waiting.value.toLocaleString('en')} new</span>}
@@ -115,6 +145,14 @@ function Refused() {
   );
 }
 
+function toggleGrouped(): void {
+  setFilters({ isGrouped: !filters.value.isGrouped });
+}
+
+function showShortcuts(): void {
+  areShortcutsShown.value = true;
+}
+
 function amount(count: number, what: string): string {
   return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
 }
@@ -125,13 +163,24 @@ function onKey(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   if (event.key === 'Escape' && openKey.value !== undefined) {
     open(undefined);
-    document.querySelector<HTMLElement>('[role=grid]')?.focus();
+    document.querySelector<HTMLElement>('.grid')?.focus();
     return;
   }
   if (/^(input|select|textarea)$/i.test(target.tagName)) return;
+  if (areShortcutsShown.value) return;
   if (event.key === 'p') togglePause();
+  if (event.key === 'f') toggleFolded();
+  if (event.key === 'g') toggleGrouped();
+  if (event.key === 's') setFilters({ sort: filters.value.sort === 'slowest' ? 'newest' : 'slowest' });
+  if (event.key === '?') showShortcuts();
+  if (event.key === 'j' || event.key === 'k') {
+    const next = neighbour(event.key === 'j' ? 1 : -1);
+    if (next !== undefined) open(next);
+  }
   if (event.key === '/') {
     event.preventDefault();
-    document.querySelector<HTMLElement>('input[type=search]')?.focus();
+    if (isFolded.value) toggleFolded();
+    // Once it is drawn.
+    requestAnimationFrame(() => document.querySelector<HTMLElement>('input[type=search]')?.focus());
   }
 }

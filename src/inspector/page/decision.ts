@@ -21,8 +21,18 @@ export interface Verdict {
   readonly code: string | undefined;
 }
 
+const VERDICTS = new WeakMap<Row, Verdict>();
+
 /** Both phases in one: the one that matters more decides. */
-export function verdictOf({ access, response }: Row): Verdict {
+export function verdictOf(row: Row): Verdict {
+  const known = VERDICTS.get(row);
+  if (known !== undefined) return known;
+  const made = verdictOfPhases(row);
+  VERDICTS.set(row, made);
+  return made;
+}
+
+function verdictOfPhases({ access, response }: Row): Verdict {
   const [first, second] = [phaseVerdict(access), phaseVerdict(response)];
   const decisive =
     second !== undefined && (first === undefined || rank(second) >= rank(first)) ? second : first;

@@ -1,9 +1,11 @@
+import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CodeHelp, ExchangeDetail, PhaseDetail } from '../wire.js';
 import { Badge } from './badge.js';
 import { phaseVerdict, verdictOf } from './decision.js';
 import { Difference, Message } from './difference.js';
-import { detail, open, openKey } from './state.js';
+import { targetOf } from './groups.js';
+import { detail, items, neighbour, open, openKey } from './state.js';
 import { dayAndTime, milliseconds } from './time.js';
 import { Way } from './way.js';
 
@@ -11,12 +13,14 @@ export function ExchangeView() {
   const found = detail.value;
   const heading = useRef<HTMLHeadingElement>(null);
   const key = openKey.value;
+  useEffect(() => {
+    copied.value = '';
+  }, [key]);
   // On a narrow screen it covers the list: who opened it goes on from here.
   useEffect(() => {
     if (matchMedia('(max-width: 1100px)').matches) heading.current?.focus();
   }, [key]);
-  const title =
-    typeof found === 'object' ? `${found.method ?? ''} ${found.path ?? found.id ?? ''}`.trim() : 'Request';
+  const title = typeof found === 'object' ? titleOf(found) : 'Request';
   return (
     <section class="exchange" aria-label="Opened request">
       <div class="exchange-head">
@@ -24,7 +28,8 @@ export function ExchangeView() {
           {title}
         </h2>
         {typeof found === 'object' && <Total found={found} />}
-        <button type="button" class="close" onClick={() => open(undefined)} title="Esc">
+        <Neighbours />
+        <button type="button" onClick={() => open(undefined)} title="Esc">
           Close
         </button>
       </div>
@@ -32,6 +37,48 @@ export function ExchangeView() {
       {(found === 'loading' || found === undefined) && <p class="note">Loading …</p>}
       {typeof found === 'object' && <Opened found={found} />}
     </section>
+  );
+}
+
+function titleOf(found: ExchangeDetail): string {
+  const { head = '', rest } = targetOf(found);
+  return `${head} ${rest}`.trim();
+}
+
+function Neighbours() {
+  // The list changes while one reads.
+  items.value;
+  const [before, after] = [neighbour(-1), neighbour(1)];
+  return (
+    <div class="neighbours">
+      <button type="button" disabled={before === undefined} onClick={() => open(before)} title="k">
+        Previous
+      </button>
+      <button type="button" disabled={after === undefined} onClick={() => open(after)} title="j">
+        Next
+      </button>
+    </div>
+  );
+}
+
+const copied = signal('');
+
+/** To the clipboard; says so where it can be heard, too. */
+function Copy({ what, text }: { what: string; text: string | undefined }) {
+  if (text === undefined) return null;
+  const copy = () =>
+    navigator.clipboard.writeText(text).then(
+      () => {
+        copied.value = `${what} copied`;
+      },
+      () => {
+        copied.value = 'the browser did not let the page copy';
+      },
+    );
+  return (
+    <button type="button" onClick={() => void copy()}>
+      Copy {what}
+    </button>
   );
 }
 
@@ -50,20 +97,31 @@ function Opened({ found }: { found: ExchangeDetail }) {
         <Fact name="Time" value={dayAndTime(found.time)} />
         <Fact name="Request id" value={found.id} isCode />
         {found.url !== undefined && <Fact name="URL" value={found.url} isCode />}
-        <Fact name="Route" value={found.route} isCode />
-        <Fact name="Service" value={found.service} isCode />
+        {found.mcp !== undefined && <Fact name="MCP" value={titleOf(found)} isCode />}
+        <Fact name="Route" value={named(found.routeName, found.route)} isCode />
+        <Fact name="Service" value={named(found.serviceName, found.service)} isCode />
       </dl>
+      <div class="copies">
+        <Copy what="id" text={found.id} />
+        <Copy what="as curl" text={found.copies?.curl} />
+        <Copy what="as test case" text={found.copies?.testCase} />
+        <span role="status">{copied.value}</span>
+      </div>
       {!hasMessages && (
         <p class="hint">
           The log has only the decision. With <code>enable_debug_logging: true</code> in the plugin’s
-          configuration it has both messages of each call too, without secrets, and this page shows what the
-          policy changed.
+          configuration it also has both messages of each call, without secrets, and this page shows what the
+          policy changed. So does a file of <code>--record-file</code>.
         </p>
       )}
       {access && <Phase phase={access} isRequest />}
       {response && <Phase phase={response} isRequest={false} />}
     </div>
   );
+}
+
+function named(name: string | undefined, id: string | undefined): string | undefined {
+  return name === undefined ? id : `${name} (${id})`;
 }
 
 function Fact({
@@ -108,6 +166,12 @@ function Phase({ phase, isRequest }: { phase: PhaseDetail; isRequest: boolean })
         <Fact name={phase.lines.length === 1 ? 'Line' : 'Lines'} value={phase.lines.join(', ')} />
       </dl>
       {phase.code !== undefined && <ErrorResponse code={phase.code} detail={phase.detail} help={help} />}
+      {phase.isDerived && (
+        <p class="note">
+          There is no decision line: the decision is worked out from the recorded messages, with the plugin’s
+          own rules.
+        </p>
+      )}
       {phase.shortened && (
         <p class="note">The line was shortened for Kong’s log; the file of --log-file has it whole.</p>
       )}
@@ -182,9 +246,15 @@ function ErrorResponse({
           {help.remedy.split(/\n{2,}/).map((paragraph) => (
             <p key={paragraph}>
               {paragraph
-                .split('`')
+                .split(/(`[^`]+`|\*\*[^*]+\*\*)/)
                 .map((part, index) =>
-                  index % 2 === 1 ? <code key={`${index} ${part}`}>{part}</code> : part,
+                  part.startsWith('`') ? (
+                    <code key={index}>{part.slice(1, -1)}</code>
+                  ) : part.startsWith('**') ? (
+                    <b key={index}>{part.slice(2, -2)}</b>
+                  ) : (
+                    part
+                  ),
                 )}
             </p>
           ))}

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
 import { KIND_WORDS, KINDS, type Kind, verdictOf } from './decision.js';
-import { NO_FILTERS, writeFilters } from './filters.js';
+import { isFiltering, NO_FILTERS } from './filters.js';
 import { counted, filters, rows, setFilters } from './state.js';
 import { inputTime } from './time.js';
 
@@ -14,8 +14,20 @@ const counts = computed(() => {
 });
 const routes = computed(() =>
   distinct(
-    rows.value.map(({ route }) => route),
+    rows.value.map(({ route, routeName }) => routeName ?? route),
     filters.value.route,
+  ),
+);
+const methods = computed(() =>
+  distinct(
+    rows.value.map(({ mcp }) => mcp?.method),
+    filters.value.mcp,
+  ),
+);
+const tools = computed(() =>
+  distinct(
+    rows.value.map(({ mcp }) => mcp?.name),
+    filters.value.tool,
   ),
 );
 const codes = computed(() =>
@@ -29,7 +41,7 @@ const codes = computed(() =>
 const isExpanded = signal(false);
 
 export function FilterBar() {
-  const { decisions, route, code, text, slower, from, to } = filters.value;
+  const { decisions, route, code, mcp, tool, text, slower, from, to, sort, isGrouped } = filters.value;
   const toggle = (kind: Kind) =>
     setFilters({
       decisions: decisions.includes(kind) ? decisions.filter((one) => one !== kind) : [...decisions, kind],
@@ -71,6 +83,17 @@ export function FilterBar() {
         onChange={(route) => setFilters({ route })}
       />
       <Choice label="Code" value={code} options={codes.value} onChange={(code) => setFilters({ code })} />
+      {methods.value.length > 0 && (
+        <>
+          <Choice
+            label="MCP method"
+            value={mcp}
+            options={methods.value}
+            onChange={(mcp) => setFilters({ mcp })}
+          />
+          <Choice label="Tool" value={tool} options={tools.value} onChange={(tool) => setFilters({ tool })} />
+        </>
+      )}
       <label class="extra">
         <span>Slower than</span>
         <input
@@ -94,8 +117,8 @@ export function FilterBar() {
       >
         {isExpanded.value ? 'Fewer filters' : 'More filters'}
       </button>
-      {writeFilters(filters.value) !== '' && (
-        <button type="button" class="clear" onClick={() => setFilters(NO_FILTERS)}>
+      {isFiltering(filters.value) && (
+        <button type="button" class="clear" onClick={() => setFilters({ ...NO_FILTERS, sort, isGrouped })}>
           Clear filters
         </button>
       )}

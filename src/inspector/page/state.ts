@@ -1,6 +1,7 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { ExchangeDetail, Row, SourceState, Update } from '../wire.js';
 import { type Filters, matcher, readFilters, writeFilters } from './filters.js';
+import { itemsOf, sorted } from './groups.js';
 
 export type Connection = 'connecting' | 'open' | 'lost' | 'refused';
 
@@ -33,12 +34,19 @@ export const plotted = computed(() => {
   const isWanted = matcher({ ...filters.value, from: undefined, to: undefined });
   return rows.value.filter(isWanted);
 });
-/** Newest first: what the list shows. */
+/** What the list shows, in its order. */
 export const listed = computed(() => {
-  const { from, to } = filters.value;
+  const { from, to, sort } = filters.value;
   const found =
     from === undefined && to === undefined ? plotted.value : rows.value.filter(matcher(filters.value));
-  return found.toReversed();
+  return sorted(found, sort);
+});
+/** Groups whose requests are shown below them. */
+export const openGroups = signal<ReadonlySet<string>>(new Set());
+/** The same with a line for each group. */
+export const items = computed(() => {
+  const { sort, isGrouped } = filters.value;
+  return itemsOf(listed.value, sort, isGrouped, openGroups.value);
 });
 /** Everything but the decision: for the counts beside each of them. */
 export const counted = computed(() => rows.value.filter(matcher({ ...filters.value, decisions: [] })));
@@ -69,6 +77,45 @@ export function open(key: number | undefined): void {
   else history.pushState(null, '', url());
 }
 
+export function toggleGroup(key: string): void {
+  const groups = new Set(openGroups.value);
+  if (!groups.delete(key)) groups.add(key);
+  openGroups.value = groups;
+}
+
+/** The opened request's neighbour in the list. @returns undefined at the end of the list */
+export function neighbour(step: 1 | -1): number | undefined {
+  const key = openKey.value;
+  const rowsInOrder = items.value.flatMap((item) => (item.kind === 'row' ? [item.row.key] : []));
+  const keys = rowsInOrder.length > 0 ? rowsInOrder : listed.value.map((row) => row.key);
+  const at = key === undefined ? -1 : keys.indexOf(key);
+  return at === -1 ? undefined : keys[at + step];
+}
+
+const FOLDED = 'ping-auth-inspect-folded';
+
+/** Plots and filters are away. Without a choice of before: on a narrow screen, where the list comes first. */
+export const isFolded = signal(readFolded());
+
+export function toggleFolded(): void {
+  isFolded.value = !isFolded.value;
+  try {
+    localStorage.setItem(FOLDED, String(isFolded.value));
+  } catch {
+    // A browser that keeps nothing asks again.
+  }
+}
+
+function readFolded(): boolean {
+  try {
+    const kept = localStorage.getItem(FOLDED);
+    if (kept !== null) return kept === 'true';
+  } catch {
+    // As above.
+  }
+  return matchMedia('(max-width: 760px)').matches;
+}
+
 export function togglePause(): void {
   frozen.value = frozen.value === undefined ? live.value : undefined;
 }
@@ -77,7 +124,7 @@ function url(): string {
   const query = new URLSearchParams(writeFilters(filters.value));
   const row = openRow.value;
   if (row !== undefined) query.set('request', row.id ?? `#${row.key}`);
-  const text = query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
+  const text = query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':').replaceAll('%2F', '/');
   return text === '' ? location.pathname : `?${text}`;
 }
 
@@ -140,8 +187,13 @@ function take(update: Update): void {
 
 function find(request: string): number | undefined {
   if (/^#\d+$/.test(request)) return Number(request.slice(1));
-  for (const { id, key } of known.values()) if (id === request) return key;
-  return undefined;
+  let found: number | undefined;
+  for (const { id, key } of known.values()) {
+    if (id === request) return key;
+    // The start of an id is enough, when no other one starts like that.
+    if (id?.startsWith(request)) found = found === undefined ? key : Number.NaN;
+  }
+  return Number.isNaN(found) ? undefined : found;
 }
 
 async function load(row: Row | undefined, key: number | undefined): Promise<void> {

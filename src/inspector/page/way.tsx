@@ -11,7 +11,7 @@ export function Way({ detail }: { detail: ExchangeDetail }) {
   const upstreamStatus = statusOf(response?.messages?.shown?.start);
   const end = response?.status ?? (isStopped ? access?.status : undefined) ?? statusOf(last(response));
   return (
-    <ol class="way" aria-label="The way of the request">
+    <ol class="way" aria-label="Request lifecycle">
       <Station name="Client" text={detail.clientIp ?? 'sends'} state="reached" />
       <Hop text={access?.messages?.shown ? 'as sent' : ''} isReached />
       <PolicyStation phase={access} target="request" />

@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
 import { parseJson } from '../../../http/text.js';
 import { describeTlsFailure, isTlsFailure } from '../../../sideband/network-error.js';
+import { wordsFor } from '../../network-errors.js';
 
 /** How Kong's Admin API is reached. */
 export interface AdminAccess {
@@ -142,7 +143,10 @@ export class AdminApi {
       );
     }
     if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-      return new AdminApiError(`${host} cannot be resolved (${code})`, 'Correct the host in --admin-url.');
+      return new AdminApiError(
+        `${host} cannot be resolved: ${wordsFor(code)}`,
+        'Correct the host in --admin-url.',
+      );
     }
     if (code === 'ABORT_ERR' || code === 'ETIMEDOUT') {
       return new AdminApiError(
@@ -156,7 +160,10 @@ export class AdminApi {
         'If that port speaks TLS (8444), write https:// in --admin-url.',
       );
     }
-    return new AdminApiError(`${host} cannot be read (${code})`, 'Correct host and port in --admin-url.');
+    return new AdminApiError(
+      `${host} cannot be read: ${wordsFor(code)}`,
+      'Correct host and port in --admin-url.',
+    );
   }
 
   #refused(status: number): AdminApiError {

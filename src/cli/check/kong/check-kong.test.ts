@@ -53,8 +53,9 @@ const [guard] = parse(
 ).plugins;
 const OTHER_FUNCTION = { name: 'post-function', enabled: true, config: { header_filter: ['return'] } };
 const of = (kind: 'service' | 'route' | 'consumer', id: string) => ({ [kind]: { id } });
+const CONFIG = { service_url: 'https://pa.example:3020', shared_secret: 'Zk4', secret_header_name: 'X' };
 const plugin = (...places: object[]) =>
-  Object.assign({ name: 'ping-auth', enabled: true, config: {} }, ...places);
+  Object.assign({ name: 'ping-auth', enabled: true, config: CONFIG }, ...places);
 /** Two services, three routes; everything that is not named is null, as Kong writes it. */
 const kong = (...plugins: object[]): FakeKong => ({
   services: [
@@ -76,13 +77,22 @@ describe('ping-auth check --admin-url', () => {
       lines: [
         'kong ok: Kong 3.9.3',
         'plugin ok: Kong runs this plugin, ping-auth of an unknown version',
-        'server skipped: Kong cannot tell: it answers 500 at / while it runs a plugin server itself (Kong 3.9)',
+        'server skipped: Kong cannot tell: it answers 500 at / while it runs a plugin server itself (Kong 3.8 and 3.9)',
+        expect.stringMatching(
+          /^manager warning: GET \/ of the Admin API answers 500, so Kong Manager lists no plugins/,
+        ),
         'scope ok: global: enabled',
         'scope ok: the policy is asked on 3 of 3 routes',
+        'configuration ok: global: every field is valid',
         'guard ok: the guard is on every route that has the plugin, that of kong/guard/own-server.yml',
       ],
       exitCode: 0,
     });
+    const { remedies } = await found({ ...kong(plugin()), runsServer: true });
+    const conf = readFileSync(new URL('../../../../kong/kong.conf', import.meta.url), 'utf8');
+    const line = conf.split('\n').find((text) => text.startsWith('nginx_admin_access_by_lua'));
+    expect(remedies).toContain(line);
+    expect(remedies).toContain('/plugins/ping-auth/create?routeId=r1');
     const { lines, exitCode } = await found({ ...kong(plugin()), runsServer: true, plugin: 'lua' });
     expect([lines[1], exitCode]).toEqual([
       'plugin failed: Kong runs the Lua plugin ping-auth of an unknown version, not this one',
@@ -91,17 +101,138 @@ describe('ping-auth check --admin-url', () => {
   });
 
   it('finds this plugin, its server, its places and the guard', async () => {
-    expect(await found(kong(plugin(), GUARD))).toEqual({
+    expect(await found({ ...kong(plugin(), GUARD), hasAdminLine: true })).toEqual({
       lines: [
         'kong ok: Kong 3.9.3',
         `plugin ok: Kong runs this plugin, ping-auth ${VERSION}`,
         'server ok: ping-auth-server at /run/ping-auth/ping-auth.sock, started by Kong',
+        'manager ok: Kong Manager can list plugins: kong.conf has the line for it',
         'scope ok: global: enabled',
         'scope ok: the policy is asked on 3 of 3 routes',
+        'configuration ok: global: every field is valid',
         'guard ok: the guard is on every route that has the plugin',
       ],
       remedies: expect.stringMatching(/^\n*$/),
       exitCode: 0,
+    });
+  });
+
+  it('finds that Kong Manager fails in the other worker of a Kong 3.8 or 3.9, and nowhere else', async () => {
+    const manager = async (change: FakeKong) =>
+      (await found({ ...kong(plugin(), GUARD), ...change })).lines.find((line) => line.startsWith('manager'));
+    expect(await manager({})).toMatch(/^manager warning: .* \(this call met another one\)/);
+    expect(await manager({ version: '3.8.1' })).toMatch(/^manager warning/);
+    expect(await manager({ version: '3.10.0.2' })).toBeUndefined();
+    const { start_command: _, ...external } = OUR_SERVER;
+    expect(await manager({ servers: [external] })).toBeUndefined();
+  });
+
+  it('reminds whoever has trusted_ips set, which --strict does not count', async () => {
+    const own = { ...kong(plugin(), GUARD), hasAdminLine: true };
+    const { lines, remedies, exitCode } = await found(
+      { ...own, trustedIps: ['10.0.0.0/8', '::1'] },
+      '--strict',
+    );
+    expect(lines[1]).toMatch(
+      /^kong note: Kong trusts X-Forwarded-\* headers of 10\.0\.0\.0\/8, ::1 .*routes by Host/,
+    );
+    expect(remedies).toContain("replace the client's own X-Forwarded-* headers");
+    expect(exitCode).toBe(0);
+    expect((await found(own)).lines.join()).not.toContain('trusted_ips');
+  });
+
+  it('warns of a route for gRPC', async () => {
+    const own = kong(plugin());
+    const routes = [{ id: 'g1', name: 'grpc-route', ...of('service', 's1'), protocols: ['grpc', 'grpcs'] }];
+    expect((await found({ ...own, routes })).lines).toContainEqual(
+      expect.stringMatching(/^scope warning: grpc-route: a route for gRPC/),
+    );
+  });
+
+  describe('checks each configuration as the plugin does', () => {
+    const configured = async (config: object, change: object = {}, ...args: string[]) => {
+      const { lines, remedies, exitCode } = await found(
+        kong(plugin({ config: { ...CONFIG, ...config } }, of('service', 's1'), change), GUARD),
+        ...args,
+      );
+      return {
+        found: lines.filter((line) => line.startsWith('configuration')),
+        remedies,
+        exitCode,
+      };
+    };
+
+    it('a pasted certificate that is none', async () => {
+      const {
+        found: texts,
+        remedies,
+        exitCode,
+      } = await configured({ ca_certificate: '-----BEGIN CERTIFICATE----- x' });
+      expect(texts).toEqual([
+        expect.stringMatching(
+          /^configuration failed: service orders: ca_certificate: is cut off: .*; expected PEM text/,
+        ),
+      ]);
+      expect(remedies).toContain('Until then every request there gets 500');
+      expect(exitCode).toBe(1);
+    });
+
+    it('a pasted certificate whose line breaks became blanks is fine', async () => {
+      const pasted = authority.cert.replaceAll('\n', ' ');
+      expect((await configured({ ca_certificate: pasted, mode: null })).found).toEqual([
+        'configuration ok: service orders: every field is valid',
+      ]);
+    });
+
+    it('of one that is switched off a wrong field is a warning', async () => {
+      const { found: texts, exitCode } = await configured({ connections: 0 }, { enabled: false });
+      expect(texts[0]).toMatch(/^configuration warning: service orders: connections: must be a whole number/);
+      expect(exitCode).toBe(0);
+    });
+
+    it('what only Kong can resolve, and what is masked, was not checked', async () => {
+      const { found: texts, exitCode } = await configured({
+        shared_secret: '{vault://env/not-here}',
+        client_certificate: '{vault://aws/x}',
+        client_key: '*****',
+        failover_service_urls: ['{vault://env/b}'],
+        connections: 64,
+      });
+      expect(texts).toEqual(
+        expect.arrayContaining([
+          'configuration skipped: service orders: the value of shared_secret was not checked: only Kong can resolve {vault://env/not-here}',
+          'configuration skipped: service orders: the value of client_certificate was not checked: only Kong can resolve {vault://aws/x}',
+          'configuration skipped: service orders: the value of client_key was not checked: the Admin API does not show it',
+          'configuration skipped: service orders: the value of failover_service_urls was not checked: only Kong can resolve {vault://env/b}',
+        ]),
+      );
+      expect(texts[0]).toBe('configuration ok: service orders: every other field is valid');
+      expect(texts).toHaveLength(5);
+      expect(exitCode).toBe(0);
+      const url = await fakeAdminApi(
+        kong(plugin({ config: { ...CONFIG, shared_secret: '{vault://env/x}' } })),
+        closing,
+      );
+      expect((await check(url)).stdout).toMatch(/passed with .*; some values cannot be checked from here\n$/);
+    });
+
+    it('a reference is resolved where its variable is set, and is a warning where that value is wrong', async () => {
+      expect((await configured({ shared_secret: '{vault://env/token}' })).found).toEqual([
+        'configuration ok: service orders: every field is valid',
+      ]);
+      const { found: texts } = await configured({ ca_certificate: '{vault://env/token}' });
+      expect(texts).toEqual([
+        expect.stringMatching(
+          /^configuration warning: service orders: ca_certificate: holds no certificate.* \(with the value that its vault reference has here\)$/,
+        ),
+      ]);
+    });
+
+    it('settings that are risky', async () => {
+      expect((await configured({ fail_open_request: true })).found).toEqual([
+        expect.stringMatching(/^configuration warning: service orders: fail_open_request: is true/),
+        'configuration ok: service orders: every field is valid',
+      ]);
     });
   });
 
@@ -336,6 +467,33 @@ describe('an Admin API that cannot be read is named in words', () => {
     [500, '{"message":"An unexpected error occurred"}', /no Admin API answers \(status 500\)/],
   ])('something else: %i %s', async (status, body, words) => {
     expect(await errorResponse(await web(status, body))).toMatch(words);
+  });
+
+  it('an answer larger than any Kong gives, and one that breaks off', async () => {
+    const endless = createServer((_, response) => {
+      const write = () => {
+        while (response.write(Buffer.alloc(1 << 20, 0x20)));
+      };
+      response.on('drain', write);
+      write();
+    });
+    const broken = createServer((request, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('{', () => request.socket.destroy());
+    });
+    for (const [server, words] of [
+      [endless, /cannot be read.*ETOOLARGE/],
+      [broken, /closed the connection.*https:/],
+    ] as const) {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      closing.add(() => {
+        server.closeAllConnections();
+        server.close();
+      });
+      expect(await errorResponse(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)).toMatch(
+        words,
+      );
+    }
   });
 
   it('wrong usage', async () => {

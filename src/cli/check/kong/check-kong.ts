@@ -1,5 +1,5 @@
 import { VERSION } from '../../../version.js';
-import { type ConfigurationReport, type Finding, failed, ok, skipped, warning } from '../finding.js';
+import { type ConfigurationReport, type Finding, failed, note, ok, skipped, warning } from '../finding.js';
 import {
   GUARD_FILES,
   guardIn,
@@ -7,8 +7,11 @@ import {
   SHADOWED_GUARD_REMEDY,
   WITHOUT_OWN_GUARD,
 } from '../guard.js';
+import type { Environment } from '../references.js';
 import { type AdminAccess, AdminApi, AdminApiError } from './admin-api.js';
+import { configurationFindings } from './configurations.js';
 import { type ConfiguredPlugin, type KongFacts, readKong } from './kong-facts.js';
+import { kongManagerFindings } from './kong-manager.js';
 import { Scopes } from './scopes.js';
 
 /** A field that the Lua plugin of the same name does not have. */
@@ -17,25 +20,39 @@ const OWN_FIELD = 'ca_certificate';
 const NAMES_AT_MOST = 12;
 
 /** What a running Kong makes of the plugin. Only reads. Never throws for what is wrong with it. */
-export async function checkKong(access: AdminAccess, pluginName: string): Promise<ConfigurationReport> {
+export async function checkKong(
+  access: AdminAccess,
+  pluginName: string,
+  environment: Environment,
+): Promise<ConfigurationReport> {
   const where = `Kong at ${access.url.href}`;
   try {
     const facts = await readKong(new AdminApi(access), pluginName);
-    return { where, findings: evaluate(facts, pluginName), providers: [] };
+    return { where, findings: evaluate(facts, pluginName, environment), providers: [] };
   } catch (thrown) {
     if (!(thrown instanceof AdminApiError)) throw thrown;
     return { where, findings: [failed('kong', thrown.message, thrown.remedy)], providers: [] };
   }
 }
 
-function evaluate(facts: KongFacts, pluginName: string): Finding[] {
+function evaluate(facts: KongFacts, pluginName: string, environment: Environment): Finding[] {
   const scopes = new Scopes(
     facts,
     facts.plugins.filter(({ name }) => name === pluginName),
   );
   const code = pluginCode(facts, pluginName);
-  const findings = [kongItself(facts), code, ...pluginServers(facts)];
+  const findings = [
+    kongItself(facts),
+    ...trustedProxies(facts),
+    code,
+    ...pluginServers(facts),
+    ...kongManagerFindings(facts, pluginName),
+  ];
   if (facts.fields !== undefined) findings.push(...scopeFindings(facts, scopes));
+  // The Lua plugin has other rules.
+  if (code.status === 'ok' || code.status === 'warning') {
+    for (const scope of scopes.all()) findings.push(...configurationFindings(scope, environment));
+  }
   // What the Lua plugin leaves open no guard of ours closes.
   if (code.status !== 'failed') findings.push(...guardFindings(facts, scopes));
   return findings;
@@ -56,6 +73,18 @@ function kongItself({ version, role }: KongFacts): Finding {
     `Kong ${version}, a control plane: which plugin the data planes run is not seen from here`,
     'Run ping-auth check on the data planes, too, where their Admin API is on.',
   );
+}
+
+/** The policy sees the X-Forwarded-Host of such a proxy, and Kong routes by Host. */
+function trustedProxies({ trustedIps }: KongFacts): Finding[] {
+  if (trustedIps.length === 0) return [];
+  return [
+    note(
+      'kong',
+      `Kong trusts X-Forwarded-* headers of ${names(trustedIps)} (trusted_ips), and the policy decides by X-Forwarded-Host while Kong routes by Host`,
+      "Each of these proxies has to replace the client's own X-Forwarded-* headers.",
+    ),
+  ];
 }
 
 /** Whose plugin Kong loaded: what lies on its Lua path goes before plugin servers, without a word. */
@@ -91,7 +120,7 @@ function pluginServers({ servers }: KongFacts): Finding[] {
     return [
       skipped(
         'server',
-        'Kong cannot tell: it answers 500 at / while it runs a plugin server itself (Kong 3.9)',
+        'Kong cannot tell: it answers 500 at / while it runs a plugin server itself (Kong 3.8 and 3.9)',
       ),
     ];
   }
@@ -146,6 +175,18 @@ function scopeFindings(facts: KongFacts, scopes: Scopes): Finding[] {
   const without = facts.routes.filter((route) => scopes.on(route) === undefined);
   const asked = facts.routes.length - without.length;
   findings.push(ok('scope', `the policy is asked on ${asked} of ${facts.routes.length} routes`));
+  const grpc = facts.routes.filter(
+    (route) => scopes.on(route) !== undefined && route.protocols.some((one) => one.startsWith('grpc')),
+  );
+  if (grpc.length > 0) {
+    findings.push(
+      warning(
+        'scope',
+        `${names(grpc.map(({ name }) => name))}: a route for gRPC, whose calls fail with a plugin that has a response phase`,
+        'Kong: serve gRPC by a plugin server with --phases access (docs/streaming.md).',
+      ),
+    );
+  }
   if (without.length > 0) findings.push(skipped('scope', `not on ${names(without.map(({ name }) => name))}`));
   return findings;
 }

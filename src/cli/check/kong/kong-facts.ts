@@ -11,10 +11,17 @@ export interface KongFacts {
   readonly pluginVersion: string | undefined;
   /** Names of the plugin's fields; undefined when Kong does not know the plugin. */
   readonly fields: readonly string[] | undefined;
+  /** What `GET /` of the Admin API answers; `has the line`: kong.conf keeps handles of processes out of it. */
+  readonly root: 'fails' | 'answers' | 'has the line';
+  /** Addresses of proxies that Kong believes; empty when Kong cannot tell. */
+  readonly trustedIps: readonly string[];
   /** undefined when Kong cannot tell. */
   readonly servers: readonly PluginServer[] | undefined;
   readonly services: readonly Named[];
-  readonly routes: readonly (Named & { readonly service: string | undefined })[];
+  readonly routes: readonly (Named & {
+    readonly service: string | undefined;
+    readonly protocols: readonly string[];
+  })[];
   /** Of the plugin and of `post-function`. */
   readonly plugins: readonly ConfiguredPlugin[];
 }
@@ -48,9 +55,21 @@ const Server = z.looseObject({ name: z.string(), socket: text, start_command: te
 const Information = z.looseObject({
   version: z.string(),
   plugins: z.looseObject({ available_on_server: z.unknown() }),
-  configuration: z.looseObject({ role: text, pluginservers: z.unknown(), pluginserver_names: z.unknown() }),
+  configuration: z.looseObject({
+    role: text,
+    pluginservers: z.unknown(),
+    pluginserver_names: z.unknown(),
+    nginx_admin_access_by_lua: text,
+    trusted_ips: z.unknown().optional(),
+  }),
 });
-const Entity = z.looseObject({ id: z.string(), name: text, service: Reference });
+const Texts = z.array(z.string());
+const Entity = z.looseObject({
+  id: z.string(),
+  name: text,
+  service: Reference,
+  protocols: z.unknown().optional(),
+});
 const Plugin = z.looseObject({
   name: z.string(),
   enabled: z.boolean(),
@@ -77,7 +96,11 @@ export async function readKong(api: AdminApi, pluginName: string): Promise<KongF
     ...itself,
     fields: schema.data === undefined ? undefined : fieldNames(schema.data),
     services: (await list('/services', Entity)).map(named),
-    routes: (await list('/routes', Entity)).map((route) => ({ ...named(route), service: route.service?.id })),
+    routes: (await list('/routes', Entity)).map((route) => ({
+      ...named(route),
+      service: route.service?.id,
+      protocols: Texts.safeParse(route.protocols).data ?? [],
+    })),
     plugins: (await list('/plugins', Plugin))
       .filter(({ name }) => name === pluginName || name === 'post-function')
       .map((plugin) => ({
@@ -94,9 +117,11 @@ export async function readKong(api: AdminApi, pluginName: string): Promise<KongF
 function readInformation(
   information: Awaited<ReturnType<AdminApi['information']>>,
   pluginName: string,
-): Pick<KongFacts, 'version' | 'role' | 'pluginVersion' | 'servers'> {
+): Pick<KongFacts, 'version' | 'role' | 'pluginVersion' | 'servers' | 'root' | 'trustedIps'> {
   if ('version' in information) {
-    return { version: information.version, role: undefined, pluginVersion: undefined, servers: undefined };
+    const { version } = information;
+    const unknown = { role: undefined, pluginVersion: undefined, servers: undefined };
+    return { ...unknown, version, root: 'fails', trustedIps: [] };
   }
   const read = Information.safeParse(information.json);
   if (!read.success) throw notKong();
@@ -107,6 +132,9 @@ function readInformation(
     role: configuration.role ?? 'traditional',
     pluginVersion: z.looseObject({ version: z.string() }).safeParse(available).data?.version,
     servers: pluginServers(configuration),
+    root: /\bproc\b/.test(configuration.nginx_admin_access_by_lua ?? '') ? 'has the line' : 'answers',
+    // An empty list of Lua's may come as {}.
+    trustedIps: Texts.safeParse(configuration.trusted_ips).data ?? [],
   };
 }
 
