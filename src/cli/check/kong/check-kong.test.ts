@@ -387,7 +387,9 @@ describe('the guard at a running Kong', () => {
   it('has to be the other one for the stock plugin server, which fails open without', async () => {
     const servers = [{ name: 'js', start_command: '/usr/bin/kong-js-pluginserver -d /opt/kong/js-plugins' }];
     expect(await guards({ ...kong(plugin(), GUARD), servers })).toEqual([
-      expect.stringMatching(/^guard failed: no guard on .*: Kong lets requests pass while the stock plugin server is down/),
+      expect.stringMatching(
+        /^guard failed: no guard on .*: Kong lets requests pass while the stock plugin server is down/,
+      ),
       1,
     ]);
   });
