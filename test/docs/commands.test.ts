@@ -178,6 +178,7 @@ for (const mention of [
   'inspect',
   'test',
   'replay',
+  'shadow',
 ].map((name) => `ping-auth ${name}`))
   documented.delete(mention);
 /** So is one with a placeholder. */
