@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { afterString, jsonMembers } from '../http/json-members.js';
 import type { McpMessage } from './message.js';
 
 const TOKEN = /[-+.\deE]+/y;
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+/** Without it, a text has no number but integers of up to ten digits. */
+const MAY_BE_ODD = /\d(?:\d{10}|[.eE])/;
 /** Every integer and decimal fraction of so few digits is its own double. */
 const SURELY_EXACT = /^-?\d{1,10}(?:\.\d{1,5})?$/;
 
@@ -19,10 +21,11 @@ const SURELY_EXACT = /^-?\d{1,10}(?:\.\d{1,5})?$/;
  */
 export function argumentsDigest({ method, name, params }: McpMessage, text: string): string | undefined {
   const { arguments: args } = params ?? {};
-  if (args !== undefined && !hasExactNumbers(argumentsText(text))) return undefined;
+  const mayBeOdd = args !== undefined && MAY_BE_ODD.test(text);
+  if (mayBeOdd && !hasExactNumbers(argumentsText(text))) return undefined;
   const call = args === undefined ? { method, name } : { method, name, arguments: args };
   const json = canonicalize(call) ?? '';
-  return `sha-256=:${createHash('sha256').update(json, 'utf8').digest('base64')}:`;
+  return `sha-256=:${hash('sha256', json, 'base64')}:`;
 }
 
 function argumentsText(text: string): string {

@@ -77,21 +77,23 @@ describe('a result with caching hints', () => {
   });
 });
 
-it('a response without hints keeps its bytes, and is not stored', async () => {
-  const upstream = response(gzipSync('{"jsonrpc":"2.0","id":7,"result":{}}'), [
-    JSON_TYPE,
-    GZIP,
-    ['etag', '"1"'],
-  ]);
-  const { deed, sent } = await respond(upstream);
-  expect(deed.did === 'filter' && deed.changes.body).toBeUndefined();
-  expect(Object.fromEntries(sent?.headers ?? [])).toEqual({
-    'content-type': 'application/json',
-    'content-encoding': 'gzip',
-    etag: '"1"',
-    'cache-control': 'no-store',
-  });
-});
+it.each<[string, HttpRequest, HeaderField[], string | undefined]>([
+  ['a list', LIST, [], 'no-store'],
+  ['a call with a caching header', post(CALL), [['expires', '0']], 'no-store'],
+  ['a call that is public', post(CALL), [CACHED], 'no-store'],
+  ['a call that is not stored', post(CALL), [['cache-control', 'no-store']], 'no-store'],
+  // Nobody may store that (RFC 9110, section 9.3.3).
+  ['a call without one', post(CALL), [], undefined],
+])(
+  'the response to %s keeps its bytes without hints, and is not stored',
+  async (_what, request, headers, wanted) => {
+    const body = gzipSync('{"jsonrpc":"2.0","id":7,"result":{}}');
+    const { deed, sent } = await respond(response(body, [JSON_TYPE, GZIP, ...headers]), { request });
+    expect(deed.did === 'filter' && deed.changes.body).toBeUndefined();
+    expect(sent?.headers.get('content-encoding')).toBe('gzip');
+    expect(sent?.headers.get('cache-control')).toBe(wanted);
+  },
+);
 
 describe('a request with an Origin', () => {
   const config = { mcp_allowed_origins: ['https://app.example', 'https://*.agents.example'] };

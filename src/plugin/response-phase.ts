@@ -146,7 +146,7 @@ function withMcpRules(
     valuesOf: (name: string) => (name in wanted ? valuesOf(wanted[name]) : shown.headers.getAll(name)),
     text: changes.body === undefined ? textShown(body) : decodeUtf8(changes.body),
   };
-  const { headers: ruled, text } = ruledResponse(left, mcp !== undefined, responseRules);
+  const { headers: ruled, text } = ruledResponse(left, mcp?.method, responseRules);
   if (ruled.size === 0 && text === undefined) return changes;
   const headers = headerChanges(wanted);
   for (const [name, values] of ruled) headers[name] = oneOrMany(values);

@@ -105,6 +105,26 @@ export function blankMultipart(text: string, blankText: (text: string) => string
   return parts.join('');
 }
 
+/** Fields of a multipart body that another text quotes: without its boundary, up to the next line that starts like one. */
+export function blankQuotedParts(text: string): string {
+  const HEAD = /content-disposition:[^\r\n]{0,500}/gi;
+  const parts: string[] = [];
+  let at = 0;
+  for (let match = HEAD.exec(text); match !== null; match = HEAD.exec(text)) {
+    const [, quoted, bare] = /\bname=(?:"([^"\r\n]{0,200})"|([^\s;"]{1,200}))/i.exec(match[0]) ?? [];
+    if (!isSecretName(quoted ?? bare ?? '')) continue;
+    const gap = /\r?\n\r?\n/.exec(text.slice(match.index, match.index + 2000));
+    if (gap === null) continue;
+    const start = match.index + gap.index + gap[0].length;
+    const next = text.indexOf('\n--', start - 1);
+    const end = next === -1 ? text.length : text[next - 1] === '\r' ? next - 1 : next;
+    if (end > start) parts.push(text.slice(at, start), REDACTED);
+    at = Math.max(start, end);
+    HEAD.lastIndex = at;
+  }
+  return at === 0 ? text : parts.join('') + text.slice(at);
+}
+
 function blankPart(part: string, blankText: (text: string) => string): string {
   const [gap] = /\r?\n\r?\n/.exec(part) ?? [];
   const start = gap === undefined ? part.length : part.indexOf(gap) + gap.length;

@@ -125,6 +125,10 @@ const HELD: readonly (readonly [what: string, shown: string])[] = [
       `--b1\r\nContent-Disposition: form-data; name="j"\r\nContent-Type: application/json\r\n\r\n{"pwd":"${S}"}\r\n--b1--`,
     ),
   ],
+  [
+    'multipart, quoted in another text',
+    body(`it was:\r\n"--b1\r\nContent-Disposition: form-data; name="otp"\r\n\r\n${S}\r\n--b1--"`),
+  ],
   ['YAML', body(`user: joe\npassword: ${S}\n`)],
   ['settings', body(`user = joe\napi_key = ${S}\n`)],
   ['an HTTP message', body(`GET / HTTP/1.1\r\nCookie: a=b; sid=${S}\r\n\r\n`)],
@@ -240,6 +244,7 @@ describe('the time that it takes', () => {
     '//a@',
     'a://b@c ',
     '\n--b1',
+    'content-disposition: x; name=otp\n\n',
     '--b1\r\n',
     'bearer ',
     'bearer a',

@@ -1,7 +1,7 @@
 // Where secrets stand in a text of any kind: JSON, markup, multipart, forms, URLs, header lines, tokens.
 import { REDACTED } from './gap-marks.js';
 import { blankJson } from './json-secrets.js';
-import { blankMarkup, blankMultipart } from './markup-secrets.js';
+import { blankMarkup, blankMultipart, blankQuotedParts } from './markup-secrets.js';
 import { isSecretName } from './secret-names.js';
 
 /** JSON in a form in JSON … is looked into so deep: each level costs the text once more. */
@@ -28,6 +28,7 @@ export function blankBody(text: string, nesting = 0): string {
       /^(data: ?)([[{].*)$/gm,
       (_, head: string, json: string) => head + (blankJson(json, inner) ?? json),
     );
+  if (/content-disposition:/i.test(clean)) clean = blankQuotedParts(clean);
   if (clean.includes('<')) clean = blankMarkup(clean);
   clean = blankLines(blankQuoted(clean));
   return blankTokens(isForm ? clean : blankWords(clean, nesting));

@@ -9,6 +9,7 @@ import { ADMIN_LINE } from '../../src/cli/check/kong/kong-manager.js';
 import { resolveReferences } from '../../src/cli/check/references.js';
 import { parseConfig } from '../../src/config/parse-config.js';
 import { FIELD_NAMES } from '../../src/config/schema.js';
+import { MCP_HEADERS } from '../../src/mcp/headers.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
 import { createAuthority } from '../support/certificates.js';
 
@@ -40,6 +41,9 @@ describe('every configuration of the plugin', () => {
         'kong/compose/kong.yml: service shop',
         'kong/kubernetes/kong-plugin.yaml: KongPlugin default/ping-auth',
         'kong/kubernetes/kong-plugin.yaml: KongClusterPlugin ping-auth',
+        'kong/mcp/kong.yml: service customers-mcp',
+        'kong/mcp/deck.yaml: service customers-mcp',
+        'kong/mcp/kubernetes.yaml: KongPlugin default/customers-mcp-ping-auth',
       ]),
     );
   });
@@ -73,6 +77,9 @@ describe('the guard', () => {
         'kong/deck.yaml',
         'kong/compose/kong.yml',
         'kong/kubernetes/kong-plugin.yaml',
+        'kong/mcp/kong.yml',
+        'kong/mcp/deck.yaml',
+        'kong/mcp/kubernetes.yaml',
       ]),
     );
     for (const { path, config } of others) expect(config, path).toEqual(own?.config);
@@ -164,5 +171,58 @@ describe('how Kong is told of the plugin server', () => {
       expect(options.length).toBeGreaterThan(0);
       for (const option of options) expect(help).toMatch(new RegExp(`^ +${option}\\b`, 'm'));
     });
+  });
+});
+
+describe('the gateway for an MCP server', () => {
+  const FILES = ['kong/mcp/kong.yml', 'kong/mcp/deck.yaml', 'kong/mcp/kubernetes.yaml'];
+  const configsOf = (path: string, plugin: string) =>
+    readDeclarativeFile(read(path), plugin).entries.map(({ config }) => config);
+
+  it.each(FILES)(
+    '%s serves the metadata where ping-auth says that it is, for the URL of its route',
+    (path) => {
+      const [config] = configsOf(path, 'ping-auth').map((one) =>
+        parseConfig({ ...one, service_url: 'https://pa.example', shared_secret: 'a-secret-1' }),
+      );
+      const [termination] = configsOf(path, 'request-termination') as {
+        status_code: number;
+        content_type: string;
+        body: string;
+      }[];
+      expect(termination).toMatchObject({ status_code: 200, content_type: 'application/json' });
+      const document = JSON.parse(termination?.body ?? '') as {
+        resource: string;
+        authorization_servers: string[];
+      };
+      const { origin, pathname } = new URL(document.resource);
+      expect(config?.mcp_resource_metadata_url).toBe(
+        `${origin}/.well-known/oauth-protected-resource${pathname}`,
+      );
+      expect(read(path)).toContain(pathname);
+      expect(document.authorization_servers).toEqual(['https://auth.example.com']);
+    },
+  );
+
+  it.each(FILES)('%s lets the same web pages in by CORS and by Origin, with the headers of MCP', (path) => {
+    const [config] = configsOf(path, 'ping-auth');
+    const [cors, ofMetadata] = configsOf(path, 'cors') as {
+      origins: string[];
+      headers: string[];
+      exposed_headers: string[];
+    }[];
+    expect(config).toMatchObject({ mcp: true, mcp_allowed_origins: cors?.origins });
+    expect(cors?.headers.map((name) => name.toLowerCase())).toEqual(
+      expect.arrayContaining([...MCP_HEADERS, 'authorization', 'content-type', 'mcp-session-id']),
+    );
+    expect(cors?.exposed_headers).toContain('WWW-Authenticate');
+    expect(ofMetadata?.origins).toEqual(['*']);
+  });
+
+  it('is the same in all three', () => {
+    const [first, ...others] = FILES.map((path) =>
+      ['cors', 'request-termination', 'post-function'].map((plugin) => configsOf(path, plugin)),
+    );
+    for (const other of others) expect(other).toEqual(first);
   });
 });

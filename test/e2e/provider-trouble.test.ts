@@ -47,7 +47,7 @@ describe.each(HOSTS)('trouble with the policy provider under %s', (host) => {
       ],
       routes: [
         { paths: ['/dead'], config: { service_url: dead.url } },
-        { paths: ['/patience'], config: { connection_timeout_ms: 400 } },
+        { paths: ['/patience'], config: { connection_timeout_ms: 2000, circuit_failures: 0 } },
         { paths: ['/wrong-secret'], config: { shared_secret: 'not-the-one' } },
         ...limitedRoutes,
       ],
@@ -59,10 +59,10 @@ describe.each(HOSTS)('trouble with the policy provider under %s', (host) => {
 
   it.each([
     ['not there', '/dead/x', 502, 'provider_unreachable'],
-    ['resets before an answer', '/reset', 502, 'provider_unreachable'],
-    ['resets in the head', '/head', 502, 'provider_unreachable'],
-    ['resets in the body', '/body', 502, 'provider_unreachable'],
     ['never answers', '/patience/x', 504, 'provider_timeout'],
+    ['resets before an answer', '/reset', 502, 'provider_connection_lost'],
+    ['resets in the head', '/head', 502, 'provider_connection_lost'],
+    ['resets in the body', '/body', 502, 'provider_connection_lost'],
     ['refuses the secret', '/wrong-secret/x', 502, 'provider_secret_refused'],
   ])('%s: refused, and the log says why', async (_, path, status, code) => {
     const got = await rig.send({ path });

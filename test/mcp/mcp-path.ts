@@ -16,6 +16,8 @@ export interface Policy {
   readonly request?: (headers: HeaderList) => ResponseToSend | undefined;
   /** The text that goes to the client in place of this one. */
   readonly response?: (text: string, headers: HeaderList) => string;
+  /** `mcp_denials`. */
+  readonly denials?: 'http';
 }
 
 /** One exchange on its way through the rules for MCP. */
@@ -51,7 +53,8 @@ export function mcpPath(send: Send, policy: Policy = {}): { fetch: Send; passage
       const shown = read?.headers ?? headers;
       const made = passage({ http, mcpMethod: shown.get('mcp-method'), mcpName: shown.get('mcp-name') });
       const denial = policy.request?.(shown);
-      if (denial !== undefined) return denialForAgent(denial, message?.id);
+      if (denial !== undefined)
+        return policy.denials === 'http' ? denial : denialForAgent(denial, message?.id);
       const response = await upstream(send, url, init);
       made.serverType = response.headers.get('content-type') ?? '';
       if (message === undefined) return response;

@@ -1,4 +1,4 @@
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, SdkHttpError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { createMcpHandler, McpServer, type PerRequestResponseMode } from '@modelcontextprotocol/server';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -80,6 +80,17 @@ describe.each<PerRequestResponseMode>(['auto', 'sse'])(
       const message = expect.stringContaining('Not today.') as string;
       await expect(client.callTool(ECHO)).rejects.toMatchObject({ code: 403, message });
       expect((await client.getPrompt({ name: NAME })).messages).toHaveLength(1);
+    });
+
+    it('make an exception of a denial over HTTP', async () => {
+      const request = (headers: HeaderList) =>
+        headers.get('mcp-name') === 'echo'
+          ? { status: 403, headers: HeaderList.empty, body: bytes('Not today.') }
+          : undefined;
+      const { client } = await connect(modernServer(mode).send, { request, denials: 'http' });
+      const error = await client.callTool(ECHO).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(SdkHttpError);
+      expect(String(error)).toContain('Not today.');
     });
   },
 );

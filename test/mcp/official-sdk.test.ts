@@ -78,6 +78,15 @@ describe.each(KINDS)('the official client and server of 2025-11-25, %o', (option
     expect(server.ran()).toEqual(['read_customer']);
   });
 
+  it('make an exception of a denial over HTTP, with all of its body in the text', async () => {
+    const request = (headers: HeaderList) =>
+      headers.get('mcp-name') === 'delete_customer' ? denial(403, 'Agents may not delete.') : undefined;
+    const { agent } = await connect(options, { request, denials: 'http' });
+    const { error } = await agent.call('delete_customer', { id: 4711 });
+    expect(error).toContain('{"code":"DENIED","message":"Agents may not delete."}');
+    expect(error).toMatch(/HTTP/);
+  });
+
   it('let the policy filter the list and redact results', async () => {
     const response = (text: string, headers: HeaderList) => {
       if (headers.get('mcp-method') === 'tools/call') return text.replaceAll(CUSTOMER.iban, '***');

@@ -1,6 +1,7 @@
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { isTable, type PdkTable, type PdkValue } from '../pdk/lua-values.js';
 
-/** The few parts of the protocol-buffers wire format that Kong's plugin protocol needs, written for Kong's side only. */
+/** Messages of Kong's plugin protocol field by field, as Kong's Lua library reads and writes them. */
 
 export type WireValue = bigint | number | Buffer;
 
@@ -18,34 +19,24 @@ export interface Field {
 /** @throws BadMessage */
 export function readFields(bytes: Buffer): Field[] {
   const fields: Field[] = [];
-  let at = 0;
-  const varint = (): bigint => {
-    let result = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = bytes[at++];
-      if (byte === undefined) throw new BadMessage('varint is cut');
-      result |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asUintN(64, result);
+  const reader = new BinaryReader(bytes);
+  try {
+    while (reader.pos < reader.len) {
+      const [number, type] = reader.tag();
+      fields.push({ number, value: readValue(reader, type) });
     }
-    throw new BadMessage('varint is too long');
-  };
-  const take = (length: number): Buffer => {
-    if (at + length > bytes.length) throw new BadMessage('field is cut');
-    at += length;
-    return bytes.subarray(at - length, at);
-  };
-  while (at < bytes.length) {
-    const key = Number(varint());
-    const number = key >> 3;
-    const type = key & 7;
-    if (number === 0) throw new BadMessage('field number 0');
-    if (type === 0) fields.push({ number, value: varint() });
-    else if (type === 1) fields.push({ number, value: take(8).readDoubleLE() });
-    else if (type === 2) fields.push({ number, value: take(Number(varint())) });
-    else if (type === 5) fields.push({ number, value: take(4).readUInt32LE() });
-    else throw new BadMessage(`wire type ${type}`);
+  } catch (error) {
+    throw new BadMessage(String(error));
   }
   return fields;
+}
+
+function readValue(reader: BinaryReader, type: WireType): WireValue {
+  if (type === WireType.Varint) return BigInt(reader.uint64());
+  if (type === WireType.Bit64) return reader.double();
+  if (type === WireType.LengthDelimited) return Buffer.from(reader.bytes());
+  if (type === WireType.Bit32) return reader.fixed32();
+  throw new BadMessage(`wire type ${type}`);
 }
 
 /** The last field of that number, as proto3 wants it. */
@@ -66,29 +57,20 @@ export function int64Of(value: WireValue | undefined): number {
 }
 
 export function varintField(number: number, value: number | bigint): Buffer {
-  return Buffer.concat([varintBytes(BigInt(number << 3)), varintBytes(BigInt.asUintN(64, BigInt(value)))]);
+  return field(number, WireType.Varint, (writer) => writer.uint64(BigInt.asUintN(64, BigInt(value))));
 }
 
 export function bytesField(number: number, value: Buffer | string): Buffer {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'latin1') : value;
-  return Buffer.concat([varintBytes(BigInt((number << 3) | 2)), varintBytes(BigInt(bytes.length)), bytes]);
+  return field(number, WireType.LengthDelimited, (writer) => writer.bytes(bytes));
 }
 
 export function doubleField(number: number, value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleLE(value);
-  return Buffer.concat([varintBytes(BigInt((number << 3) | 1)), bytes]);
+  return field(number, WireType.Bit64, (writer) => writer.double(value));
 }
 
-function varintBytes(value: bigint): Buffer {
-  const out: number[] = [];
-  let left = value;
-  while (left > 0x7fn) {
-    out.push(Number(left & 0x7fn) | 0x80);
-    left >>= 7n;
-  }
-  out.push(Number(left));
-  return Buffer.from(out);
+function field(number: number, type: WireType, write: (writer: BinaryWriter) => BinaryWriter): Buffer {
+  return Buffer.from(write(new BinaryWriter().tag(number, type)).finish());
 }
 
 /** google.protobuf.Value, Struct and ListValue as Kong's Lua library maps them. */
