@@ -258,7 +258,14 @@ function decisionRecord(
 ): DecisionRecord {
   const { requestId, method, path, mcp, bodyNotShown } = message;
   return {
-    ...{ phase, outcome, requestId, routeId, serviceId, method, path, mcp },
+    phase,
+    outcome,
+    requestId,
+    routeId,
+    serviceId,
+    method,
+    path,
+    mcp,
     status: status ?? message.status,
     provider: call.provider,
     providerMs: call.durationMs,

@@ -100,7 +100,7 @@ export function readRequestContext(text: string | undefined): RequestContext {
     requestId: textOrNone(requestId),
     traceparent: textOrNone(traceparent),
     tracestate: textOrNone(tracestate),
-    ...(isMessage(mcp) && { mcp }),
+    mcp: isMessage(mcp) ? mcp : undefined,
     target,
     kept,
     ...(hasShadow &&
