@@ -1,8 +1,8 @@
+import { decisionInWords } from '../../recordings/comparison.js';
 import { printable } from '../../telemetry/printable.js';
 import { differenceLines } from '../difference-lines.js';
 import type { KongNames } from '../policy/kong-names.js';
 import { duration, type Paint } from '../terminal.js';
-import { decisionInWords } from './comparison.js';
 import { type Counts, type Group, resultLines, type Skipped, type Tally } from './tally.js';
 
 export interface ReplayFacts {
