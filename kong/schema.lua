@@ -502,8 +502,119 @@ return {
               description = "Whether a protocol upgrade such as WebSocket passes once the request is allowed.\n\nKong skips the response phase for a request that asks for a WebSocket: whatever the upstream answers, also a plain 200, goes out unfiltered.",
             },
           },
+          {
+            shadow_service_url = {
+              type = "string",
+              match_all = {
+                {
+                  pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^/%s]",
+                  err = "must start with https:// (or http://) and a host name",
+                },
+              },
+              match_none = {
+                {
+                  pattern = "^[%s{\"']*{%s*vault:",
+                  err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "^[%s\"']*vault://",
+                  err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "[%s%c\\]",
+                  err = "must not contain spaces, line breaks or backslashes",
+                },
+                {
+                  pattern = "^%a+://[^/?]*@",
+                  err = "must not contain credentials; use shared_secret",
+                },
+                { pattern = "#", err = "must not contain a fragment (#)" },
+                {
+                  pattern = "[^/]/sideband/?$",
+                  err = "must not end in /sideband; the plugin appends /sideband/request itself",
+                },
+                {
+                  pattern = "[^/]/sideband/re[qs][up]%a+/?$",
+                  err = "must not contain /sideband/request or /sideband/response; the plugin appends them itself",
+                },
+              },
+              referenceable = true,
+              description = "Base URL of a shadow policy provider, written like `service_url`. ping-auth asks it about live traffic after the decision, compares both decisions and logs what differs. It can change nothing.\n\nNeeds `shadow_shared_secret`. Empty: no shadow.\n\nCan be a vault reference: `{vault://env/ping-auth-shadow-url}` is the environment variable `PING_AUTH_SHADOW_URL` of Kong.",
+            },
+          },
+          {
+            shadow_shared_secret = {
+              type = "string",
+              encrypted = true,
+              match_none = {
+                {
+                  pattern = "^[%s{\"']*{%s*vault:",
+                  err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "^[%s\"']*vault://",
+                  err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                { pattern = "%c", err = "must not contain line breaks or other control characters" },
+                { pattern = "^%s", err = "must not start with a space" },
+                { pattern = "%s$", err = "must not end with a space" },
+                {
+                  pattern = "<[Cc]lient[ _-]?[Nn]ame>",
+                  err = "still contains the placeholder <client name>; replace it with the name from the policy provider",
+                },
+              },
+              referenceable = true,
+              description = "Secret that authenticates this gateway to the shadow policy provider, in the header `secret_header_name`. Needs `shadow_service_url`.\n\nCan be a vault reference: `{vault://env/ping-auth-shadow-secret}` is the environment variable `PING_AUTH_SHADOW_SECRET` of Kong.",
+            },
+          },
+          {
+            shadow_ca_certificate = {
+              type = "string",
+              match_all = {
+                {
+                  pattern = "%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-",
+                  err = "must be PEM text with -----BEGIN CERTIFICATE-----",
+                },
+              },
+              referenceable = true,
+              match_none = {
+                {
+                  pattern = "^[%s{\"']*{%s*vault:",
+                  err = "is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+                {
+                  pattern = "^[%s\"']*vault://",
+                  err = "is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }",
+                },
+              },
+              description = "PEM text of the certificates that ping-auth trusts for the shadow policy provider, like `ca_certificate`.\n\nEmpty: `ca_certificate`.\n\nCan be a vault reference: `{vault://env/ping-auth-shadow-ca}` is the environment variable `PING_AUTH_SHADOW_CA` of Kong.",
+            },
+          },
+          {
+            shadow_percent = {
+              type = "integer",
+              between = { 0, 100 },
+              default = 100,
+              description = "Percentage of requests about which ping-auth asks the shadow policy provider. ping-auth chooses them at random.\n\nFrom 0 to 100; empty: 100.",
+            },
+          },
+          {
+            shadow_ignored_headers = {
+              type = "array",
+              elements = {
+                type = "string",
+                match_all = { { pattern = "^[%w!#$%%&'*+.^_`|~-]+$", err = "must be a header name" } },
+              },
+              len_max = 100,
+              default = {},
+              description = "Headers whose differences do not count in the comparison with the shadow policy provider, such as a header with a timestamp.",
+            },
+          },
         },
-        entity_checks = { { mutually_required = { "client_certificate", "client_key" } } },
+        entity_checks = {
+          { mutually_required = { "client_certificate", "client_key" } },
+          { mutually_required = { "shadow_service_url", "shadow_shared_secret" } },
+        },
       },
     },
   },

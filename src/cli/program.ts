@@ -4,6 +4,7 @@ import { checkCommand } from './check/command.js';
 import { explainCommand } from './explain/command.js';
 import { inspectCommand } from './inspect/command.js';
 import { replayCommand } from './replay/command.js';
+import { shadowCommand } from './shadow/command.js';
 import type { Terminal } from './terminal.js';
 import { testCommand } from './test/command.js';
 
@@ -16,6 +17,7 @@ export function createProgram(terminal: Terminal): Command {
     .addCommand(explainCommand(terminal))
     .addCommand(inspectCommand(terminal))
     .addCommand(testCommand(terminal))
-    .addCommand(replayCommand(terminal));
+    .addCommand(replayCommand(terminal))
+    .addCommand(shadowCommand(terminal));
   return program;
 }

@@ -11,6 +11,11 @@ export function configWarnings(config: PluginConfig, now: number = Date.now()): 
       'service_url: http:// to another machine sends the secret and every request unencrypted; use https://',
     );
   }
+  if (config.shadow_service_url !== undefined && isPlainRemote(config.shadow_service_url)) {
+    warnings.push(
+      'shadow_service_url: http:// to another machine sends the secret and every request unencrypted; use https://',
+    );
+  }
   if (!config.verify_service_certificate && urls.some((url) => url.toLowerCase().startsWith('https:'))) {
     warnings.push(
       'verify_service_certificate: is false, so anybody on the network path can answer for the policy provider; set ca_certificate instead',
@@ -67,7 +72,7 @@ function isPlainRemote(url: string): boolean {
 
 function expiryWarnings(config: PluginConfig, now: number): string[] {
   const warnings: string[] = [];
-  for (const field of ['ca_certificate', 'client_certificate'] as const) {
+  for (const field of ['ca_certificate', 'client_certificate', 'shadow_ca_certificate'] as const) {
     const pem = config[field];
     if (pem === undefined) continue;
     for (const certificate of certificatesOf(pem)) {

@@ -109,7 +109,7 @@ describe('as a form in Kong Manager', () => {
     if (between) expect(description).toMatch(/From [^.]* to [^.]*[.;]/);
     if (between && value !== undefined) expect(description).toMatch(new RegExp(`empty: ${value}\\b`));
     if (field.referenceable)
-      expect(description).toMatch(/`{vault:\/\/env\/ping-auth-[a-z]+}` is .* `PING_AUTH_[A-Z]+` of Kong/);
+      expect(description).toMatch(/`{vault:\/\/env\/ping-auth-[a-z-]+}` is .* `PING_AUTH_[A-Z_]+` of Kong/);
   });
 
   test('numbers are in words, too', () => {

@@ -9,4 +9,5 @@ export const KONG_SCHEMA_FIELDS: readonly Readonly<Record<string, KongField>>[] 
 /** Checks between fields. The dump of the stock host has no place for them, so there only parseConfig makes them. */
 export const ENTITY_CHECKS: readonly { readonly mutually_required: readonly FieldName[] }[] = [
   { mutually_required: ['client_certificate', 'client_key'] },
+  { mutually_required: ['shadow_service_url', 'shadow_shared_secret'] },
 ];

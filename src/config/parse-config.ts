@@ -67,7 +67,12 @@ function isEmptyLuaTable(name: FieldName, value: unknown): boolean {
 
 /** What is wrong between fields that are right by themselves: one sentence each, beginning with the field's name. */
 function crossProblems(config: PluginConfig): string[] {
-  return [...clientCertificateProblems(config), ...failoverProblems(config), ...mcpProblems(config)];
+  return [
+    ...clientCertificateProblems(config),
+    ...failoverProblems(config),
+    ...mcpProblems(config),
+    ...shadowProblems(config),
+  ];
 }
 
 function clientCertificateProblems(config: PluginConfig): string[] {
@@ -108,6 +113,17 @@ function failoverProblems(config: PluginConfig): string[] {
     seen.add(normalized);
   }
   return problems;
+}
+
+/** The deciding provider must get no more calls than it decides. */
+function shadowProblems(config: PluginConfig): string[] {
+  const { shadow_service_url: url, shadow_shared_secret: secret } = config;
+  if (url === undefined && secret === undefined) return [];
+  if (secret === undefined) return ['shadow_shared_secret: is missing; shadow_service_url needs it'];
+  if (url === undefined) return ['shadow_service_url: is missing; shadow_shared_secret belongs to it'];
+  const deciding = [config.service_url, ...config.failover_service_urls].map(normalizedServiceUrl);
+  if (!deciding.includes(normalizedServiceUrl(url))) return [];
+  return ['shadow_service_url: names a policy provider that decides; name another or remove it'];
 }
 
 function pathOf(issue: z.core.$ZodIssue): string {

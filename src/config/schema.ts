@@ -4,6 +4,7 @@ import { ADMISSION_FIELDS, MESSAGE_FIELDS } from './fields/messages.js';
 import { POLICY_FIELDS } from './fields/policy.js';
 import { PROVIDER_FIELDS } from './fields/provider.js';
 import { RESILIENCE_FIELDS } from './fields/resilience.js';
+import { SHADOW_FIELDS } from './fields/shadow.js';
 import { TLS_FIELDS } from './fields/tls.js';
 
 /** Every field of the configuration, in the order in which an admin sees them. The one source. */
@@ -15,6 +16,7 @@ export const FIELDS = {
   ...MCP_FIELDS,
   ...MESSAGE_FIELDS,
   ...ADMISSION_FIELDS,
+  ...SHADOW_FIELDS,
 } as const;
 
 export type FieldName = keyof typeof FIELDS;

@@ -59,6 +59,7 @@ export class ExchangeStore {
       ];
       return;
     }
+    if (record.kind === 'shadow' || record.kind === 'shadow_call') return;
     const exchange = this.#exchanges.add(number, record);
     const before = this.#kept.get(exchange.key);
     const bytes = (text?.length ?? 0) + (before?.bytes ?? 0);

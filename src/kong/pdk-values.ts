@@ -108,12 +108,12 @@ export type VariableReading =
 export function readRequestVariable(text: string | undefined): VariableReading {
   if (text === undefined || !text.startsWith(MARK)) return { kind: 'absent' };
   const fields = text.split(SEPARATOR);
-  const [, ip = '', port = '', method = '', scheme, host = '', serverPort = '', target = '', query = ''] =
+  if (fields.length !== FIELDS) return { kind: 'unclear' };
+  const [, ip = '', port = '', method = '', scheme, host = '', serverPort = '', target = '', ...rest] =
     fields;
-  const [version = '', requestId = '', certificate = ''] = fields.slice(9);
+  const [query = '', version = '', requestId = '', certificate = ''] = rest;
   const httpVersion = VERSIONS[version];
   if (
-    fields.length !== FIELDS ||
     isIP(ip) === 0 ||
     !isPort(port) ||
     method === '' ||

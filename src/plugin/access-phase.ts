@@ -1,9 +1,13 @@
-import type { PluginConfig } from '../config/schema.js';
 import { withDecodedBody } from '../directives/changed-body.js';
-import { describeChanges, NO_REQUEST_CHANGES, type RequestChanges } from '../directives/decision.js';
+import {
+  describeChanges,
+  NO_REQUEST_CHANGES,
+  type RequestChanges,
+  type RequestDecision,
+} from '../directives/decision.js';
 import { decideRequest } from '../directives/request-decision.js';
 import { failOpenChanges } from '../directives/request-headers.js';
-import { PingAuthError } from '../errors/ping-auth-error.js';
+import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
 import { decodeBody } from '../http/body.js';
 import type { HeaderList } from '../http/header-list.js';
@@ -26,6 +30,7 @@ import {
 import { isTraceparent, isTracestate } from '../sideband/sideband-client.js';
 import type { Instance, McpSetup, Setup } from './instance.js';
 import { type Decision, type MessageFacts, type Phase, type PolicyCall, refuse } from './phase-runner.js';
+import { ShadowedRequest } from './shadowed-request.js';
 
 /** Smaller ones are no danger. */
 const SMALL_CONTEXT = 4096;
@@ -59,6 +64,9 @@ export class AccessPhase implements Phase<PermittedRequest> {
         readonly payload: string;
       }
     | undefined;
+
+  /** undefined: the shadow policy is not asked about this request. */
+  #shadow: ShadowedRequest | undefined;
 
   constructor(instance: Instance, gateway: Gateway) {
     this.#instance = instance;
@@ -112,7 +120,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
 
     const answer = await call.ask(setup, payload, setup.client.evaluateRequest);
 
-    const decided = decideRequest(answer, request, shown);
+    const decided = this.#forShadow(setup, payload, () => decideRequest(answer, request, shown));
     const { notes } = decided;
     const isMonitor = config.mode === 'monitor';
     if (decided.kind === 'deny') {
@@ -136,7 +144,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
         : { ...decided.changes, headers: mcpHeaderChanges(mcp, headers, decided.changes) };
     const changed = describeChanges(changes);
     const outcome = changed.length > 0 ? 'change' : 'permit';
-    const requestContext = this.#requestContext(config, isMonitor ? 'monitor' : 'permit', decided.state);
+    const requestContext = this.#requestContext(setup, isMonitor ? 'monitor' : 'permit', decided.state);
     return {
       kind: 'forward',
       outcome: isMonitor ? `monitor_${outcome}` : outcome,
@@ -149,7 +157,8 @@ export class AccessPhase implements Phase<PermittedRequest> {
     };
   }
 
-  onError(error: PingAuthError, { config }: Setup): Decision<PermittedRequest> {
+  onError(error: PingAuthError, setup: Setup): Decision<PermittedRequest> {
+    const { config } = setup;
     if (config.mode === 'monitor') {
       return { kind: 'forward', outcome: 'monitor_refuse', changes: NOT_EVALUATED_REQUEST };
     }
@@ -162,7 +171,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     }
     const { request: asked, body } = this.#asked;
     const request = withDecodedBody(failOpenChanges(asked.headers), asked, body);
-    const requestContext = this.#requestContext(config, 'fail_open', undefined);
+    const requestContext = this.#requestContext(setup, 'fail_open', undefined);
     return { kind: 'forward', outcome: 'fail_open', changes: { request, requestContext } };
   }
 
@@ -171,8 +180,29 @@ export class AccessPhase implements Phase<PermittedRequest> {
     return this.#gateway.permit(decision.changes.request, decision.changes.requestContext, log);
   }
 
+  askShadow({ shadow }: Setup): void {
+    if (shadow !== undefined) this.#shadow?.askAfterAccess(shadow, this.message);
+  }
+
+  /** Makes the decision, and notes it if the shadow policy will be asked about this request. */
+  #forShadow(setup: Setup, payload: string, decide: () => RequestDecision): RequestDecision {
+    if (setup.shadow?.samples() !== true) return decide();
+    try {
+      const decided = decide();
+      this.#shadow = new ShadowedRequest(payload, decided);
+      return decided;
+    } catch (thrown) {
+      this.#shadow = new ShadowedRequest(payload, asPingAuthError(thrown).code);
+      throw thrown;
+    }
+  }
+
   /** @throws PingAuthError `request_context_too_large` */
-  #requestContext(config: PluginConfig, outcome: AccessOutcome, state: string | undefined): string {
+  #requestContext(
+    { config, hasResponsePhase }: Setup,
+    outcome: AccessOutcome,
+    state: string | undefined,
+  ): string {
     // Whoever gets here has asked.
     if (this.#asked === undefined) throw new Error('the policy was not asked');
     const { request, target, payload } = this.#asked;
@@ -181,8 +211,13 @@ export class AccessPhase implements Phase<PermittedRequest> {
     const kept = retainedPayload(payload, state);
     // Kong gets it as a text in a frame.
     if (kept.length > SMALL_CONTEXT) this.#memory?.grow(2 * bytesOfText(kept));
+    const shadow = hasResponsePhase
+      ? this.#shadow?.contextWithin(config.max_request_context_bytes, kept)
+      : undefined;
     const { method } = request;
-    return writeRequestContext({ outcome, method, requestId, traceparent, tracestate, mcp, target, kept });
+    return writeRequestContext({
+      ...{ outcome, method, requestId, traceparent, tracestate, mcp, target, kept, shadow },
+    });
   }
 
   #readMcpMessage(request: HttpRequest, body: BodyView, setup: McpSetup): McpRequest | undefined {

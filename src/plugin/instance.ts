@@ -14,6 +14,7 @@ import { ErrorLogLimiter } from './error-log-limiter.js';
 import { type PluginHost, STOCK_HOST } from './host.js';
 import type { MemoryBudget } from './memory-budget.js';
 import type { Shared } from './runtime.js';
+import { Shadow } from './shadow.js';
 
 /** One configuration of the plugin, as Kong knows it. Holds nothing of any request. */
 export interface Instance {
@@ -38,6 +39,10 @@ export interface Setup {
   readonly excluded: ReadonlySet<string>;
   /** undefined: the route does not lead to an MCP server. */
   readonly mcp: McpSetup | undefined;
+  /** undefined: no shadow policy is asked. */
+  readonly shadow: Shadow | undefined;
+  /** Whether Kong runs a response phase after the access phase. */
+  readonly hasResponsePhase: boolean;
   /** Whether an OpenTelemetry SDK was loaded before the instance started. */
   readonly isTracing: boolean;
   /** Whether somebody wants both messages of every call. */
@@ -62,7 +67,7 @@ export interface McpSetup {
 export function startInstance(
   raw: unknown,
   host: PluginHost,
-  { telemetry, budget, sideband }: Shared,
+  { telemetry, budget, sideband, shadows }: Shared,
 ): Instance {
   const routeId = textAt(raw, 'route_id');
   const serviceId = textAt(raw, 'service_id');
@@ -74,9 +79,11 @@ export function startInstance(
     const config = parseConfig(raw);
     telemetry.hideSecret(config.shared_secret);
     if (config.client_key !== undefined) telemetry.hideSecret(config.client_key);
+    if (config.shadow_shared_secret !== undefined) telemetry.hideSecret(config.shadow_shared_secret);
     for (const warning of configWarnings(config)) telemetry.notice('warn', warning, where);
     const client = createSidebandClient(config, telemetry.sideband, sideband);
-    return { ...identity, setup: createSetup(config, client, host, telemetry) };
+    const shadow = Shadow.of(config, { telemetry, routeId, serviceId, limits: shadows });
+    return { ...identity, setup: createSetup(config, client, host, telemetry, shadow) };
   } catch (thrown) {
     const error = asPingAuthError(thrown);
     telemetry.problem('every request of this configuration is refused', error, where);
@@ -89,8 +96,10 @@ export function createSetup(
   client: SidebandClient,
   host: PluginHost,
   telemetry: Pick<Telemetry, 'record'>,
+  shadow?: Shadow,
 ): Setup {
   const address = new URL(config.service_url);
+  const hasResponsePhase = host.phases?.includes('response') ?? true;
   return {
     config,
     client,
@@ -105,7 +114,7 @@ export function createSetup(
     excluded: new Set(config.excluded_request_headers),
     mcp: config.mcp
       ? {
-          buffersResponses: host.phases?.includes('response') ?? true,
+          buffersResponses: hasResponsePhase,
           denials: config.mcp_denials,
           checkOrigin: originCheck(config.mcp_allowed_origins),
           responseRules: {
@@ -114,6 +123,8 @@ export function createSetup(
           },
         }
       : undefined,
+    shadow,
+    hasResponsePhase,
     isTracing: isTracing(),
     isRecorded: config.enable_debug_logging || telemetry.record !== undefined,
     address: { host: address.hostname, port: portOf(address) },

@@ -66,6 +66,8 @@ export interface Phase<Changes> extends EventOfPhase {
   onError(error: PingAuthError, setup: Setup): Decision<Changes>;
   /** Tells Kong. */
   apply(decision: Decision<Changes>, log: LogValues): Promise<void>;
+  /** The decision is carried out and reported. Asks the shadow policy, later. Must not throw. */
+  askShadow?(setup: Setup): void;
 }
 
 /** What is known of the message so far. The phase fills it in while it reads; error responses and log lines tell it. */
@@ -122,7 +124,10 @@ export async function runPhase<C>(phase: Phase<C>, instance: Instance, event: Ph
       report(refusal, fault);
       if (event.over === true) throw fault;
       await phase.apply(refusal, logValues(phase, instance, refusal, fault, call.facts));
+      return;
     }
+    const { setup } = instance;
+    if (!(setup instanceof Error) && setup.shadow !== undefined) phase.askShadow?.(setup);
   } finally {
     memory.release();
   }
@@ -253,7 +258,14 @@ function decisionRecord(
 ): DecisionRecord {
   const { requestId, method, path, mcp, bodyNotShown } = message;
   return {
-    ...{ phase, outcome, requestId, routeId, serviceId, method, path, mcp },
+    phase,
+    outcome,
+    requestId,
+    routeId,
+    serviceId,
+    method,
+    path,
+    mcp,
     status: status ?? message.status,
     provider: call.provider,
     providerMs: call.durationMs,

@@ -44,7 +44,9 @@ export class PingAuthPlugin {
   /** The instance is gone; its connections stay for others that use the same policy provider. */
   close(): void {
     const { setup } = this.#instance;
-    if (!(setup instanceof Error)) setup.client.release();
+    if (setup instanceof Error) return;
+    setup.client.release();
+    setup.shadow?.close();
   }
 
   #gateway(kong: KongPdk): KongGateway {

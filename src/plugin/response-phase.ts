@@ -1,9 +1,15 @@
 import { applyResponseChanges } from '../directives/apply.js';
 import { changedBody } from '../directives/changed-body.js';
-import { describeChanges, NO_RESPONSE_CHANGES, type ResponseChanges } from '../directives/decision.js';
+import {
+  describeChanges,
+  NO_RESPONSE_CHANGES,
+  type ResponseChanges,
+  type ResponseDecision,
+} from '../directives/decision.js';
 import { rebaseChanges } from '../directives/representation.js';
 import { decideResponse } from '../directives/response-decision.js';
-import type { PingAuthError } from '../errors/ping-auth-error.js';
+import { parseSentOn, refusedSentOn, responseSentOn } from '../directives/sent-on.js';
+import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../http/admission.js';
 import { decodeBody } from '../http/body.js';
 import { headerChanges, oneOrMany, valuesOf } from '../http/header-list.js';
@@ -16,9 +22,15 @@ import { denialForAgent } from '../mcp/denial.js';
 import { readMcpResponse } from '../mcp/response.js';
 import { ruledResponse } from '../mcp/response-rules.js';
 import { bodyMemberInSteps, composeResponsePayload } from '../sideband/payloads.js';
-import { NOT_EVALUATED, type RequestContext, readRequestContext } from '../sideband/request-context.js';
+import {
+  NOT_EVALUATED,
+  type RequestContext,
+  readRequestContext,
+  type ShadowContext,
+} from '../sideband/request-context.js';
 import type { Instance, McpSetup, Setup } from './instance.js';
 import { type Decision, type MessageFacts, type Phase, type PolicyCall, refuse } from './phase-runner.js';
+import type { ShadowResponse } from './shadow.js';
 
 /** The upstream's response and what is to change of it. */
 interface FilteredResponse {
@@ -35,6 +47,9 @@ export class ResponsePhase implements Phase<FilteredResponse> {
   #original: HttpResponse | undefined;
   /** What changes of a response that goes out without a decision. */
   #failOpenChanges: () => ResponseChanges = () => NO_RESPONSE_CHANGES;
+  /** undefined: the shadow policy is not asked about this request. */
+  #shadow: ShadowContext | undefined;
+  #shadowResponse: (() => ShadowResponse) | undefined;
 
   constructor(instance: Instance, gateway: Gateway) {
     this.#instance = instance;
@@ -52,13 +67,15 @@ export class ResponsePhase implements Phase<FilteredResponse> {
 
     const { response: original, requestContext: text } = await this.#gateway.readResponse();
     this.#original = original;
-    // Without a state of the policy's the request context has the whole request in it.
-    memory.grow(original.body.length + (text === undefined ? 0 : bytesOfText(text)));
+    memory.grow(original.body.length);
     const unchanged = { original, response: NO_RESPONSE_CHANGES };
     if (isMonitor && text === NOT_EVALUATED) {
       return { kind: 'forward', outcome: 'monitor_pass', changes: unchanged };
     }
     const requestContext = readRequestContext(text);
+    // Without a state of the policy's it has the whole request in it. What is kept for the shadow policy is counted there.
+    memory.grow(bytesOfText(requestContext.target) + bytesOfText(requestContext.kept));
+    this.#shadow = setup.shadow === undefined ? undefined : requestContext.shadow;
     message.requestId = requestContext.requestId;
     message.traceparent = requestContext.traceparent;
     message.tracestate = requestContext.tracestate;
@@ -90,7 +107,10 @@ export class ResponsePhase implements Phase<FilteredResponse> {
 
     const answer = await call.ask(setup, payload, setup.client.evaluateResponse);
 
-    const decided = decideResponse(answer, shown, body, requestContext.method);
+    const { method, target } = requestContext;
+    const decided = this.#forShadow({ shown, body, method, target }, () =>
+      decideResponse(answer, shown, body, method),
+    );
     const { changes } = decided;
     let { notes } = decided;
     const changed = describeChanges(changes);
@@ -124,6 +144,26 @@ export class ResponsePhase implements Phase<FilteredResponse> {
     const outcome = isMonitor ? 'monitor_refuse' : 'fail_open';
     const response = isMonitor ? NO_RESPONSE_CHANGES : this.#failOpenChanges();
     return { kind: 'forward', outcome, changes: { original, response } };
+  }
+
+  askShadow({ shadow }: Setup): void {
+    const kept = this.#shadow;
+    const live = kept && parseSentOn(kept.live);
+    if (kept === undefined || live === undefined) return;
+    shadow?.ask({ message: this.message, payload: kept.payload, live, response: this.#shadowResponse?.() });
+  }
+
+  /** Makes the decision, and notes it if the shadow policy will be asked about this response. */
+  #forShadow(asked: Omit<ShadowResponse, 'live'>, decide: () => ResponseDecision): ResponseDecision {
+    if (this.#shadow === undefined) return decide();
+    try {
+      const decided = decide();
+      this.#shadowResponse = () => ({ ...asked, live: responseSentOn(decided) });
+      return decided;
+    } catch (thrown) {
+      this.#shadowResponse = () => ({ ...asked, live: refusedSentOn(asPingAuthError(thrown).code) });
+      throw thrown;
+    }
   }
 
   apply(decision: Decision<FilteredResponse>, log: LogValues): Promise<void> {

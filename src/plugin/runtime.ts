@@ -2,6 +2,7 @@ import { PROCESS_RUNTIME, type SidebandRuntime } from '../sideband/sideband-runt
 import { createLog } from '../telemetry/logger.js';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.js';
 import { MemoryBudget } from './memory-budget.js';
+import { ShadowLimits } from './shadow-limits.js';
 
 let current: Telemetry | undefined;
 
@@ -27,19 +28,28 @@ export function memoryBudget(): MemoryBudget {
   return budget;
 }
 
+const SHADOWS = new ShadowLimits();
+
 /** What all instances of a process share. */
 export class Shared {
   readonly telemetry: Telemetry;
   readonly budget: MemoryBudget;
   readonly sideband: SidebandRuntime;
+  readonly shadows: ShadowLimits;
 
-  constructor(telemetry: Telemetry, budget: MemoryBudget, sideband: SidebandRuntime) {
+  constructor(
+    telemetry: Telemetry,
+    budget: MemoryBudget,
+    sideband: SidebandRuntime,
+    shadows = new ShadowLimits(),
+  ) {
     this.telemetry = telemetry;
     this.budget = budget;
     this.sideband = sideband;
+    this.shadows = shadows;
   }
 }
 
 export function processShared(): Shared {
-  return new Shared(telemetry(), budget, PROCESS_RUNTIME);
+  return new Shared(telemetry(), budget, PROCESS_RUNTIME, SHADOWS);
 }

@@ -136,6 +136,8 @@ export class FrameReader {
 export interface FrameWriter extends PieceSink {
   /** Sends what there is, without waiting for more. */
   flush(): void;
+  /** Sends what there is at the end of this turn of the event loop, together with what is added until then. */
+  flushSoon(): void;
 }
 
 const MAX_SPARE_BUFFERS = 16;
@@ -177,6 +179,9 @@ export class WriteBuffer implements FrameWriter {
       this.#buffer.set(piece, this.#used);
       this.#used += length;
     }
+  }
+
+  flushSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     // The tick runs when no promise callback is left, so calls made by later callbacks of this turn join in.

@@ -1,6 +1,6 @@
 import type { InstanceRecord, InstanceRegistry } from './instance-registry.js';
 import type { ServerLogger } from './options.js';
-import { HOST, type Phase, type PhaseEvent, type PluginModule } from './plugin-module.js';
+import { HOST, type Phase, type PluginModule } from './plugin-module.js';
 
 /** A started configuration with the plugin object that serves it. */
 export class Instance {
@@ -8,6 +8,8 @@ export class Instance {
   /** undefined when the plugin's constructor threw: every event of the instance is refused then. */
   readonly #plugin: object | undefined;
   readonly #logger: ServerLogger;
+  /** Those that Kong has asked for. */
+  readonly #phases = new Map<string, Phase>();
   /** An event named it since {@link InstanceTable.takeUsed} was last asked. */
   isUsed = false;
   #events = 0;
@@ -24,14 +26,15 @@ export class Instance {
     return this.#plugin === undefined;
   }
 
-  hasPhase(name: string): boolean {
-    return this.#plugin !== undefined && typeof Reflect.get(this.#plugin, name) === 'function';
-  }
-
-  /** Calls the method of a phase, and returns what it returns. */
-  run(phase: string, kong: unknown, event: PhaseEvent): unknown {
-    const plugin = this.#plugin as Readonly<Record<string, Phase>>;
-    return plugin[phase]?.(kong, event);
+  /** The plugin's method for a phase; undefined when it has none. */
+  phase(name: string): Phase | undefined {
+    const known = this.#phases.get(name);
+    if (known !== undefined || this.#plugin === undefined) return known;
+    const method: unknown = Reflect.get(this.#plugin, name);
+    if (typeof method !== 'function') return undefined;
+    const phase: Phase = method.bind(this.#plugin);
+    this.#phases.set(name, phase);
+    return phase;
   }
 
   eventBegins(): void {

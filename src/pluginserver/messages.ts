@@ -9,17 +9,27 @@ const SECOND_VARINT = (2 << 3) | VARINT;
 const SECOND_DELIMITED = (2 << 3) | DELIMITED;
 const THIRD_DELIMITED = (3 << 3) | DELIMITED;
 
-/** What Kong asks a plugin server to do, by the field of RpcCall. Kong knows more commands, and sends none of them. */
-const COMMANDS = {
-  [(33 << 3) | DELIMITED]: 'start_instance',
-  [(35 << 3) | DELIMITED]: 'close_instance',
-  [(36 << 3) | DELIMITED]: 'handle_event',
-} as const;
+/** What Kong asks a plugin server to do. Kong knows more commands, and sends none of them. */
+type Command = 'start_instance' | 'close_instance' | 'handle_event';
+
+/** By the field of RpcCall. */
+function commandOf(tag: number): Command | undefined {
+  switch (tag) {
+    case (33 << 3) | DELIMITED:
+      return 'start_instance';
+    case (35 << 3) | DELIMITED:
+      return 'close_instance';
+    case (36 << 3) | DELIMITED:
+      return 'handle_event';
+    default:
+      return undefined;
+  }
+}
 
 export interface RpcCall {
   /** Comes back in the answer. */
   sequence: number;
-  command: (typeof COMMANDS)[keyof typeof COMMANDS];
+  command: Command;
   /** Of the commands about an instance. */
   instanceId: number;
   /** The plugin's, where the command names one. */
@@ -33,7 +43,7 @@ export function readRpcCall(frame: WireReader): RpcCall {
   const call: RpcCall = { sequence: 0, command: 'handle_event', instanceId: 0, name: '', text: '' };
   let isKnown = false;
   for (let tag = frame.tag(); tag !== 0; tag = frame.tag()) {
-    const command = COMMANDS[tag];
+    const command = commandOf(tag);
     if (tag === FIRST_VARINT) call.sequence = frame.varint();
     else if (command === undefined) frame.skip(tag);
     else {

@@ -102,6 +102,7 @@ export class PdkPipe implements PdkCalls {
       this.#out.flush();
       return DONE;
     }
+    this.#out.flushSoon();
     if (method.readReply === nothing) {
       this.#pending.push(NOBODY);
       return DONE;

@@ -31,7 +31,7 @@ test('a restart that is not granted: the plugin ends the event itself', async ()
       kongLine: () => undefined,
     },
     {
-      out: { add: silent, flush: silent },
+      out: { add: silent, flush: silent, flushSoon: silent },
       eventReturned: () => ends.push('returned'),
       eventDecided: () => ends.push('refused'),
       closeForRestart: () => ends.push('closed'),

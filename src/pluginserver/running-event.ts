@@ -114,7 +114,8 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
   /** Runs the phase. */
   run(instance: Instance): void {
     this.#instance = instance;
-    if (!instance.hasPhase(this.#phase)) {
+    const phase = instance.phase(this.#phase);
+    if (phase === undefined) {
       if (!instance.failed)
         this.#log('error', 'phase_missing', 'Kong asked for a phase that the plugin does not have');
       this.refuse(500);
@@ -124,7 +125,7 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     this.#deadline = this.#host.startClock() + this.#host.eventTimeoutMs;
     let result: unknown;
     try {
-      result = instance.run(this.#phase, kongObject(this.#pipe), this);
+      result = phase(kongObject(this.#pipe), this);
     } catch (error) {
       this.#phaseFailed(error, instance);
       return;

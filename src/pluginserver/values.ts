@@ -111,7 +111,11 @@ export function writeValue(writer: WireWriter, value: unknown, depth = 0): void 
 
 /** Writes the entries of a Struct. An entry whose value is undefined is left out. */
 export function writeStruct(writer: WireWriter, struct: object, depth = 0): void {
-  for (const [key, value] of Object.entries(struct).reverse()) {
+  const keys = Object.keys(struct);
+  for (let i = keys.length - 1; i >= 0; i--) {
+    // The index is below the length.
+    const key = keys[i] as string;
+    const value = (struct as Readonly<Record<string, unknown>>)[key];
     if (value === undefined) continue;
     const before = writer.length;
     writeValue(writer, value, depth + 1);

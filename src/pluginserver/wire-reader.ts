@@ -68,12 +68,15 @@ export class WireReader {
     }
     let low = 0;
     let high = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
+    // Multiplied, since 32 bits are too few for a shift and `**` is a call.
+    let unit = 1;
+    for (let read = 0; read < 10; read++) {
       if (this.#at >= this.#end) throw new WireError('number cut off');
       const byte = this.#bytes[this.#at++] ?? 0;
-      if (shift < 28) low += (byte & 0x7f) * 2 ** shift;
-      else high += (byte & 0x7f) * 2 ** (shift - 28);
+      if (read < 4) low += (byte & 0x7f) * unit;
+      else high += (byte & 0x7f) * unit;
       if (byte < 0x80) return joinVarint(low, high);
+      unit = read === 3 ? 1 : unit * 128;
     }
     throw new WireError('number longer than ten bytes');
   }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import { isJsonObject, type JsonObject, parseJson } from '../http/text.js';
 import { OUTCOMES, PHASES } from '../telemetry/decision-log.js';
+import { SHADOW_RESULTS } from '../telemetry/shadow-log.js';
 
 const TEXT = z.string().optional();
 const NUMBER = z.number().optional();
@@ -44,14 +45,39 @@ const SIDEBAND = z.object({
   answer: z.unknown().optional(),
 });
 
+const SHADOW = z.object({
+  ...COMMON,
+  result: z.enum(SHADOW_RESULTS),
+  method: TEXT,
+  path: TEXT,
+  live: TEXT,
+  shadow: TEXT,
+  differences: NAMES,
+  code: TEXT,
+  detail: TEXT,
+  provider_ms: NUMBER,
+});
+
+const SCHEMAS = { decision: DECISION, sideband: SIDEBAND, shadow: SHADOW, shadow_call: SIDEBAND } as const;
+
 /** Members of a log line as they stand there (docs/logs.md); `time` in milliseconds since 1970. */
 export type DecisionLine = z.output<typeof DECISION> & { readonly kind: 'decision'; readonly time?: number };
 /** One sideband call with both messages: only with `enable_debug_logging`. Their shape is not checked yet: see recording.ts. */
 export type SidebandLine = z.output<typeof SIDEBAND> & { readonly kind: 'sideband'; readonly time?: number };
 
+/** How a decision of a shadow policy compares with the live one. */
+export type ShadowLine = z.output<typeof SHADOW> & { readonly kind: 'shadow'; readonly time?: number };
+/** An answer of a shadow policy; what it was asked is in the live call's line. */
+export type ShadowCallLine = z.output<typeof SIDEBAND> & {
+  readonly kind: 'shadow_call';
+  readonly time?: number;
+};
+
 export type LogRecord =
   | DecisionLine
   | SidebandLine
+  | ShadowLine
+  | ShadowCallLine
   /** A line that is about no request: a notice, another program's, an empty one. `isOurs`: in the form of the plugin server. */
   | { readonly kind: 'other'; readonly isOurs?: true }
   /** A line of ping-auth that cannot be read; `problem` says what was expected. */
@@ -84,8 +110,7 @@ export function readLogRecord(text: string | undefined): LogRecord {
       problem: 'expected a JSON object in one line; cut off, or written by two at once',
     };
   }
-  if (node.event === 'decision') return checked('decision', DECISION, node);
-  if (node.event === 'sideband') return checked('sideband', SIDEBAND, node);
+  if (isKnownEvent(node.event)) return checked(node.event, node);
   return typeof node.level === 'string' && typeof node.msg === 'string' ? OURS : OTHER;
 }
 
@@ -94,12 +119,12 @@ export function isErrorCode(code: string | undefined): code is ErrorCode {
   return code !== undefined && Object.hasOwn(ERRORS, code);
 }
 
-function checked(
-  kind: 'decision' | 'sideband',
-  schema: typeof DECISION | typeof SIDEBAND,
-  node: JsonObject,
-): LogRecord {
-  const result = schema.safeParse(node);
+function isKnownEvent(event: unknown): event is keyof typeof SCHEMAS {
+  return typeof event === 'string' && Object.hasOwn(SCHEMAS, event);
+}
+
+function checked(kind: keyof typeof SCHEMAS, node: JsonObject): LogRecord {
+  const result = SCHEMAS[kind].safeParse(node);
   if (!result.success) {
     const [issue] = result.error.issues;
     const member = issue?.path.join('.') ?? '';

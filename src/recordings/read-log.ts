@@ -55,6 +55,7 @@ export async function* readExchanges(
       onBroken(line, record.problem);
       continue;
     }
+    if (record.kind === 'shadow' || record.kind === 'shadow_call') continue;
     const exchange = exchanges.add(line, record);
     waiting.delete(exchange.key);
     if (isOver(exchange)) yield exchange;

@@ -52,8 +52,8 @@ export class CircuitBreaker {
   }
 
   /** An answer came, of whatever kind but 5xx. */
-  succeeded(probe: boolean): void {
-    this.#lastSuccess = this.#clock.now();
+  succeeded(probe: boolean, now = this.#clock.now()): void {
+    this.#lastSuccess = now;
     if (probe) {
       this.#probing = false;
       this.#openUntil = undefined;

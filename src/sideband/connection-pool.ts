@@ -113,6 +113,7 @@ export class ConnectionPool {
 
   /** A place for one call. `acquired`: call `release` when it is over; for anything else there is no place. */
   acquire(deadline: CallDeadline): 'acquired' | 'full' | Promise<'acquired' | Interruption> {
+    this.#lastUsed = deadline.startedAt;
     if (this.#underWay < this.#limit) {
       this.#underWay++;
       return 'acquired';
@@ -144,7 +145,6 @@ export class ConnectionPool {
   }
 
   dispatch(options: ExchangeOptions, handler: Dispatcher.DispatchHandler): void {
-    this.#lastUsed = this.#clock.now();
     this.#pool.dispatch(options, handler);
   }
 

@@ -2,6 +2,8 @@ import { PingAuthError } from '../errors/ping-auth-error.js';
 
 /** Raised when the form changes: a request context of another version is not understood, so its response is withheld. */
 const VERSION = 3;
+/** With a part for the shadow policy. A request without one stays readable for the version before. */
+const VERSION_WITH_SHADOW = 4;
 
 /** How the request got past the access phase. */
 export type AccessOutcome = 'permit' | 'fail_open' | 'monitor';
@@ -26,6 +28,16 @@ export interface RequestContext {
   readonly target: string;
   /** `"state":…` if the answer had one (null is a value), otherwise `"request":…` with the first call's payload. */
   readonly kept: string;
+  /** Only of a request about which the shadow policy is asked. */
+  readonly shadow?: ShadowContext | undefined;
+}
+
+/** What the shadow policy is asked and compared with, after the response phase. */
+export interface ShadowContext {
+  /** JSON text: the live decision about the request. */
+  readonly live: string;
+  /** The first call's payload. */
+  readonly payload: string;
 }
 
 /** A message of the Model Context Protocol, as far as its response has to know it. */
@@ -44,11 +56,16 @@ export function retainedPayload(payload: string, state: string | undefined): str
 
 /** Holds tokens: never log it. */
 export function writeRequestContext(requestContext: RequestContext): string {
-  const { outcome, method, requestId, traceparent, tracestate, mcp } = requestContext;
+  const { outcome, method, requestId, traceparent, tracestate, mcp, target, kept, shadow } = requestContext;
+  const facts = [outcome, method, requestId, traceparent, tracestate, mcp];
   // JSON has no line feeds in it unless somebody formats it, and only the last part is not written by us.
-  const line = JSON.stringify([outcome, method, requestId, traceparent, tracestate, mcp]);
-  const text = `${line}\n${requestContext.target}\n${requestContext.kept}`;
-  return `${VERSION} ${text.length}\n${text}`;
+  if (shadow === undefined) {
+    const text = `${JSON.stringify(facts)}\n${target}\n${kept}`;
+    return `${VERSION} ${text.length}\n${text}`;
+  }
+  const tail = shadowTail(kept, shadow);
+  const text = `${JSON.stringify([...facts, shadow.live, tail.length])}\n${target}\n${kept}${tail}`;
+  return `${VERSION_WITH_SHADOW} ${text.length}\n${text}`;
 }
 
 /**
@@ -57,7 +74,8 @@ export function writeRequestContext(requestContext: RequestContext): string {
  */
 export function readRequestContext(text: string | undefined): RequestContext {
   if (text === undefined || text === '') throw missing('nothing was kept for this request');
-  if (!text.startsWith(`${VERSION} `)) throw missing('what was kept is of another version');
+  const hasShadow = text.startsWith(`${VERSION_WITH_SHADOW} `);
+  if (!hasShadow && !text.startsWith(`${VERSION} `)) throw missing('what was kept is of another version');
   const headEnd = text.indexOf('\n');
   const lineEnd = text.indexOf('\n', headEnd + 1);
   const targetEnd = text.indexOf('\n', lineEnd + 1);
@@ -65,9 +83,11 @@ export function readRequestContext(text: string | undefined): RequestContext {
     throw missing('what was kept is not whole');
   }
   const line = parseLine(text.slice(headEnd + 1, lineEnd));
-  const [outcome, method, requestId, traceparent, tracestate, mcp] = line;
+  const [outcome, method, requestId, traceparent, tracestate, mcp, live, tailLength] = line;
   const target = text.slice(lineEnd + 1, targetEnd);
-  const kept = text.slice(targetEnd + 1);
+  const tailStart = hasShadow ? text.length - Number(tailLength) : text.length;
+  if (!(tailStart > targetEnd)) throw missing('what was kept is not complete');
+  const kept = text.slice(targetEnd + 1, tailStart);
   if (!isOutcome(outcome) || typeof method !== 'string' || !target.startsWith('"method":')) {
     throw missing('what was kept is not complete');
   }
@@ -80,11 +100,29 @@ export function readRequestContext(text: string | undefined): RequestContext {
     requestId: textOrNone(requestId),
     traceparent: textOrNone(traceparent),
     tracestate: textOrNone(tracestate),
-    ...(isMessage(mcp) && { mcp }),
+    mcp: isMessage(mcp) ? mcp : undefined,
     target,
     kept,
+    ...(hasShadow &&
+      typeof live === 'string' && { shadow: { live, payload: payloadOf(kept, text.slice(tailStart)) } }),
   };
 }
+
+/** How many characters the shadow policy adds to a request context. */
+export function shadowCharacters(kept: string, shadow: ShadowContext): number {
+  return shadowTail(kept, shadow).length + shadow.live.length;
+}
+
+/** Without a state of the live policy the payload is there already. */
+function shadowTail(kept: string, { payload }: ShadowContext): string {
+  return kept.startsWith(REQUEST_MEMBER) ? '' : payload;
+}
+
+function payloadOf(kept: string, tail: string): string {
+  return kept.startsWith(REQUEST_MEMBER) ? kept.slice(REQUEST_MEMBER.length) : tail;
+}
+
+const REQUEST_MEMBER = '"request":';
 
 /** Written by ourselves. */
 function isMessage(value: unknown): value is RequestContextMessage {

@@ -212,9 +212,10 @@ class ProviderCalls {
     const result = await callProvider(pool, path, request, () =>
       this.#observer.staleConnection?.({ phase, provider: provider.name }),
     );
-    this.#learnEjection(pool.ejection, result, request.deadline);
+    const now = this.#clock.now();
+    this.#learnEjection(pool.ejection, result, request.deadline, now);
     const from = breaker.isQuiet ? 'closed' : breaker.state;
-    const attempt = this.#learn(breaker, result, admission.probe, request.deadline);
+    const attempt = this.#learn(breaker, result, admission.probe, request.deadline, now);
     if (from === 'closed' && breaker.isQuiet) return attempt;
     const to = breaker.state;
     if (to !== from) {
@@ -228,8 +229,9 @@ class ProviderCalls {
     ejection: CircuitBreaker,
     result: ProviderAnswer | ProviderFailure,
     deadline: CallDeadline,
+    now: number,
   ): void {
-    if (result.kind === 'answered') ejection.succeeded(true);
+    if (result.kind === 'answered') ejection.succeeded(true, now);
     else if (!result.ejects) ejection.abandoned(true);
     else ejection.failed(!ejection.isQuiet, this.#ejection, 'unreachable', deadline.startedAt);
   }
@@ -240,6 +242,7 @@ class ProviderCalls {
     result: ProviderAnswer | ProviderFailure,
     probe: boolean,
     { startedAt }: CallDeadline,
+    now: number,
   ): Attempt {
     if (result.kind === 'failed') {
       const scope = result.error.failOpenScope;
@@ -250,7 +253,7 @@ class ProviderCalls {
     const { status, headers, body } = result;
     const correlationId = printable(headers['correlation-id']);
     if (status === 200 && body !== undefined) {
-      breaker.succeeded(probe);
+      breaker.succeeded(probe, now);
       return { body, correlationId };
     }
     const error = statusError(status, headers, body, this.#clock.wall());

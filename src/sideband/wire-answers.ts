@@ -23,15 +23,15 @@ export function readRequestAnswer(body: Uint8Array): RequestAnswer {
     if (!isJsonObject(response)) throw invalid(`response: expected an object, got ${kindOf(response)}`);
     return { kind: 'deny', response: readResponse(response, 'response.') };
   }
-  const method = requiredText(answer, 'method');
-  const url = requiredText(answer, 'url');
-  maybeCode(answer, 'http_version', '');
+  const method = requiredText(answer.method, 'method');
+  const url = requiredText(answer.url, 'url');
+  maybeCode(answer.http_version, 'http_version', '');
   const headers = readHeaders(answer.headers, '');
-  const sent = maybeText(answer, 'body', '');
-  const sourceIp = maybeText(answer, 'source_ip', '');
-  const sourcePort = maybeCode(answer, 'source_port', '');
-  checkDepth(answer, 'client_certificate');
-  checkDepth(answer, 'state');
+  const sent = maybeText(answer.body, 'body', '');
+  const sourceIp = maybeText(answer.source_ip, 'source_ip', '');
+  const sourcePort = maybeCode(answer.source_port, 'source_port', '');
+  checkDepth(answer.client_certificate, 'client_certificate');
+  checkDepth(answer.state, 'state');
   return {
     kind: 'permit',
     method,
@@ -86,15 +86,15 @@ function parseObject(text: string): JsonObject {
 }
 
 function readResponse(answer: JsonObject, prefix: string): AnsweredResponse {
-  const responseCode = maybeCode(answer, 'response_code', prefix);
+  const responseCode = maybeCode(answer.response_code, 'response_code', prefix);
   if (responseCode === undefined)
     throw unexpected(`${prefix}response_code`, 'text or a number', answer.response_code);
-  maybeCode(answer, 'response_status', prefix);
-  maybeCode(answer, 'http_version', prefix);
+  maybeCode(answer.response_status, 'response_status', prefix);
+  maybeCode(answer.http_version, 'http_version', prefix);
   return {
     responseCode,
     headers: readHeaders(answer.headers, prefix),
-    body: maybeText(answer, 'body', prefix),
+    body: maybeText(answer.body, 'body', prefix),
   };
 }
 
@@ -125,22 +125,19 @@ function readHeaders(value: unknown, prefix: string): readonly HeaderField[] {
   return fields;
 }
 
-function requiredText(answer: JsonObject, member: string): string {
-  const value = answer[member];
+function requiredText(value: unknown, member: string): string {
   if (typeof value !== 'string') throw unexpected(member, 'text', value);
   return value;
 }
 
 /** Null is as good as missing. */
-function maybeText(answer: JsonObject, member: string, prefix: string): string | undefined {
-  const value = answer[member];
+function maybeText(value: unknown, member: string, prefix: string): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string') throw unexpected(prefix + member, 'text', value);
   return value;
 }
 
-function maybeCode(answer: JsonObject, member: string, prefix: string): string | number | undefined {
-  const value = answer[member];
+function maybeCode(value: unknown, member: string, prefix: string): string | number | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string' && typeof value !== 'number') {
     throw unexpected(prefix + member, 'text or a number', value);
@@ -148,8 +145,8 @@ function maybeCode(answer: JsonObject, member: string, prefix: string): string |
   return value;
 }
 
-function checkDepth(answer: JsonObject, member: string): void {
-  if (isDeeper(answer[member], MAX_DEPTH)) throw invalid(`${member}: nested deeper than ${MAX_DEPTH}`);
+function checkDepth(value: unknown, member: string): void {
+  if (isDeeper(value, MAX_DEPTH)) throw invalid(`${member}: nested deeper than ${MAX_DEPTH}`);
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

@@ -16,8 +16,8 @@ export interface SidebandExchange {
   readonly provider: string;
   /** So that a header of that name inside the messages is blanked, too. */
   readonly secretHeaderName: string;
-  /** JSON text. */
-  readonly payload: string;
+  /** JSON text. undefined: an answer of the shadow policy; what it was asked is in the line of the live call. */
+  readonly payload: string | undefined;
   /** As it came; when none did, a text that says why. */
   readonly answer: Uint8Array | string;
   readonly ms?: number | undefined;
@@ -65,14 +65,15 @@ export function exchangeFields(
 ): Record<string, unknown> {
   const { secretHeaderName: secret } = exchange;
   return {
-    event: 'sideband',
+    event: exchange.payload === undefined ? 'shadow_call' : 'sideband',
     phase: exchange.phase,
     request_id: exchange.requestId,
     route: exchange.route,
     service: exchange.service,
     provider: exchange.provider,
     ms: exchange.ms && tenths(exchange.ms),
-    payload: redactMessage(parsed(exchange.payload), secret, shown),
+    payload:
+      exchange.payload === undefined ? undefined : redactMessage(parsed(exchange.payload), secret, shown),
     answer: redactMessage(parsed(exchange.answer), secret, shown),
   };
 }

@@ -2,7 +2,8 @@ import type prom from 'prom-client';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import { methodLabel } from '../mcp/message.js';
 import type { CircuitState } from '../sideband/circuit-breaker.js';
-import { type DecisionRecord, OUTCOMES, type Outcome, type Phase } from './decision-log.js';
+import { type DecisionRecord, OUTCOMES, type Outcome, PHASES, type Phase } from './decision-log.js';
+import { SHADOW_RESULTS, type ShadowRecord, type ShadowResult } from './shadow-log.js';
 
 type Prom = typeof prom;
 
@@ -10,6 +11,8 @@ type Prom = typeof prom;
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 /** Origins come from admins' configurations: few, but nothing bounds them over months of reloads. */
 const MAX_PROVIDERS = 50;
+/** Likewise for the routes with a shadow policy; further ones count as `other`. */
+const MAX_SHADOW_ROUTES = 200;
 
 const CIRCUIT_VALUES: Record<CircuitState, number> = { closed: 0, half_open: 1, open: 2, rate_limited: 3 };
 
@@ -44,6 +47,7 @@ export type MetricsSnapshot = readonly object[];
 
 export interface Metrics {
   decision(record: DecisionRecord): void;
+  shadow(record: ShadowRecord): void;
   /** A sideband call was sent a second time. */
   retry(reason: RetryReason): void;
   /** The readings replace earlier ones of the same name. */
@@ -61,12 +65,15 @@ export async function createMetrics(options: { readonly process?: boolean } = {}
   const counts = { access: new PhaseCounts('access'), response: new PhaseCounts('response') };
   const retries: Record<RetryReason, number> = { failover: 0, stale_connection: 0 };
   defineCounters(client, registry, Object.values(counts), retries);
+  const shadows = new ShadowCounts();
+  defineShadowCounter(client, registry, shadows);
   let gauges: Gauges = {};
   defineGauges(client, registry, () => gauges);
   defineRpcCounters(client, registry, () => gauges);
 
   return {
     decision: (record) => counts[record.phase].count(record),
+    shadow: (record) => shadows.count(record),
     retry(reason) {
       retries[reason]++;
     },
@@ -114,6 +121,45 @@ class PhaseCounts {
     this.durations[bucket] = (this.durations[bucket] ?? 0) + 1;
     this.durationSum += seconds;
   }
+}
+
+type ShadowResults = Record<Phase, Record<ShadowResult, number>>;
+
+/** What became of questions to shadow policies, by route. */
+class ShadowCounts {
+  readonly routes = new Map<string, ShadowResults>();
+
+  count({ phase, result, routeId = 'none' }: ShadowRecord): void {
+    const route = this.routes.has(routeId) || this.routes.size < MAX_SHADOW_ROUTES ? routeId : 'other';
+    let counts = this.routes.get(route);
+    if (counts === undefined) {
+      // All results of a route exist from its first question on, so that its first difference is an increase.
+      counts = { access: noResults(), response: noResults() };
+      this.routes.set(route, counts);
+    }
+    counts[phase][result]++;
+  }
+}
+
+function noResults(): Record<ShadowResult, number> {
+  return { same: 0, different: 0, error: 0, dropped: 0 };
+}
+
+function defineShadowCounter(client: Prom, registry: prom.Registry, { routes }: ShadowCounts): void {
+  new client.Counter({
+    name: 'ping_auth_shadow_total',
+    help: 'Questions to shadow policies by phase, result and route; docs/shadow.md explains the results',
+    labelNames: ['phase', 'result', 'route'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [route, counts] of routes) {
+        for (const phase of PHASES) {
+          for (const result of SHADOW_RESULTS) this.inc({ phase, result, route }, counts[phase][result]);
+        }
+      }
+    },
+  });
 }
 
 function defineCounters(

@@ -179,6 +179,26 @@ describe('what is none', () => {
   ])('%s stays', (text) => expect(redactBody(text)).toBe(text));
 });
 
+describe('an encoded text inside a value', () => {
+  it.each([
+    '/p/a=b%3dc',
+    '/p/a=%3d',
+    '/p;v=1%3d2',
+    'https://h/p?x=abc%3D%3D&y=1',
+    'a=b%3Dc%26d%3De&f=%25%3d',
+    `${'/b='.repeat(80)}%3d`,
+  ])('comes to an end, and stays when it holds no secret: %s', (text) => {
+    expect(blankUrl(text)).toBe(text);
+    expect(blankText(text)).toBe(text);
+    expect(redactText(text, 300)).toBe(text);
+  });
+
+  it('does not hide the pair behind it', () => {
+    expect(blankUrl(`https://h/p?x=a%3Db&token=${S}`)).toBe('https://h/p?x=a%3Db&token=[redacted]');
+    expect(blankUrl(`https://h/p?x=a%3Db/token=${S}`)).not.toContain(S);
+  });
+});
+
 /** CPU time of this process: others on the machine do not count. */
 function cost(work: () => void): number {
   const runs = Array.from({ length: 3 }, () => {
@@ -213,6 +233,9 @@ describe('the time that it takes', () => {
     'a=',
     '&a',
     'a=b&',
+    '/b=',
+    '/b=%3d',
+    'a=%3d&',
     ';token',
     'token=',
     '?token=a%3D',

@@ -130,18 +130,27 @@ function blankWord(word: string, nesting: number): string {
   if (!text.includes('=')) return text;
   const parts: string[] = [];
   let at = 0;
-  for (let match = next(0); match !== null; match = next(PAIR.lastIndex)) {
+  // Not kept in PAIR.lastIndex: the text inside a value is looked through with the same expression.
+  let from = 0;
+  /** Where the outermost value ends that was decoded: the pairs in it (`a=/b=/c=%3d`) were looked at with it. */
+  let decodedTo = 0;
+  for (;;) {
+    PAIR.lastIndex = from;
+    const match = PAIR.exec(text);
+    if (match === null) break;
     const [whole, before = '', name = ''] = match;
     const start = match.index + whole.length;
+    from = start;
     if (isSecretName(decodedName(name))) {
       // A parameter of the path ends with its segment; elsewhere a value may hold all but the separator of its kind.
       const end = endOf(text, start, before === ';' ? /[/?#&;]/g : /[&#]/g);
       if (end === start) continue;
       parts.push(text.slice(at, start), REDACTED);
       at = end;
-      PAIR.lastIndex = end;
-    } else if (nesting < MAX_NESTING) {
+      from = end;
+    } else if (nesting < MAX_NESTING && start >= decodedTo) {
       const end = endOf(text, start, /[&#;]/g);
+      decodedTo = end;
       const value = text.slice(start, end);
       if (!/%(?:3d|7b|40|3c|25)/i.test(value)) continue;
       const inside = decodedQuietly(value.replaceAll('+', ' '));
@@ -152,15 +161,10 @@ function blankWord(word: string, nesting: number): string {
         encodeURIComponent(clean.toWellFormed()).replaceAll('%5Bredacted%5D', REDACTED),
       );
       at = end;
-      PAIR.lastIndex = end;
+      from = end;
     }
   }
   return at === 0 ? text : parts.join('') + text.slice(at);
-
-  function next(from: number): RegExpExecArray | null {
-    PAIR.lastIndex = from;
-    return PAIR.exec(text);
-  }
 }
 
 function endOf(text: string, start: number, separators: RegExp): number {

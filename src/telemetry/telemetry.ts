@@ -6,12 +6,15 @@ import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
 import type { DecisionLines } from './options.js';
 import { redactText } from './redaction.js';
+import { type ShadowRecord, shadowFields } from './shadow-log.js';
 import { createSidebandObserver } from './sideband-observer.js';
 
 /** Everything the plugin tells the outside world about its work. No method throws or waits. */
 export interface Telemetry {
   /** One line and one count; called exactly once for each phase of each request. */
   decision(record: DecisionRecord): void;
+  /** One line and one count; called once for each question to a shadow policy. */
+  shadow(record: ShadowRecord): void;
   /** Only for instances with `enable_debug_logging`. */
   sidebandExchange(exchange: SidebandExchange): void;
   /** For every instance, when the plugin server records (`--record-file`); undefined when it does not, so ask before an exchange is put together. */
@@ -51,9 +54,20 @@ export function createTelemetry(
       const level = decisionLevel(record);
       if (target.isLevelEnabled(level)) target[level](decisionFields(record), message(record));
     },
+    shadow(record) {
+      metrics?.shadow(record);
+      // A shadow policy that is down would write a line for every request.
+      const isShown = decisions === 'all' || (decisions === 'changes' && record.result === 'different');
+      const target = isShown ? logger : fileLogger;
+      if (target?.isLevelEnabled('info')) target.info(shadowFields(record), `shadow: ${record.result}`);
+    },
     sidebandExchange(exchange) {
       // At info: enable_debug_logging itself is the switch, an admin must not have to find a second one.
-      if (logger.isLevelEnabled('info')) logger.info(exchangeFields(exchange), 'sideband call');
+      if (logger.isLevelEnabled('info'))
+        logger.info(
+          exchangeFields(exchange),
+          exchange.payload === undefined ? 'shadow call' : 'sideband call',
+        );
     },
     ...(recorder && { record: (exchange: SidebandExchange) => recorder.record(exchange) }),
     problem(what, thrown, fields = {}) {
@@ -69,6 +83,7 @@ export function createTelemetry(
 /** For tests of other rooms and for hosts without a log. */
 export const SILENT_TELEMETRY: Telemetry = {
   decision() {},
+  shadow() {},
   sidebandExchange() {},
   problem() {},
   notice() {},

@@ -53,6 +53,7 @@ describe('metrics', () => {
       ...{ phase: 'access', outcome: 'refuse', code: 'provider_timeout', providerMs: 1 },
       mcp: { method: 'tools/call' },
     });
+    metrics.shadow({ phase: 'access', result: 'same', routeId: 'r' });
     const { text } = await aggregateSnapshots([await metrics.snapshot()]);
     const page = read('docs/metrics.md');
     for (const [, name = ''] of page.matchAll(/^\| `(ping_auth_\w+)`/gm))

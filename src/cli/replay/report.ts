@@ -18,6 +18,14 @@ export interface ReplayFacts {
   readonly strict: boolean;
   /** Of Kong's routes, by id. */
   readonly names: KongNames;
+  /** How the report says it; undefined: as `ping-auth replay`. */
+  readonly words?: ReportWords;
+}
+
+export interface ReportWords {
+  readonly title: string;
+  readonly before: string;
+  readonly now: string;
 }
 
 const REASONS: Readonly<Record<keyof Skipped, string>> = {
@@ -34,7 +42,9 @@ export function replayInWords(tally: Tally, facts: ReplayFacts, paint: Paint): s
   const { complete, incomplete, asked } = tally;
   const lines = [
     paint.bold(
-      `${asked} questions of ${printable(facts.file)} put to ${facts.provider} in ${duration(facts.seconds)}`,
+      facts.words === undefined
+        ? `${asked} questions of ${printable(facts.file)} put to ${facts.provider} in ${duration(facts.seconds)}`
+        : printable(`${asked} ${facts.words.title}`),
     ),
     `  ${countsInWords(complete, paint)}`,
   ];
@@ -68,7 +78,7 @@ export function replayInWords(tally: Tally, facts: ReplayFacts, paint: Paint): s
 /** For machines. `ok`: no decision differs but for redaction. */
 export function replayAsJson(tally: Tally, facts: ReplayFacts): string {
   const { complete, incomplete, skipped } = tally;
-  const { strict, names, seconds: _, ...rest } = facts;
+  const { strict, names, seconds: _, words: __, ...rest } = facts;
   const report = {
     ok: !tally.differs(strict) && facts.stopped === undefined,
     ...rest,
@@ -118,8 +128,14 @@ function groupLines(group: Group, facts: ReplayFacts, paint: Paint): string[] {
     paint.bold(printable(`${count} × ${where}: ${what.join(', ')}${redacted}`)),
     printable(`  for example ${shown.method} ${shown.url} (line ${question.line}${id})`),
     ...differenceLines(
-      { label: 'what came of it when it was recorded', text: resultLines(question.decision.explanation) },
-      { label: `what comes of it with ${facts.provider}`, text: resultLines(now.explanation) },
+      {
+        label: facts.words?.before ?? 'what came of it when it was recorded',
+        text: resultLines(question.decision.explanation),
+      },
+      {
+        label: facts.words?.now ?? `what comes of it with ${facts.provider}`,
+        text: resultLines(now.explanation),
+      },
       paint,
       { indent: '  ', context: 3 },
     ),

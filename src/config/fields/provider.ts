@@ -12,6 +12,7 @@ import {
   serviceUrlProblem,
   TOKEN_LUA_PATTERN,
 } from '../formats.js';
+import type { KongPattern } from '../kong-field.js';
 
 /** Headers that belong to the connection or that the client sets itself: the secret under such a name breaks the call. */
 const RESERVED_HEADERS = new Set([
@@ -32,6 +33,16 @@ const RESERVED_HEADERS = new Set([
   'tracestate',
 ]);
 
+export const SECRET_PATTERNS: readonly KongPattern[] = [
+  { pattern: '%c', err: 'must not contain line breaks or other control characters' },
+  { pattern: '^%s', err: 'must not start with a space' },
+  { pattern: '%s$', err: 'must not end with a space' },
+  {
+    pattern: '<[Cc]lient[ _-]?[Nn]ame>',
+    err: 'still contains the placeholder <client name>; replace it with the name from the policy provider',
+  },
+];
+
 /** Where the policy provider is and how to talk to it: the seven fields of the existing plugin, and the deadline. */
 export const PROVIDER_FIELDS = {
   service_url: requiredText({
@@ -47,15 +58,7 @@ export const PROVIDER_FIELDS = {
     check: secretProblem,
     reference: 'ping-auth-secret',
     encrypted: true,
-    match_none: [
-      { pattern: '%c', err: 'must not contain line breaks or other control characters' },
-      { pattern: '^%s', err: 'must not start with a space' },
-      { pattern: '%s$', err: 'must not end with a space' },
-      {
-        pattern: '<[Cc]lient[ _-]?[Nn]ame>',
-        err: 'still contains the placeholder <client name>; replace it with the name from the policy provider',
-      },
-    ],
+    match_none: SECRET_PATTERNS,
   }),
   secret_header_name: requiredTextWithDefault({
     description:
@@ -98,7 +101,7 @@ export const PROVIDER_FIELDS = {
   }),
 } as const;
 
-function secretProblem(value: string): string | undefined {
+export function secretProblem(value: string): string | undefined {
   if (hasControlCharacter(value)) {
     return 'contains a line break or another control character (often the newline at the end of a file); remove it';
   }

@@ -9,7 +9,7 @@ import {
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
 
-const BEGIN_CERTIFICATE = {
+export const BEGIN_CERTIFICATE = {
   pattern: '%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-',
   err: 'must be PEM text with -----BEGIN CERTIFICATE-----',
 };
