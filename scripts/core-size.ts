@@ -1,5 +1,5 @@
 // How large the core is, and how much of it one request runs: `npm run core-size`. Writes the files of one request into
-// docs/architecture.md.
+// docs/contributors/architecture.md.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { startObservedServer } from '../test/support/executed-code.js';
 import { between } from './generated/generated-files.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const PAGE = join(ROOT, 'docs/architecture.md');
+const PAGE = join(ROOT, 'docs/contributors/architecture.md');
 /** In the order in which a request meets them. */
 const CORE = [
   ...['pluginserver', 'plugin', 'kong', 'http', 'mcp', 'sideband', 'directives', 'telemetry', 'config'],

@@ -1,7 +1,7 @@
 import { startProcess } from '../../dev/child-process.js';
 import type { Closing } from '../../dev/closing.js';
 
-/** Where a policy provider listens; `ca` when it speaks TLS. */
+/** Where a policy provider listens; `ca` when it uses TLS. */
 export interface ProviderAddress {
   readonly url: string;
   readonly ca?: string;

@@ -7,7 +7,7 @@ import { FAILING_OPEN, type Phase, startLandscape } from './landscape.js';
 
 const HEADINGS = [
   ...['fault', 'strikes in', 'requests', 'as decided', 'other answers', 'upstream hits without a permit'],
-  ...['passed without the policy’s say', 'mixed up', 'Kong’s 500 with upstream headers', 'recovered after'],
+  ...['passed without a decision', 'mixed up', 'Kong’s 500 with upstream headers', 'recovered after'],
   ...['worker’s memory', 'others’ p99'],
 ];
 
@@ -94,7 +94,7 @@ console.log(
   `\n${reports.length} faults in ${Math.round((performance.now() - started) / 1000)} s on ${availableParallelism()} processors, ` +
     `${flags.concurrency} requests at a time, ${sum(({ sent }) => sent)} in all: ` +
     `${sum(({ hitsWithoutPermit }) => hitsWithoutPermit)} upstream hits without a permit, ` +
-    `${sum(({ passedWithoutSay }) => passedWithoutSay)} responses passed without the policy's say, ` +
+    `${sum(({ passedWithoutSay }) => passedWithoutSay)} responses passed without a decision, ` +
     `${sum(({ mixedUp }) => mixedUp)} mixed up, ` +
     `${sum(({ kongLeaks }) => kongLeaks)} upstream headers on Kong's own 500; ${survived} of ${reports.length} survived.`,
 );

@@ -11,7 +11,7 @@ import type { DecisionLines } from '../telemetry/options.js';
 export interface ObservabilityOptions {
   readonly logLevel: LogLevel;
   readonly decisions: DecisionLines;
-  /** Memory for messages in work, bytes. */
+  /** Memory for messages in progress, bytes. */
   readonly maxInflightBytes?: number | undefined;
   readonly logFile?: string | undefined;
   /** Exchanges with the policy provider go there; undefined: none is recorded. */

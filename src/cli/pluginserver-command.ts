@@ -107,7 +107,7 @@ export function defineCommand(): Command {
     .description('Serves the ping-auth plugin to Kong Gateway over a unix socket (ProtoBuf:1).')
     .version(VERSION)
     .option('--socket <path>', "unix socket to listen on; Kong's pluginserver_ping_auth_server_socket")
-    .option('--dump', "print the JSON that Kong's query_cmd wants, and end")
+    .option('--dump', "print the JSON that Kong's query_cmd expects, and exit")
     .option('--takeover', 'take the socket over from a server that still listens there', true)
     .option('--no-takeover', 'refuse to start when a server listens on the socket')
     .addOption(
@@ -124,7 +124,7 @@ export function defineCommand(): Command {
     .addOption(
       new Option(
         '--max-inflight-bytes <n>',
-        'memory for messages in work, per process; over it requests and responses with a body get 503 before it is read',
+        'memory for messages in progress, per process; beyond it, requests and responses with a body get 503 before it is read',
       )
         .default(256 * 1024 * 1024)
         .argParser(integer(1, 2 ** 40)),
@@ -132,7 +132,7 @@ export function defineCommand(): Command {
     .addOption(
       count(
         '--max-events <n>',
-        'requests in work; further ones get 503. Requests whose body is still arriving are counted apart: a quarter of this',
+        'requests in progress; further ones get 503. Requests whose body is still arriving are counted apart, up to a quarter of this',
         DEFAULTS.maxEvents,
       ),
     )
@@ -151,7 +151,11 @@ export function defineCommand(): Command {
       ),
     )
     .addOption(
-      seconds('--grace <s>', 'seconds that requests in work have at SIGTERM', DEFAULTS.graceMs / 1000),
+      seconds(
+        '--grace <s>',
+        'seconds that requests in progress have to finish at SIGTERM',
+        DEFAULTS.graceMs / 1000,
+      ),
     )
     .addOption(
       seconds(
@@ -175,11 +179,11 @@ export function defineCommand(): Command {
     )
     .option(
       '--log-file <path>',
-      'full log lines go there as well (Kong cuts lines at 2048 bytes); reopened on SIGHUP and SIGUSR1',
+      'write uncut log lines to this file as well (Kong cuts lines at 2048 bytes); reopened on SIGHUP and SIGUSR1',
     )
     .option(
       '--record-file <path>',
-      'messages to and from the policy provider go there, redacted, for ping-auth replay; 64 MB, three older ones as <path>.1 to .3',
+      'write the messages to and from the policy provider to this file, redacted, for ping-auth replay; at 64 MB it is renamed, three older ones are kept as <path>.1 to .3',
     )
     .addOption(
       new Option(
@@ -209,7 +213,7 @@ export function defineCommand(): Command {
     );
 }
 
-/** Kong needs the other half; beyond four the policy provider is the narrow place. */
+/** Kong needs the other half; beyond four the policy provider is the bottleneck. */
 function automaticWorkers(): number {
   return Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2)));
 }

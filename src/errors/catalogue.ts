@@ -158,13 +158,13 @@ export const ERRORS = {
     400,
     'The message is not one that is accepted here',
     'Not one JSON-RPC request or notification that policy and MCP server read alike',
-    'the client has to send one JSON-RPC object that everybody reads alike; the detail in the log says what is odd',
+    'the client has to send one JSON-RPC object that all parsers read alike; the detail in the log names the problem',
     'info',
   ),
   mcp_headers_disagree: entry(
     400,
     'The headers do not agree with the message',
-    'Mcp-Method, Mcp-Name or MCP-Protocol-Version is missing or says something else than the body',
+    'Mcp-Method, Mcp-Name or MCP-Protocol-Version is missing or differs from the body',
     "the client's headers have to repeat what its message says",
     'info',
   ),
@@ -185,7 +185,7 @@ export const ERRORS = {
   mcp_method_not_offered: entry(
     404,
     'The method is not offered here',
-    'subscriptions/listen, whose stream would be held back for ever',
+    'subscriptions/listen, whose stream would be buffered without end',
     'use the access-only plugin on a route of its own where such streams are wanted',
     'info',
   ),
@@ -209,7 +209,7 @@ export const ERRORS = {
   ),
   provider_tls_failed: badGateway(
     'The TLS handshake with the policy provider failed or its certificate is not trusted',
-    'check ca_certificate, tls_server_name and client_certificate; `ping-auth check` tells',
+    'check ca_certificate, tls_server_name and client_certificate, or run `ping-auth check`',
     'error',
   ),
   provider_timeout: entry(
@@ -257,7 +257,7 @@ export const ERRORS = {
   ),
   provider_secret_refused: badGateway(
     'The policy provider answered 401: shared_secret or secret_header_name is wrong',
-    'check shared_secret and secret_header_name; `ping-auth check` tells',
+    'check shared_secret and secret_header_name, or run `ping-auth check`',
     'error',
   ),
   provider_forbidden: badGateway(

@@ -3,8 +3,9 @@ import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { CountingMemory } from '../../test/model/counting-memory.js';
 import { BodyFault } from './body-fault.js';
-import { contentEncodingsOf, decodeContent, isZstdFrame } from './content-encoding.js';
+import { decodeContent, isZstdFrame } from './content-encoding.js';
 import { HeaderList } from './header-list.js';
+import { contentEncodingsOf } from './media-type.js';
 import { UNLIMITED_MEMORY } from './memory-reservation.js';
 
 const LIMIT = 8 * 1024 * 1024;

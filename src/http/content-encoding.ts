@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import * as zlib from 'node:zlib';
 import { BodyFault } from './body-fault.js';
-import type { HeaderList } from './header-list.js';
 import type { MemoryReservation } from './memory-reservation.js';
 
 /** Larger ones are decoded in zlib's threads: others are served while this one works. */
@@ -36,22 +35,6 @@ const RAW_DEFLATE = decoder('inflateRaw');
 const BROTLI = decoder('brotliDecompress');
 // Node 20 has none. RFC 9659 allows a window of 8 MiB; one of 128 would be memory that no limit counts.
 const ZSTD = 'zstdDecompress' in zlib ? decoder('zstdDecompress', { [zstdParameter()]: 23 }) : undefined;
-
-const NONE: readonly string[] = [];
-
-/**
- * Content encodings of a body in the order in which they were applied, in lower case, without `identity`. A server that
- * reads headers as CGI variables takes `Content_Encoding` for the same header, so it counts as well.
- */
-export function contentEncodingsOf(headers: Pick<HeaderList, 'getAll'>): readonly string[] {
-  const values = headers.getAll('content-encoding');
-  const others = headers.getAll('content_encoding');
-  if (values.length === 0 && others.length === 0) return NONE;
-  return [...values, ...others]
-    .flatMap((value) => value.split(','))
-    .map((encoding) => encoding.trim().toLowerCase())
-    .filter((encoding) => encoding !== '' && encoding !== 'identity');
-}
 
 /**
  * Decodes a body, the last encoding first. A truncated stream, or one with anything behind it, is broken. Several gzip

@@ -1,3 +1,5 @@
+import type { HeaderList } from './header-list.js';
+
 /**
  * How those who read a text find out its charset, which differs from type to type:
  * `declared`: they go by the parameter. `xml`: by the parameter, the byte order mark or the XML declaration, whichever
@@ -119,4 +121,18 @@ function kindOf(essence: string): MediaType['kind'] {
   if (essence.endsWith('+json')) return 'json';
   if (essence.endsWith('+xml')) return 'xml';
   return essence.startsWith('text/') ? 'declared' : 'opaque';
+}
+
+/**
+ * Content encodings of a body in the order in which they were applied, in lower case, without `identity`. A server that
+ * reads headers as CGI variables takes `Content_Encoding` for the same header, so it counts as well.
+ */
+export function contentEncodingsOf(headers: Pick<HeaderList, 'getAll'>): readonly string[] {
+  const values = headers.getAll('content-encoding');
+  const others = headers.getAll('content_encoding');
+  if (values.length === 0 && others.length === 0) return NONE;
+  return [...values, ...others]
+    .flatMap((value) => value.split(','))
+    .map((encoding) => encoding.trim().toLowerCase())
+    .filter((encoding) => encoding !== '' && encoding !== 'identity');
 }

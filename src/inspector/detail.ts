@@ -7,6 +7,7 @@ import { isErrorCode } from '../recordings/log-record.js';
 import { compareMessages } from '../recordings/message-difference.js';
 import type { MessageText } from '../recordings/message-text.js';
 import { toRecording } from '../recordings/recording.js';
+import { shadowComparison } from '../recordings/shadow-comparison.js';
 import { messageOf, textOf } from '../telemetry/gap-marks.js';
 import { printable, printableLines } from '../telemetry/printable.js';
 import { copiesOf } from './copies.js';
@@ -44,6 +45,7 @@ function phaseDetail(phase: RecordedPhase, name: 'access' | 'response', remedies
   const provider = decision?.provider ?? call?.provider;
   const time = decision?.time ?? call?.time;
   const row = toRowPhase(phase, name);
+  const shadowSides = shadowComparison(phase, true)?.sides;
   return {
     ...row,
     lines,
@@ -59,6 +61,7 @@ function phaseDetail(phase: RecordedPhase, name: 'access' | 'response', remedies
     ...((decision?.shortened || call?.shortened) && { shortened: true }),
     ...(isErrorCode(row.code) && { help: help(row.code, remedies) }),
     ...(call && { messages: messages(call) }),
+    ...(shadowSides && { shadowSides }),
   };
 }
 

@@ -26,6 +26,7 @@ describe('the filters', () => {
       route: 'r 1',
       code: 'provider_timeout',
       mcp: 'tools/call',
+      shadow: 'different',
       tool: 'delete_customer',
       text: 'a&b=c',
       slower: 12.5,

@@ -3,6 +3,7 @@ import { derivedDecision, isDenial } from '../recordings/derived-decision.js';
 import type { Exchange, RecordedPhase } from '../recordings/exchanges.js';
 import type { SidebandLine } from '../recordings/log-record.js';
 import { pathOf } from '../recordings/message-text.js';
+import { type ShadowComparison, shadowComparison } from '../recordings/shadow-comparison.js';
 import type { Outcome } from '../telemetry/decision-log.js';
 import { textOf } from '../telemetry/gap-marks.js';
 import { printable } from '../telemetry/printable.js';
@@ -35,7 +36,9 @@ export function toRow(exchange: Exchange, names: Names): Row {
   };
 }
 
-export function toRowPhase({ decision, call }: RecordedPhase, phase: SidebandLine['phase']): RowPhase {
+export function toRowPhase(recorded: RecordedPhase, phase: SidebandLine['phase']): RowPhase {
+  const { decision, call } = recorded;
+  const shadow = shadowComparison(recorded, false);
   const providerMs = decision?.provider_ms ?? call?.ms;
   const derived = decision === undefined && call !== undefined ? derivedDecision(call) : undefined;
   const status = decision?.status ?? derived?.status;
@@ -50,6 +53,16 @@ export function toRowPhase({ decision, call }: RecordedPhase, phase: SidebandLin
     ...(decision?.detail !== undefined && { detail: short(decision.detail) }),
     ...(providerMs !== undefined && { providerMs }),
     ...(changed && { changed: changed.slice(0, 50).map(short) }),
+    ...(shadow && { shadow: shadowRow(shadow) }),
+  };
+}
+
+function shadowRow({ result, live, shadow, differences }: ShadowComparison): NonNullable<RowPhase['shadow']> {
+  return {
+    result,
+    ...(live !== undefined && { live: short(live) }),
+    ...(shadow !== undefined && { shadow: short(shadow) }),
+    differences: differences.slice(0, 50).map(short),
   };
 }
 

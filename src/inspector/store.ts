@@ -1,4 +1,4 @@
-import { type Exchange, Exchanges } from '../recordings/exchanges.js';
+import { type Exchange, Exchanges, withShadow } from '../recordings/exchanges.js';
 import type { LogLine } from '../recordings/log-lines.js';
 import { readLogRecord } from '../recordings/log-record.js';
 
@@ -28,6 +28,8 @@ export class ExchangeStore {
   /** In the order of their last change. */
   readonly #kept = new Map<number, Kept>();
   readonly #exchanges: Exchanges;
+  /** The latest exchange of each request id, of those that are kept. */
+  readonly #byRequest = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
   #bytes = 0;
   #revision = 0;
@@ -59,9 +61,15 @@ export class ExchangeStore {
       ];
       return;
     }
-    if (record.kind === 'shadow' || record.kind === 'shadow_call') return;
-    const exchange = this.#exchanges.add(number, record);
-    const before = this.#kept.get(exchange.key);
+    let exchange: Exchange;
+    if (record.kind === 'shadow' || record.kind === 'shadow_call') {
+      const kept = this.#kept.get(this.#byRequest.get(record.request_id ?? '') ?? 0);
+      if (kept === undefined) return;
+      exchange = withShadow(kept.exchange, number, record);
+    } else exchange = this.#exchanges.add(number, record);
+    const { key, requestId } = exchange;
+    if (requestId !== undefined) this.#byRequest.set(requestId, key);
+    const before = this.#kept.get(key);
     const bytes = (text?.length ?? 0) + (before?.bytes ?? 0);
     this.#kept.delete(exchange.key);
     this.#revision += 1;
@@ -128,11 +136,13 @@ export class ExchangeStore {
   }
 
   #drop(): void {
-    for (const [key, { bytes }] of this.#kept) {
+    for (const [key, { bytes, exchange }] of this.#kept) {
       if (this.#kept.size <= this.limits.exchanges && this.#bytes <= this.limits.bytes) return;
       // The latest one stays, however big it is: its line was within the limit of a line.
       if (this.#kept.size === 1) return;
       this.#kept.delete(key);
+      const { requestId = '' } = exchange;
+      if (this.#byRequest.get(requestId) === key) this.#byRequest.delete(requestId);
       this.#bytes -= bytes;
     }
   }

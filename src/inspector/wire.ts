@@ -15,6 +15,17 @@ export interface RowPhase {
   readonly detail?: string;
   readonly providerMs?: number;
   readonly changed?: readonly string[];
+  /** What a shadow policy decided about the same message. */
+  readonly shadow?: ShadowRow;
+}
+
+export interface ShadowRow {
+  readonly result: 'same' | 'different' | 'error' | 'dropped';
+  /** `permit`, `deny 403`. */
+  readonly live?: string;
+  readonly shadow?: string;
+  /** By name; of an error its code. */
+  readonly differences: readonly string[];
 }
 
 /** One request in the list: what it takes to show, filter and count it. */
@@ -80,6 +91,8 @@ export interface PhaseDetail extends RowPhase {
   readonly help?: CodeHelp;
   /** Only with the messages of enable_debug_logging. */
   readonly messages?: PhaseMessages;
+  /** What would be sent on: the live decision and the shadow's, side by side. */
+  readonly shadowSides?: MessageDifference;
 }
 
 export interface PhaseMessages {

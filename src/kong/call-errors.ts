@@ -1,6 +1,6 @@
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 
-/** When a client may try again that was refused for want of memory: messages are in work for milliseconds to seconds. */
+/** When a client may try again that was refused for want of memory: messages are in progress for milliseconds to seconds. */
 const RETRY_SECONDS = 1;
 
 /** The `code` by which the host tells why a call did not work. */

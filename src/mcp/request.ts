@@ -80,7 +80,7 @@ export function readMcpRequest(
   const complaint = reservedHeader(headers) ?? disagreement(message, headers);
   if (complaint !== undefined) throw new McpError('mcp_headers_disagree', -32020, complaint, message.id);
   if (buffersResponses && message.method === 'subscriptions/listen') {
-    const words = 'Method not found: this gateway holds responses back and offers no streams';
+    const words = 'Method not found: this gateway buffers responses and offers no streams';
     throw new McpError('mcp_method_not_offered', -32601, words, message.id);
   }
   const shown = { message, text: retry?.text ?? text, approvalResponse: retry?.response };

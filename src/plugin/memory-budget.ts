@@ -12,7 +12,7 @@ const SHARE_OF_REQUESTS = 0.75;
 const UNCOUNTED_BYTES = 16_384;
 
 /**
- * Bounds the memory for messages in work over all events of the process. Limits for one message and for the number of events
+ * Bounds the memory for messages in progress over all events of the process. Limits for one message and for the number of events
  * do not: 4096 times 16 MB are more than any machine has.
  */
 export class MemoryBudget {
@@ -24,7 +24,7 @@ export class MemoryBudget {
     this.#limit = limit;
   }
 
-  /** Bytes that messages in work may take. */
+  /** Bytes that messages in progress may take. */
   get held(): number {
     return this.#held;
   }
@@ -70,7 +70,7 @@ export class EventMemory implements MemoryReservation {
       return;
     }
     if (!this.#budget.reserve(total - this.#reserved, this.#limit, this.#reserved)) {
-      throw overloaded(`${this.#budget.held} bytes are in work and ${bytes} more would be too much`);
+      throw overloaded(`${this.#budget.held} bytes are reserved and ${bytes} more would be too much`);
     }
     this.#bytes = total;
     this.#reserved = total;

@@ -156,7 +156,7 @@ export function refuse(error: PingAuthError, instance: Instance, message: Messag
 async function isRestarted(error: PingAuthError, instance: Instance, event: PhaseEvent): Promise<boolean> {
   if (error.code !== 'provider_secret_refused' || (await event.requestRestart?.()) !== true) return false;
   const where = instance.routeId === undefined ? {} : { route: instance.routeId };
-  const text = 'the policy provider refused the secret; asking Kong for the present one';
+  const text = 'the policy provider refused the secret; asking Kong for the current one';
   instance.telemetry.notice('warn', text, where);
   return true;
 }

@@ -19,7 +19,7 @@ export function telemetry(): Telemetry {
 
 let budget = new MemoryBudget();
 
-/** For all messages in work in this process; the executable sets it before the first instance. @param limit bytes */
+/** For all messages in progress in this process; the executable sets it before the first instance. @param limit bytes */
 export function useMemoryBudget(limit: number): void {
   budget = new MemoryBudget(limit);
 }

@@ -191,7 +191,7 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
     this.#uncount();
     this.#host.counts.instancesUnknown++;
     const fields = { event: 'unknown_instance', instance: instanceId };
-    this.#host.logger.info(fields, 'Kong named an instance of another server: it is asked to start it anew');
+    this.#host.logger.info(fields, 'Kong named an instance of another server: asking Kong to start it again');
     this.#end();
   }
 

@@ -9,7 +9,7 @@ export interface BodyLimits {
   readonly memory?: SharedMemory | undefined;
 }
 
-/** Memory that the process shares among all messages in work. */
+/** Memory that the process shares among all messages in progress. */
 export interface SharedMemory {
   /** False when there is not so much left, bytes. */
   reserve(bytes: number): boolean;
@@ -83,7 +83,7 @@ export class ServerCounts {
   eventsFailed = 0;
   /** Events that were ended with 503 because there were too many. */
   eventsRefused = 0;
-  /** Connections that were closed so that Kong sends a configuration anew. */
+  /** Connections that were closed so that Kong sends a configuration again. */
   instancesUnknown = 0;
   /** Connections that were closed because of bytes that Kong does not send. */
   protocolErrors = 0;

@@ -14,11 +14,11 @@ const KONG_LINES_A_SECOND = 2;
 const KONG_LINES = {
   500: {
     level: 'err',
-    text: 'plugin server: refused with 500, since a phase failed or did not end; its own log (level info) says why',
+    text: 'plugin server: refused with 500, because a phase failed or did not end; its own log (level info) has the reason',
   },
   503: {
     level: 'warn',
-    text: 'plugin server: refused with 503, since too much is in work or no worker process is there; raise --workers, --max-events or --max-connections',
+    text: 'plugin server: refused with 503, because too many requests are in progress or no worker process is ready; raise --workers, --max-events or --max-connections',
   },
 } as const;
 

@@ -82,7 +82,7 @@ export type PdkCallErrorCode =
   | 'ERR_PDK_REPLY'
   /** Kong's reply is larger than a frame may be; its bytes were dropped. */
   | 'ERR_REPLY_TOO_LARGE'
-  /** Too many messages are in work for a reply or a body file of that size; it was not read. */
+  /** Too many messages are in progress for a reply or a body file of that size; it was not read. */
   | 'ERR_NO_MEMORY'
   /** Too many events wait for a request body, and this body did not come at once. */
   | 'ERR_TOO_MANY_UPLOADS'

@@ -109,10 +109,10 @@ function catchStrays(logger: ServerLogger): void {
   process.on('unhandledRejection', (err) => {
     // A call that nobody waited for, such as a log line, when the request was over.
     if (err instanceof EventOverError) return;
-    logger.error({ event: 'unhandled_rejection', err }, 'a promise of the plugin failed and nobody noticed');
+    logger.error({ event: 'unhandled_rejection', err }, 'unhandled rejection of a promise of the plugin');
   });
   process.on('uncaughtException', (err) => {
-    logger.error({ event: 'uncaught_exception', err }, 'unexpected exception: the process ends');
+    logger.error({ event: 'uncaught_exception', err }, 'unexpected exception: the process exits');
     process.exit(1);
   });
 }

@@ -88,7 +88,7 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     const granted = await this.#host.claimRestart(instance.record.id).catch(() => false);
     if (!granted || this.#decided || this.#pipe.exited) return false;
     this.#log('info', 'instance_restarts', 'the plugin asked for a new start of its instance');
-    this.#finish('the instance starts anew');
+    this.#finish('the instance is started again');
     this.#connection.closeForRestart();
     return true;
   }
@@ -241,7 +241,7 @@ export class RunningEvent implements PhaseEvent, UploadObserver {
     try {
       listener?.();
     } catch (err) {
-      this.#log('error', 'listener_failed', 'the plugin failed when it was told that its event is over', err);
+      this.#log('error', 'listener_failed', 'the plugin failed after its event had ended', err);
     }
   }
 

@@ -177,7 +177,7 @@ export function checkQueue(logger: ServerLogger, limit = longestQueue()): void {
   if (limit === undefined || limit >= WANTED_QUEUE) return;
   logger.warn(
     { event: 'listen_queue', limit, remedy: `sysctl -w net.core.somaxconn=${WANTED_QUEUE}` },
-    'few connections can wait for this server: in a burst Kong answers 500 for those beyond',
+    'the listen queue of the socket is short: in a burst Kong answers 500 for connections beyond it',
   );
 }
 
@@ -194,7 +194,7 @@ export function checkFileLimit(maxConnections: number, logger: ServerLogger): vo
   const remedy = `raise the limit of open files to ${maxConnections + RESERVE}, or lower --max-connections`;
   logger.warn(
     { event: 'file_limit', limit, maxConnections, remedy },
-    'fewer files than connections are allowed',
+    'the limit of open files is too low for --max-connections',
   );
 }
 

@@ -1,4 +1,4 @@
-import type { DecisionLine, SidebandLine } from './log-record.js';
+import type { DecisionLine, ShadowCallLine, ShadowLine, SidebandLine } from './log-record.js';
 
 /** What the log has about one phase of a request. */
 export interface RecordedPhase {
@@ -6,6 +6,8 @@ export interface RecordedPhase {
   readonly lines: readonly number[];
   readonly decision?: DecisionLine;
   readonly call?: SidebandLine;
+  /** What a shadow policy decided about the same message. */
+  readonly shadow?: { readonly line?: ShadowLine; readonly call?: ShadowCallLine };
 }
 
 /** One request's way through both phases, as far as the log has it. */
@@ -71,6 +73,14 @@ function isTaken(exchange: Exchange, { phase, kind }: DecisionLine | SidebandLin
   // A phase's call is written before its decision.
   if (there?.decision !== undefined) return true;
   return kind === 'sideband' && there?.call !== undefined;
+}
+
+/** The exchange with what a shadow policy decided; its lines come after all others of the request. */
+export function withShadow(exchange: Exchange, line: number, record: ShadowLine | ShadowCallLine): Exchange {
+  const { lines, ...rest }: RecordedPhase = exchange[record.phase] ?? { lines: [] };
+  const shadow =
+    record.kind === 'shadow' ? { ...rest.shadow, line: record } : { ...rest.shadow, call: record };
+  return { ...exchange, [record.phase]: { ...rest, lines: [...lines, line], shadow } };
 }
 
 /** Whether no other line about it is to be expected: a denied or refused request has no response phase. */

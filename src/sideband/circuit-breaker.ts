@@ -1,5 +1,5 @@
 import type { FailOpenScope } from '../errors/catalogue.js';
-import type { Clock } from './clock.js';
+import type { Clock } from './call-deadline.js';
 
 /** Of the instance that makes the call; the circuit breaker itself is shared. */
 export interface CircuitSettings {

@@ -1,7 +1,6 @@
 import { Client, type Dispatcher, Pool } from 'undici';
-import type { CallDeadline, Interruption } from './call-deadline.js';
+import type { CallDeadline, Clock, Interruption } from './call-deadline.js';
 import { CircuitBreaker } from './circuit-breaker.js';
-import type { Clock } from './clock.js';
 import { type ConnectSettings, createConnector } from './tls-connector.js';
 
 /** A connection is closed after this time, at the latest, when its call is over: a changed DNS entry is followed. */

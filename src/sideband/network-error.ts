@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { ErrorCode } from '../errors/catalogue.js';
-import { printable } from './status-errors.js';
 import { peerCertificateOf } from './tls-connector.js';
+import { printable } from './wire-answers.js';
 
 export interface NetworkProblem {
   readonly code: ErrorCode;

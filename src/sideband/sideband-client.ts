@@ -3,9 +3,8 @@ import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import { VERSION } from '../version.js';
-import { CallDeadline, type Caller } from './call-deadline.js';
+import { CallDeadline, type Caller, type Clock } from './call-deadline.js';
 import type { Admission, CircuitBreaker, CircuitSettings } from './circuit-breaker.js';
-import type { Clock } from './clock.js';
 import type { RequestAnswer, ResponseAnswer } from './messages.js';
 import type { SidebandObserver, SidebandPhase } from './observer.js';
 import { callTimeoutMs, providersOf } from './provider.js';
@@ -21,8 +20,8 @@ import {
   type ProviderStatus,
   type SidebandRuntime,
 } from './sideband-runtime.js';
-import { printable, statusError } from './status-errors.js';
-import { readRequestAnswer, readResponseAnswer } from './wire-answers.js';
+import { statusError } from './status-errors.js';
+import { printable, readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
 export type { Caller } from './call-deadline.js';
 export type { SidebandObserver } from './observer.js';

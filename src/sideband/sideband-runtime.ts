@@ -1,5 +1,5 @@
+import { type Clock, SYSTEM_CLOCK } from './call-deadline.js';
 import { CircuitBreaker, type CircuitState } from './circuit-breaker.js';
-import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { ConnectionPool } from './connection-pool.js';
 import type { Provider } from './provider.js';
 import type { createConnector } from './tls-connector.js';

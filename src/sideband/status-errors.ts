@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { asBuffer, type JsonObject } from '../http/text.js';
-import { jsonObjectOrUndefined } from './wire-answers.js';
+import { jsonObjectOrUndefined, printable } from './wire-answers.js';
 
 /** What an answer with a status other than 200 means. `wall`: milliseconds since 1970, for Retry-After. */
 export function statusError(
@@ -59,12 +59,6 @@ function detailOf(status: number, headers: IncomingHttpHeaders, json: JsonObject
     parts.push(`redirect to "${printable(headers.location.replace(/[?#].*$/s, ''))}" not followed`);
   }
   return parts.join(', ');
-}
-
-/** Text from the provider for a log line: short, one line, no control characters. */
-export function printable(value: unknown): string | undefined {
-  if (typeof value !== 'string' || value === '') return undefined;
-  return value.slice(0, 300).replace(/[^\x20-\x7e]/g, '?');
 }
 
 /** Without a usable Retry-After: long enough to matter, short enough not to be an outage. */

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { devNull } from 'node:os';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
-import { measureThreadPool } from './clock.js';
+import { measureThreadPool } from './call-deadline.js';
 
 /** How to reach one host: everything that makes one connection differ from another. */
 export interface ConnectSettings {

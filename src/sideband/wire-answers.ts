@@ -1,7 +1,7 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderField } from '../http/header-list.js';
+import { jsonMembers } from '../http/json-members.js';
 import { decodeUtf8, isJsonObject, type JsonObject } from '../http/text.js';
-import { memberText } from './json-member.js';
 import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from './messages.js';
 
 /** Kong shows a plugin 1000 headers at most; with millions of them this process would do nothing else for a long time. */
@@ -58,6 +58,12 @@ export function jsonObjectOrUndefined(body: Uint8Array | undefined): JsonObject 
   } catch {
     return undefined;
   }
+}
+
+/** Text from the provider for a log line: short, one line, no control characters. */
+export function printable(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '') return undefined;
+  return value.slice(0, 300).replace(/[^\x20-\x7e]/g, '?');
 }
 
 function decode(body: Uint8Array): string {
@@ -128,6 +134,21 @@ function readHeaders(value: unknown, prefix: string): readonly HeaderField[] {
 function requiredText(value: unknown, member: string): string {
   if (typeof value !== 'string') throw unexpected(member, 'text', value);
   return value;
+}
+
+/**
+ * The text of one member's value, verbatim as it stands in a JSON object. Of a name that occurs twice the last one counts, as
+ * for JSON.parse.
+ *
+ * @param json text of an object that JSON.parse has accepted
+ * @returns undefined when there is no such member
+ */
+function memberText(json: string, member: string): string | undefined {
+  let found: string | undefined;
+  for (const { name, valueStart, end } of jsonMembers(json)) {
+    if (name === member) found = json.slice(valueStart, end);
+  }
+  return found;
 }
 
 /** Null is as good as missing. */

@@ -36,8 +36,8 @@ export interface Gauges {
 const RPC_COUNTERS = {
   events: 'Events (one phase of one request) that Kong started',
   eventsFailed: 'Events that the plugin server had to end itself, with 500',
-  eventsRefused: 'Events refused with 503 because too many were in flight',
-  instancesUnknown: 'Connections closed so that Kong sends a configuration anew',
+  eventsRefused: 'Events refused with 503 because too many were in progress',
+  instancesUnknown: 'Connections closed so that Kong sends a configuration again',
   protocolErrors: 'Connections closed because of bytes that are not the protocol',
 } as const;
 export type RpcCounts = Readonly<Record<keyof typeof RPC_COUNTERS, number>>;
@@ -204,7 +204,7 @@ function defineCounters(
   );
   new client.Counter({
     name: 'ping_auth_fail_open_total',
-    help: 'Requests or responses that went on without the say of the policy',
+    help: 'Requests or responses that went on without a decision of the policy',
     labelNames: ['phase'],
     registers,
     collect() {
@@ -275,7 +275,7 @@ function defineGauges(client: Prom, registry: prom.Registry, current: () => Gaug
   const registers = [registry];
   new client.Gauge({
     name: 'ping_auth_circuit_state',
-    help: 'Circuit of a policy provider: 0 closed, 1 half open, 2 open, 3 rate limited; the worst of all worker processes',
+    help: 'Circuit breaker of a policy provider: 0 closed, 1 half open, 2 open, 3 rate limited; the worst of all worker processes',
     labelNames: ['provider'],
     aggregator: 'max',
     registers,
@@ -307,8 +307,8 @@ function defineGauges(client: Prom, registry: prom.Registry, current: () => Gaug
         this.set(read() ?? 0);
       },
     });
-  plain('ping_auth_events_in_flight', 'Events being worked on', () => current().eventsInFlight?.());
-  plain('ping_auth_inflight_bytes', 'Memory set aside for bodies in work, bytes', () =>
+  plain('ping_auth_events_in_flight', 'Events in progress', () => current().eventsInFlight?.());
+  plain('ping_auth_inflight_bytes', 'Memory reserved for messages in progress, bytes', () =>
     current().inflightBytes?.(),
   );
   plain('ping_auth_rpc_connections', 'Connections from Kong workers', () => current().rpcConnections?.());

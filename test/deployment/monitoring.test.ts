@@ -58,6 +58,7 @@ beforeAll(async () => {
     connections: () => [['https://pa', 'idle', 1]],
   });
   metrics.decision({ phase: 'access', outcome: 'refuse', code: 'provider_timeout', providerMs: 1 });
+  metrics.shadow({ phase: 'access', result: 'different', routeId: 'r' });
   const { text } = await aggregateSnapshots([await metrics.snapshot()]);
   for (const [, name = '', labels = ''] of text.matchAll(/^([a-z_0-9]+)(?:\{(.*)\})? /gm)) {
     const known = series.get(name) ?? new Set(['instance']);

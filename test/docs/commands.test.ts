@@ -1,7 +1,15 @@
 // Every command in the documentation is run, here or elsewhere, or there is a reason why not; every kong.conf and kong.yml
-// in it is loaded by the double of Kong. Names of hosts and folders are replaced, nothing else.
+// in it is loaded by the stand-in for Kong. Names of hosts and folders are replaced, nothing else.
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,7 +24,7 @@ import { startUpstream } from '../../dev/upstream/server.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
 import { createAuthority } from '../support/certificates.js';
 import { fakeAdminApi } from '../support/fake-admin-api.js';
-import { inlineCode, read, snippet, snippets } from './pages.js';
+import { inlineCode, read, root, snippet, snippets } from './pages.js';
 
 /** Not run here. `in`: what runs it instead, a file that has this text in it. */
 const CURL_TO_KONG = `curl -X POST http://127.0.0.1:8001/services/orders/plugins -H 'Content-Type: application/json' -d '{"name": "ping-auth", "config": {"service_url": "https://pingaccess.example.com:3020", "shared_secret": "{vault://env/ping-auth-secret}", "secret_header_name": "CLIENT-TOKEN"}}'`;
@@ -54,7 +62,6 @@ const NOT_RUN: Record<
   'npm root --global': { because: 'npm’s own' },
   'npm run test:node': { in: ['.ci/run', 'npm run test:node'] },
   'KONG=/usr/local/bin/kong npm run test:kong': { in: ['.github/workflows/ci.yml', 'npm run test:kong'] },
-  'KONG=/usr/local/bin/kong npx vitest run test/e2e/bodies.test.ts': { because: 'npm run test:kong does' },
   'npm run build:sea': { in: ['test/single/executables.check.ts', 'build-sea.mjs'] },
   'npm run test:sea': { in: ['package.json', '"test:sea"'] },
   'install -m 755 dist/single/ping-auth-pluginserver dist/single/ping-auth /usr/local/bin/': {
@@ -93,7 +100,6 @@ const NOT_RUN: Record<
   "PING_AUTH_TEST_LOGS=1 npx vitest run test/e2e/bodies.test.ts -t 'arrive whole'": {
     because: 'only prints more than the command above',
   },
-  'npx vitest run test/e2e/bodies.test.ts': { in: ['package.json', '"test": "vitest run"'] },
   'COVERAGE=1 npm test && npm run coverage': { in: ['.ci/run', 'npm run coverage'] },
   'npm run core-size': { because: 'only counts lines and files' },
   'npm run lint && npm run typecheck': { in: ['.ci/run', 'npm run typecheck'] },
@@ -151,7 +157,7 @@ const EXPLAIN_LOG = 'ping-auth explain /var/log/ping-auth/ping-auth.log --reques
 
 /** Campaigns and benches: minutes each, so tests run short ones of the same code; see test/fuzz, dev/faults, dev/soak, test/bench. */
 const LONG =
-  /^(?:[A-Z_]+=\S+ )*(?:npm run (?:fuzz|faults|soak|bench(?::[a-z-]+)?)(?: -- .*)?|npx vitest run test\/fuzz)$/;
+  /^(?:[A-Z_]+=\S+ )*(?:npm run (?:fuzz|faults|soak|bench(?::[a-z-]+)?)(?: -- .*)?|npx vitest run (?:(?:src|test)\/\S+ ?)+)$/;
 
 const COMMAND =
   /^(?:npm|npx|node|docker|docker-compose|promtool|systemd-analyze|kong|curl|ping-auth|ping-auth-pluginserver) \S/;
@@ -172,6 +178,7 @@ for (const mention of [
   'inspect',
   'test',
   'replay',
+  'shadow',
 ].map((name) => `ping-auth ${name}`))
   documented.delete(mention);
 /** So is one with a placeholder. */
@@ -287,6 +294,12 @@ it('every command of the documentation is known, and nothing else', () => {
     unknown: short.filter((command) => !known.includes(command)),
     notDocumented: known.filter((command) => !short.includes(command)),
   }).toEqual({ unknown: [], notDocumented: [] });
+});
+
+it('names tests that are there', () => {
+  const named = [...documented].flatMap((command) => [...command.matchAll(/(?<= )(?:src|test)\/[\w./-]+/g)]);
+  expect(named.length).toBeGreaterThan(5);
+  for (const [path] of named) expect(existsSync(join(root, path)), path).toBe(true);
 });
 
 it('names scripts of package.json', () => {

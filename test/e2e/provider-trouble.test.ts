@@ -65,7 +65,12 @@ describe.each(HOSTS)('trouble with the policy provider under %s', (host) => {
     ['resets in the body', '/body', 502, 'provider_connection_lost'],
     ['refuses the secret', '/wrong-secret/x', 502, 'provider_secret_refused'],
   ])('%s: refused, and the log says why', async (_, path, status, code) => {
-    const got = await rig.send({ path });
+    let got = await rig.send({ path });
+    // While the machine is busy, a late event loop counts as overload, not as the provider's time-out.
+    for (let tries = 1; code === 'provider_timeout' && got.status === 503 && tries < 8; tries += 1) {
+      expect(rig.upstreamRequests()).toEqual([]);
+      got = await rig.send({ path });
+    }
     expect(got.status).toBe(status);
     expect(rig.upstreamRequests()).toEqual([]);
     const requestId = (got.json() as { request_id: string }).request_id;

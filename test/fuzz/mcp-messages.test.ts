@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { withoutApproval } from '../../src/mcp/approval-state.js';
 import { readEventStream } from '../../src/mcp/event-stream.js';
 import { decodeValue, encodeValue } from '../../src/mcp/headers.js';
 import { readMessage } from '../../src/mcp/message.js';
@@ -90,6 +91,57 @@ describe('a message', () => {
       }),
       fuzzed(2000),
     );
+  });
+});
+
+describe('the approval in a retry', () => {
+  it('leaves a message that is read alike, with nothing of ours in it', () => {
+    const json = fc.jsonValue({ maxDepth: 2 });
+    const key = fc.constantFrom('ping-auth-approval', 'form', '__proto__', 'a"\\{');
+    const answers = fc.dictionary(key, json, { maxKeys: 3 });
+    const inner = fc.record(
+      { requestState: oddText.filter((text) => text.isWellFormed()), inputResponses: answers, more: json },
+      { requiredKeys: [] },
+    );
+    const made = inner.map(
+      (value) => `ping-auth-approval.1.${Buffer.from(JSON.stringify(value)).toString('base64url')}`,
+    );
+    const params = fc.record(
+      {
+        arguments: json,
+        inputResponses: fc.oneof(answers, json),
+        requestState: fc.oneof(made, fc.constant('of the server'), json),
+      },
+      { requiredKeys: [] },
+    );
+    let rewritten = 0;
+    fc.assert(
+      fc.property(params, fc.boolean(), (some, isEscaped) => {
+        const plain = JSON.stringify({
+          jsonrpc: '2.0',
+          id: 1,
+          method: 'tools/call',
+          params: { name: 'x', ...some },
+        });
+        const text = isEscaped ? withEscapes(plain) : plain;
+        const message = readMessage(text);
+        fc.pre(message.kind === 'request');
+        if (message.kind !== 'request') return;
+        const result = attempt(() => withoutApproval(message, text))?.value;
+        // Not ours, or refused: what came out was no message.
+        if (result === undefined) return;
+        rewritten += 1;
+        expect(readMessage(result.text)).toEqual(result.message);
+        expect(result.message.params?.arguments).toEqual(message.params?.arguments);
+        expect(Object.keys((result.message.params?.inputResponses ?? {}) as object)).not.toContain(
+          'ping-auth-approval',
+        );
+        // Once is enough.
+        expect(withoutApproval(result.message, result.text)).toBeUndefined();
+      }),
+      fuzzed(1500),
+    );
+    expect(rewritten).toBeGreaterThan(20);
   });
 });
 

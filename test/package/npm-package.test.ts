@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Closing } from '../../dev/closing.js';
@@ -34,10 +34,10 @@ beforeAll(() => {
 }, 240_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Packs a copy, because other tests may build into dist/ at any time; built anew unless what `npm test` built is there. */
+/** Packs a copy, because other tests may build into dist/ at any time; built again unless what `npm test` built is there. */
 function pack(source: string): string {
   const parts = [...BUILD_INPUT, 'README.md', 'LICENSE', ...manifest.files];
-  for (const path of parts.filter((path) => !path.startsWith('dist/')))
+  for (const path of parts.filter((path) => !/^(?:dist\/|!)/.test(path)))
     cpSync(`${root}${path}`, join(source, path), { recursive: true });
   symlinkSync(`${root}node_modules`, join(source, 'node_modules'));
   if (isFresh(`${root}dist/types/index.d.ts`))
@@ -98,6 +98,27 @@ it('holds what is built for it, documents and files for admins; no sources, no t
     'package.json',
   ]);
 });
+
+it('leaves out what is for contributors', () => {
+  expect(content.filter((path) => path.startsWith('docs/contributors/'))).toEqual([]);
+});
+
+it('links only to files that it holds', () => {
+  const pages = content.filter((path) => path.endsWith('.md'));
+  expect(pages.length).toBeGreaterThan(20);
+  const dead = pages.flatMap((page) =>
+    [...readFileSync(`${root}${page}`, 'utf8').matchAll(/\]\(([^)#\s]+)[^)\s]*\)/g)]
+      .map(([, target = '']) => target)
+      .filter((target) => !/^[a-z]+:/.test(target))
+      .map((target) => ({ page, path: posix.join(posix.dirname(page), target) }))
+      .filter(({ path }) => !content.some((file) => file === path || file.startsWith(folderOf(path))))
+      .map(({ path }) => `${page} → ${path}`),
+  );
+  expect(dead).toEqual([]);
+});
+
+/** A link to a folder needs a file in it. */
+const folderOf = (path: string) => (path.endsWith('/') ? path : `${path}/`);
 
 it('passes publint', () => {
   node([`${root}node_modules/publint/src/cli.js`, 'run', '--strict', tarball]);

@@ -1,6 +1,6 @@
 import { parseConfig } from '../../src/config/parse-config.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { type Clock, SYSTEM_CLOCK } from '../../src/sideband/clock.js';
+import { type Clock, SYSTEM_CLOCK } from '../../src/sideband/call-deadline.js';
 import type {
   RequestAnswer,
   RequestPayload,

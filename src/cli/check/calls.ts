@@ -118,7 +118,7 @@ function unknownDefaultUrl(
 ): Finding {
   return warning(
     'endpoint',
-    `${text}; asked about ${asked(sample)}, which is no URL of yours, so the secret and the decision were not checked`,
+    `${text}; asked about ${asked(sample)}, which is not a URL of your API, so the secret and the decision were not checked`,
     `Name a URL that the policy protects with --url. If that is not known either, ${base} is not a Sideband API.`,
   );
 }

@@ -258,7 +258,7 @@ describe('ping-auth check names what is wrong, and where to change it', () => {
     expect(unknown.found.at(-1)).toMatchObject({
       step: 'endpoint',
       status: 'warning',
-      text: expect.stringContaining('https://ping-auth-check.invalid/, which is no URL of yours'),
+      text: expect.stringContaining('https://ping-auth-check.invalid/, which is not a URL of your API'),
       remedy: expect.stringContaining('--url'),
     });
     expect((await findings('--service-url', url, ...trusting(), '--strict')).exitCode).toBe(1);

@@ -38,7 +38,7 @@ interface Arguments extends OverrideOptions {
 
 export function checkCommand(terminal: Terminal): Command {
   return new Command('check')
-    .summary('verify the connection to the policy provider, and what a running Kong makes of the plugin')
+    .summary('verify the connection to the policy provider, and the plugin in a running Kong')
     .description(
       'Verifies every ping-auth configuration in FILE (kong.yml, a decK file, Kubernetes manifests), or the one given by options:\nfields, DNS, connection, TLS, endpoint, secret, a decision, latency. With --admin-url also a running Kong: whose plugin it\nruns, where, whether each configuration there is valid, and whether the guard is there. Makes a few harmless calls; changes\nnothing.',
     )
@@ -52,16 +52,16 @@ export function checkCommand(terminal: Terminal): Command {
     )
     .option('--secret-env <name>', SECRET_ENV_HELP)
     .option('--secret-header <name>', 'name of the header for the secret (without a FILE: CLIENT-TOKEN)')
-    .option('--ca <file>', 'PEM file with what to trust, as ca_certificate')
+    .option('--ca <file>', 'PEM file of trusted certificates, as ca_certificate')
     .option('--admin-url <url>', 'Admin API of a running Kong, http://127.0.0.1:8001', httpUrl)
     .option(
       '--admin-token-env <name>',
       'environment variable that holds a token for it (default: KONG_ADMIN_TOKEN, if that is set)',
     )
-    .option('--admin-ca <file>', 'PEM file with what to trust there')
+    .option('--admin-ca <file>', 'PEM file of trusted certificates for it')
     .option(
       '--mcp <url>',
-      'MCP endpoint of a gateway: walks the way of a client from 401 to the tools',
+      'MCP endpoint of a gateway: follow the steps of a client from the 401 to the list of tools',
       httpUrl,
     )
     .option('--token-env <name>', 'environment variable that holds an access token for it')

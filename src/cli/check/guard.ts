@@ -23,7 +23,7 @@ export function guardIn(config: Readonly<Record<string, unknown>>): Guard | unde
 }
 
 export const WITHOUT_OWN_GUARD =
-  "should the plugin server die while it judges a response, Kong's own 500 carries the upstream's headers and cookies";
+  "if the plugin server dies while it evaluates a response, Kong's own 500 has the upstream's headers and cookies";
 export const OWN_GUARD_REMEDY =
   'Kong: add the post-function of kong/guard/own-server.yml where ping-auth is (for the stock kong-js-pluginserver that of kong/guard/kong.yml). A plugin server with --phases access needs none.';
 export const SHADOWED_GUARD_REMEDY =
@@ -51,7 +51,7 @@ export function guardFinding({ where }: PluginEntry, functions: readonly PluginE
   if (others.length === 0) return ok('guard', `the guard is there (${applied.where})`);
   return warning(
     'guard',
-    `another post-function in the place of the guard (${others.map((one) => one.where).join('; ')}): ${WITHOUT_OWN_GUARD}`,
+    `another post-function instead of the guard (${others.map((one) => one.where).join('; ')}): ${WITHOUT_OWN_GUARD}`,
     SHADOWED_GUARD_REMEDY,
   );
 }

@@ -48,7 +48,7 @@ export async function checkConnection(target: Target, product: Product, timeoutM
   if (problem === 'ECONNREFUSED') {
     return failed(
       'connection',
-      `${where} refuses connections: nobody listens there`,
+      `${where} refuses connections: nothing listens there`,
       product.remedies.refused,
     );
   }

@@ -9,7 +9,7 @@ import type { TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Authority, createAuthority, selfSignedServer } from '../../../test/support/certificates.js';
 import { FakeTerminal } from '../../../test/support/fake-terminal.js';
-import { SYSTEM_CLOCK } from '../../sideband/clock.js';
+import { SYSTEM_CLOCK } from '../../sideband/call-deadline.js';
 import { checkCommand } from './command.js';
 import type { ConfigurationReport, Finding } from './finding.js';
 

@@ -129,7 +129,7 @@ function errorCode(error: unknown): string {
 
 function remedyFor(code: string, { port }: Target, product: Product): string {
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(code)) {
-    return `Port ${port} does not speak TLS. Kong: correct the port in service_url. ${product.name}: or turn TLS on there.`;
+    return `Port ${port} does not use TLS. Kong: correct the port in service_url. ${product.name}: or turn TLS on there.`;
   }
   if (/CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE|UNKNOWN_CA/.test(code)) {
     return `${product.name} asks for a client certificate that it trusts. Kong: set client_certificate and client_key of the plugin.`;

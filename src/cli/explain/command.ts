@@ -16,7 +16,7 @@ export function explainCommand(terminal: Terminal): Command {
   return new Command('explain')
     .summary("show what a policy provider's answer would change")
     .description(
-      'Takes a recorded request (or response) with the answer of the policy provider, and shows as a diff what the plugin would make of it.\nFILE is {"request": …, "answer": …} or {"response": …, "answer": …} as they go over the wire, or a log with lines of enable_debug_logging.',
+      'Takes a recorded request (or response) with the answer of the policy provider, and shows the changes that the plugin would make as a diff.\nFILE is {"request": …, "answer": …} or {"response": …, "answer": …} as they go over the wire, or a log with lines of enable_debug_logging.',
     )
     .argument('<file>', 'recording, - for standard input')
     .option('--request-id <id>', 'only this request of a log; the start of its id is enough')
@@ -36,7 +36,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
     const { requestId } = options;
     const found = await readRecordings(openLog(file));
     for (const problem of found.problems)
-      terminal.stderr.write(`ping-auth explain: ${file}:${problem}; passed over\n`);
+      terminal.stderr.write(`ping-auth explain: ${file}:${problem}; skipped\n`);
     const wanted =
       requestId === undefined
         ? undefined

@@ -21,7 +21,7 @@ export function inspectCommand(terminal: Terminal): Command {
   const command = new Command('inspect')
     .summary('show the requests of a log on a page')
     .description(
-      'Serves a page on this machine that shows each request of a log: what the client sent, what the policy made of it, what came back.\nFILE is the one of --log-file or --record-file; it is read from its start and as it grows. With enable_debug_logging, or in the file of --record-file, it has the messages, too.',
+      'Serves a page on this machine that shows each request of a log: what the client sent, what the policy changed, what came back.\nFILE is the one of --log-file or --record-file; it is read from its start and as it grows. With enable_debug_logging, or in the file of --record-file, it has the messages, too.',
     )
     .argument('[file]', 'log, - for standard input (the default when that is no terminal)')
     .option('--port <number>', '0 for any free one', wholeNumber(0, 65_535), 7878)
@@ -60,7 +60,7 @@ async function inspect(
   stop: AbortController,
 ): Promise<void> {
   if (file === undefined && process.stdin.isTTY)
-    throw new Error('which log? Name the file of --log-file, or - for standard input');
+    throw new Error('no log is given: name the file of --log-file, or - for standard input');
   const input = file === undefined || file === '-' ? undefined : file;
   const { port, keep } = options;
   const { signal } = stop;

@@ -26,7 +26,7 @@ export function withAdminOptions(command: Command): Command {
       '--admin-token-env <name>',
       'environment variable that holds a token for it (default: KONG_ADMIN_TOKEN, if that is set)',
     )
-    .option('--admin-ca <file>', 'PEM file with what to trust there');
+    .option('--admin-ca <file>', 'PEM file of trusted certificates for it');
 }
 
 /** @throws Error that says which file or which Kong cannot be read */

@@ -37,7 +37,7 @@ export function withProviderOptions(command: Command): Command {
     .option('--service-url <url>', 'policy provider, instead of the one in --config or without it')
     .option('--secret-env <name>', SECRET_ENV_HELP)
     .option('--secret-header <name>', 'name of the header for the secret (without --config: CLIENT-TOKEN)')
-    .option('--ca <file>', 'PEM file with what to trust, as ca_certificate');
+    .option('--ca <file>', 'PEM file of trusted certificates, as ca_certificate');
 }
 
 /**

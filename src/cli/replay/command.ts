@@ -27,28 +27,28 @@ interface Arguments extends ProviderOptions, NameOptions {
 
 export function replayCommand(terminal: Terminal): Command {
   const command = new Command('replay')
-    .summary('ask another policy what was asked before')
+    .summary('ask another policy about recorded traffic')
     .description(
-      'Puts the questions of a recording (--record-file of the plugin server, or a log with lines of enable_debug_logging) to another policy provider, and shows which decisions differ. See docs/replay.md.',
+      'Asks another policy provider about the messages of a recording (--record-file of the plugin server, or a log with lines of enable_debug_logging), and shows which decisions differ. See docs/replay.md.',
     )
     .argument('<file>', 'recording, - for standard input');
   return withAdminOptions(withProviderOptions(command))
     .option('--rate <n>', 'questions a second', parseRate, 20)
-    .option('--header <name:value>', 'in the place of a redacted header; can be repeated', headerField, [])
+    .option('--header <name:value>', 'value for a redacted header; can be repeated', headerField, [])
     .option(
       '--ignore-header <name>',
       'differences in this header do not count; can be repeated',
       (name: string, before: readonly string[]) => [...before, name],
       [],
     )
-    .option('--save-cases <file>', 'writes a case for each kind of difference, for ping-auth test')
+    .option('--save-cases <file>', 'write a case for each kind of difference, for ping-auth test')
     .option(
       '--samples <n>',
-      'with --save-cases: and up to so many whose decision is the same',
+      'with --save-cases: also write up to this many cases whose decision is the same',
       wholeNumber(0, 9999),
       0,
     )
-    .option('--yes', "asks even the recording's own policy provider")
+    .option('--yes', 'ask the policy provider of the recording itself')
     .option('--strict', 'differences that may be due to redaction count for the exit code as well')
     .option('--json', 'print the result as JSON')
     .option('--color', 'colours even when the output is not a terminal')
@@ -118,7 +118,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
   if (stopped !== undefined || tally.differs(facts.strict)) return EXIT.failed;
   if (tally.onlyExplained) {
     terminal.stderr.write(
-      'ping-auth replay: nothing can be said: every message is redacted or cut in the recording, and decisions differ; give values with --header\n',
+      'ping-auth replay: no result: every message is redacted or cut in the recording, and decisions differ; give values with --header\n',
     );
     return EXIT.nothingToCheck;
   }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { urlPattern } from './comparison.js';
+import { urlPattern } from '../../recordings/comparison.js';
 import { Pacer } from './replay.js';
 
 it.each([

@@ -1,12 +1,12 @@
 // From a recorded call to the question that is asked anew, and from the new answer to something that can be compared with the recorded one.
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonObject } from '../../http/text.js';
+import type { Decision } from '../../recordings/comparison.js';
 import type { Exchange, RecordedPhase } from '../../recordings/exchanges.js';
 import { explain } from '../../recordings/explanation.js';
 import { type Recording, recordedFieldsOf, toRecording } from '../../recordings/recording.js';
 import { cutMark, hasRedaction, messageOf, textOf } from '../../telemetry/gap-marks.js';
 import { redactBody, redactMessage } from '../../telemetry/redaction.js';
-import type { Decision } from './comparison.js';
 
 /** One recorded call. */
 export interface Question {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
+import { type Decision, differencesOf } from '../../recordings/comparison.js';
 import type { Exchange } from '../../recordings/exchanges.js';
 import type { AnswerAgain, Policy } from '../policy/ask-policy.js';
-import { type Decision, differencesOf } from './comparison.js';
 import { decisionOf, type Fillings, type Question, toQuestion } from './question.js';
 import type { Tally } from './tally.js';
 

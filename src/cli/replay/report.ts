@@ -1,8 +1,8 @@
+import { decisionInWords } from '../../recordings/comparison.js';
 import { printable } from '../../telemetry/printable.js';
 import { differenceLines } from '../difference-lines.js';
 import type { KongNames } from '../policy/kong-names.js';
 import { duration, type Paint } from '../terminal.js';
-import { decisionInWords } from './comparison.js';
 import { type Counts, type Group, resultLines, type Skipped, type Tally } from './tally.js';
 
 export interface ReplayFacts {
@@ -129,11 +129,11 @@ function groupLines(group: Group, facts: ReplayFacts, paint: Paint): string[] {
     printable(`  for example ${shown.method} ${shown.url} (line ${question.line}${id})`),
     ...differenceLines(
       {
-        label: facts.words?.before ?? 'what came of it when it was recorded',
+        label: facts.words?.before ?? 'the recorded decision',
         text: resultLines(question.decision.explanation),
       },
       {
-        label: facts.words?.now ?? `what comes of it with ${facts.provider}`,
+        label: facts.words?.now ?? `the decision of ${facts.provider}`,
         text: resultLines(now.explanation),
       },
       paint,

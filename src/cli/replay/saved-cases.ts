@@ -1,7 +1,7 @@
 // Recorded questions as a file for `ping-auth test`, with what the recorded policy decided as expectation.
 import { Document } from 'yaml';
+import { type Decision, decisionInWords, differencesOf, urlPattern } from '../../recordings/comparison.js';
 import { caseOf } from '../../recordings/saved-case.js';
-import { type Decision, decisionInWords, differencesOf, urlPattern } from './comparison.js';
 import type { Question } from './question.js';
 
 interface Saved {

@@ -1,6 +1,6 @@
+import { type Decision, urlPattern } from '../../recordings/comparison.js';
 import type { Explanation } from '../../recordings/explanation.js';
 import { asLines } from '../../recordings/message-text.js';
-import { type Decision, urlPattern } from './comparison.js';
 import type { Question, Unusable } from './question.js';
 
 export interface Counts {

@@ -1,9 +1,9 @@
+import { type Decision, differencesOf } from '../../recordings/comparison.js';
 import type { RecordedPhase } from '../../recordings/exchanges.js';
 import { explain } from '../../recordings/explanation.js';
 import type { ShadowCallLine, ShadowLine, SidebandLine } from '../../recordings/log-record.js';
 import { readLog } from '../../recordings/read-log.js';
 import { type Recording, toRecording } from '../../recordings/recording.js';
-import { type Decision, differencesOf } from '../replay/comparison.js';
 import { type Question, toQuestion } from '../replay/question.js';
 import type { Tally } from '../replay/tally.js';
 

@@ -159,7 +159,7 @@ function checkMembers(expected: object, decision: string, path: Path, problems: 
       problems.push({ path: [...path, 'headers', name], message: `a ${decision} has none; use has` });
   }
   if (decision === 'refuse' && (headers || body !== undefined))
-    problems.push({ path, message: 'of a refusal only status and code can be expected' });
+    problems.push({ path, message: 'if ping-auth refuses, only status and code can be expected' });
   if (typeof body === 'object' && body.unchanged)
     problems.push({ path: [...path, 'body', 'unchanged'], message: `a ${decision} has its own body` });
 }

@@ -109,7 +109,7 @@ const STATE_EXPECTATION = z.union([
 
 const common = {
   status: integer(100, 599).optional(),
-  code: z.string().optional().describe('Error code of a refusal, see errors.md'),
+  code: z.string().optional().describe('Error code, if ping-auth refuses; see errors.md'),
   changes: z
     .array(z.string())
     .optional()
@@ -127,7 +127,7 @@ const REQUEST_EXPECTATION = z.union([
   choice(requestDecisions),
   z.strictObject({
     decision: choice(requestDecisions).describe(
-      'deny: the policy says no; refuse: ping-auth does, because there is no usable answer',
+      'deny: denied by the policy; refuse: refused by ping-auth, with a code',
     ),
     method: z.string().optional().describe('Method with which the request goes on'),
     url: z.string().optional().describe('URL with which the request goes on'),

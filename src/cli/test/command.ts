@@ -34,11 +34,14 @@ export function testCommand(terminal: Terminal): Command {
     ])
     .option('--jobs <n>', 'cases that are asked about at the same time', wholeNumber(1, 100), 4)
     .addOption(
-      new Option('--reporter <name>', 'report for machines, instead of the one for people').choices(
+      new Option('--reporter <name>', 'machine-readable report, instead of the one for people').choices(
         Object.keys(REPORTERS),
       ),
     )
-    .option('--output <file>', 'with --reporter: writes that report there, and the one for people as well')
+    .option(
+      '--output <file>',
+      'with --reporter: write that report to this file, and print the one for people as well',
+    )
     .option('--color', 'colours even when the output is not a terminal')
     .option('--no-color', 'no colours')
     .addHelpText(

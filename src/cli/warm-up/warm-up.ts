@@ -10,7 +10,7 @@ import { InstanceTable, LocalInstances } from '../../pluginserver/instances.js';
 import { DEFAULTS, type ServerLogger } from '../../pluginserver/options.js';
 import { PluginHost } from '../../pluginserver/plugin-host.js';
 import type { HostInfo, PluginModule } from '../../pluginserver/plugin-module.js';
-import { SYSTEM_CLOCK } from '../../sideband/clock.js';
+import { SYSTEM_CLOCK } from '../../sideband/call-deadline.js';
 import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
 import { SILENT_TELEMETRY } from '../../telemetry/telemetry.js';
 import { KongEnd } from './kong-end.js';

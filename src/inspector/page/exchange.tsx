@@ -176,7 +176,31 @@ function Phase({ phase, isRequest }: { phase: PhaseDetail; isRequest: boolean })
         <p class="note">The line was shortened for Kong’s log; the file of --log-file has it whole.</p>
       )}
       {messages && <Messages messages={messages} isRequest={isRequest} />}
+      {phase.shadow && <ShadowDecision shadow={phase.shadow} sides={phase.shadowSides} />}
     </section>
+  );
+}
+
+/** Both decisions, side by side where the log has the messages. */
+function ShadowDecision({
+  shadow,
+  sides,
+}: {
+  shadow: NonNullable<PhaseDetail['shadow']>;
+  sides: PhaseDetail['shadowSides'];
+}) {
+  return (
+    <>
+      <h4>Shadow policy: {shadow.result}</h4>
+      <dl class="facts">
+        <Fact name="Live decision" value={shadow.live} isCode />
+        <Fact name="Shadow decision" value={shadow.shadow} isCode />
+        <Fact name="Differences" value={shadow.differences.join(', ') || undefined} isCode />
+      </dl>
+      {sides && shadow.result === 'different' && (
+        <Difference difference={sides} before="Live policy" after="Shadow policy" />
+      )}
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
 import { KIND_WORDS, KINDS, type Kind, verdictOf } from './decision.js';
-import { isFiltering, NO_FILTERS } from './filters.js';
+import { isFiltering, NO_FILTERS, shadowResults } from './filters.js';
 import { counted, filters, rows, setFilters } from './state.js';
 import { inputTime } from './time.js';
 
@@ -30,6 +30,7 @@ const tools = computed(() =>
     filters.value.tool,
   ),
 );
+const shadows = computed(() => distinct(rows.value.flatMap(shadowResults), filters.value.shadow));
 const codes = computed(() =>
   distinct(
     rows.value.flatMap(({ access, response }) => [access?.code, response?.code]),
@@ -41,7 +42,8 @@ const codes = computed(() =>
 const isExpanded = signal(false);
 
 export function FilterBar() {
-  const { decisions, route, code, mcp, tool, text, slower, from, to, sort, isGrouped } = filters.value;
+  const { decisions, route, code, mcp, tool, shadow, text, slower, from, to, sort, isGrouped } =
+    filters.value;
   const toggle = (kind: Kind) =>
     setFilters({
       decisions: decisions.includes(kind) ? decisions.filter((one) => one !== kind) : [...decisions, kind],
@@ -93,6 +95,14 @@ export function FilterBar() {
           />
           <Choice label="Tool" value={tool} options={tools.value} onChange={(tool) => setFilters({ tool })} />
         </>
+      )}
+      {shadows.value.length > 0 && (
+        <Choice
+          label="Shadow policy"
+          value={shadow}
+          options={shadows.value}
+          onChange={(shadow) => setFilters({ shadow })}
+        />
       )}
       <label class="extra">
         <span>Slower than</span>

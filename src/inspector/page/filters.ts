@@ -12,6 +12,8 @@ export interface Filters {
   /** Method and tool (or prompt, or URI) of an MCP message. */
   readonly mcp: string;
   readonly tool: string;
+  /** How a shadow policy's decision compares: `different`. */
+  readonly shadow: string;
   /** Anywhere in what the list knows of a request; case does not matter. */
   readonly text: string;
   /** Milliseconds of the policy provider. */
@@ -30,6 +32,7 @@ export const NO_FILTERS: Filters = {
   code: '',
   mcp: '',
   tool: '',
+  shadow: '',
   text: '',
   slower: undefined,
   from: undefined,
@@ -50,6 +53,7 @@ export function readFilters(query: string): Filters {
     code: text('code'),
     mcp: text('mcp'),
     tool: text('tool'),
+    shadow: text('shadow'),
     text: text('q'),
     slower: slower > 0 ? slower : undefined,
     from: readTime(text('from')),
@@ -61,13 +65,14 @@ export function readFilters(query: string): Filters {
 
 /** Without a question mark; empty when nothing is filtered. */
 export function writeFilters(filters: Filters): string {
-  const { decisions, route, code, mcp, tool, text, slower, from, to, sort, isGrouped } = filters;
+  const { decisions, route, code, mcp, tool, shadow, text, slower, from, to, sort, isGrouped } = filters;
   const query = new URLSearchParams();
   if (decisions.length > 0) query.set('decision', decisions.join(','));
   if (route !== '') query.set('route', route);
   if (code !== '') query.set('code', code);
   if (mcp !== '') query.set('mcp', mcp);
   if (tool !== '') query.set('tool', tool);
+  if (shadow !== '') query.set('shadow', shadow);
   if (text !== '') query.set('q', text);
   if (slower !== undefined) query.set('slower', String(slower));
   if (from !== undefined) query.set('from', new Date(from).toISOString());
@@ -84,19 +89,25 @@ export function isFiltering(filters: Filters): boolean {
 
 /** Made once for a filter, then asked for each of thousands of rows. */
 export function matcher(filters: Filters): (row: Row) => boolean {
-  const { decisions, route, code, mcp, tool, slower, from, to } = filters;
+  const { decisions, route, code, mcp, tool, shadow, slower, from, to } = filters;
   const text = filters.text.trim().toLowerCase();
   return (row) => {
     if (route !== '' && row.route !== route && row.routeName !== route) return false;
     if (code !== '' && row.access?.code !== code && row.response?.code !== code) return false;
     if (mcp !== '' && row.mcp?.method !== mcp) return false;
     if (tool !== '' && row.mcp?.name !== tool) return false;
+    if (shadow !== '' && !shadowResults(row).includes(shadow)) return false;
     if (slower !== undefined && !((providerMs(row) ?? 0) > slower)) return false;
     if (from !== undefined && !((row.time ?? 0) >= from)) return false;
     if (to !== undefined && !((row.time ?? 0) <= to)) return false;
     if (decisions.length > 0 && !decisions.includes(verdictOf(row).kind)) return false;
     return text === '' || searched(row).includes(text);
   };
+}
+
+/** Of both phases. */
+export function shadowResults({ access, response }: Row): string[] {
+  return [access?.shadow?.result, response?.shadow?.result].filter((result) => result !== undefined);
 }
 
 /** Kept for a row, since it is asked for at each stroke of a key. */

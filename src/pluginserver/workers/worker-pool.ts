@@ -130,7 +130,7 @@ export class WorkerPool {
     const isAlone = !this.workers.some((other) => other.serving);
     const backOffMs = Math.min(this.#backOffMs, isAlone ? LAST_ALONE_MS : LAST_BACK_OFF_MS);
     const fields = { event: 'worker_ended', worker: worker.pid, code, signal, backOffMs };
-    this.#options.logger.error(fields, 'worker ended: another one is started');
+    this.#options.logger.error(fields, 'worker exited: another one is started');
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
       this.#start();
@@ -148,7 +148,7 @@ export class WorkerPool {
       if (now - worker.aliveAt > STUCK_MS) {
         this.#options.logger.error(
           { event: 'worker_stuck', worker: worker.pid },
-          'worker does not react: it is killed',
+          'worker does not respond: it is killed',
         );
         worker.kill();
       } else worker.tell({ type: 'ping' });

@@ -27,7 +27,7 @@ class ParentLink {
     });
     process.on('disconnect', () => {
       this.#gone = true;
-      for (const { reject } of this.#pending.values()) reject(new Error('the parent process has ended'));
+      for (const { reject } of this.#pending.values()) reject(new Error('the parent process has exited'));
       this.#pending.clear();
       onGone();
     });
@@ -43,7 +43,7 @@ class ParentLink {
    * @throws Error when the parent has ended.
    */
   ask<T>(question: Question, use: (answer: Answer) => T): Promise<T> {
-    if (this.#gone) return Promise.reject(new Error('the parent process has ended'));
+    if (this.#gone) return Promise.reject(new Error('the parent process has exited'));
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
       this.#pending.set(request, { onAnswer: (answer) => resolve(use(answer)), reject });

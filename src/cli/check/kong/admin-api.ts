@@ -138,7 +138,7 @@ export class AdminApi {
     if (isTlsFailure(code)) return tlsError(host, code);
     if (code === 'ECONNREFUSED') {
       return new AdminApiError(
-        `${host} refuses connections: nobody listens there`,
+        `${host} refuses connections: nothing listens there`,
         'Run this where Kong runs (its Admin API listens on 127.0.0.1:8001 unless admin_listen in kong.conf says otherwise), or correct --admin-url.',
       );
     }
@@ -157,7 +157,7 @@ export class AdminApi {
     if (code === 'ECONNRESET') {
       return new AdminApiError(
         `${host} closed the connection`,
-        'If that port speaks TLS (8444), write https:// in --admin-url.',
+        'If that port uses TLS (8444), write https:// in --admin-url.',
       );
     }
     return new AdminApiError(
@@ -181,7 +181,7 @@ export class AdminApi {
   #notAdmin(status: number, body: string): AdminApiError {
     const { host } = this.#access.url;
     if (body.includes('plain HTTP request was sent to HTTPS port')) {
-      return new AdminApiError(`${host} speaks TLS`, 'Write https:// in --admin-url.');
+      return new AdminApiError(`${host} uses TLS`, 'Write https:// in --admin-url.');
     }
     const what = isProxy(parseJson(body))
       ? "Kong's proxy answers"
@@ -195,14 +195,14 @@ export class AdminApi {
 
 function tlsError(host: string, code: string): AdminApiError {
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(code)) {
-    return new AdminApiError(`${host} does not speak TLS (${code})`, 'Write http:// in --admin-url.');
+    return new AdminApiError(`${host} does not use TLS (${code})`, 'Write http:// in --admin-url.');
   }
   // The sentences are about the policy provider's configuration; the part before the semicolon holds for every server.
   const words = describeTlsFailure(code, undefined).replace(/;[^(]*/, ' ');
   const remedy =
     code === 'ERR_TLS_CERT_ALTNAME_INVALID'
       ? 'Use a name of the certificate in --admin-url.'
-      : 'Name a PEM file with what to trust with --admin-ca; Kong makes a self-signed certificate for the Admin API unless admin_ssl_cert in kong.conf names another.';
+      : 'Name a PEM file of trusted certificates with --admin-ca; Kong makes a self-signed certificate for the Admin API unless admin_ssl_cert in kong.conf names another.';
   return new AdminApiError(`${host}: ${words}`, remedy);
 }
 

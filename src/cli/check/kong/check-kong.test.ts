@@ -274,7 +274,7 @@ describe('ping-auth check --admin-url', () => {
     const servers = [{ ...OUR_SERVER, name: 'ping-auth', start_command: '/usr/local/bin/ping-auth' }];
     const { lines, remedies } = await found({ ...kong(plugin(), GUARD), servers });
     expect(lines[2]).toBe(
-      'server warning: for the plugin server ping-auth Kong starts /usr/local/bin/ping-auth, our tool, again and again',
+      'server warning: for the plugin server ping-auth Kong starts /usr/local/bin/ping-auth, the command-line tool, again and again',
     );
     expect(remedies).toContain('ping-auth-server');
   });
@@ -282,7 +282,7 @@ describe('ping-auth check --admin-url', () => {
   it('knows a plugin server that somebody else starts', async () => {
     const { start_command: _, ...server } = OUR_SERVER;
     const { lines } = await found({ ...kong(plugin(), GUARD), servers: [server] });
-    expect(lines[2]).toMatch(/^server ok: ping-auth-server at .*, started by somebody else than Kong$/);
+    expect(lines[2]).toMatch(/^server ok: ping-auth-server at .*, not started by Kong$/);
   });
 
   it('reads all pages', async () => {
@@ -367,7 +367,7 @@ describe('the guard at a running Kong', () => {
     async (place) => {
       expect(await guards(kong(plugin(), GUARD, { ...OTHER_FUNCTION, ...place }))).toEqual([
         expect.stringMatching(
-          /^guard warning: another post-function in the place of the guard on (orders-all|consumer c1): /,
+          /^guard warning: another post-function instead of the guard on (orders-all|consumer c1): /,
         ),
         0,
       ]);
@@ -387,7 +387,9 @@ describe('the guard at a running Kong', () => {
   it('has to be the other one for the stock plugin server, which fails open without', async () => {
     const servers = [{ name: 'js', start_command: '/usr/bin/kong-js-pluginserver -d /opt/kong/js-plugins' }];
     expect(await guards({ ...kong(plugin(), GUARD), servers })).toEqual([
-      expect.stringMatching(/^guard failed: no guard on .*: the stock plugin server lets requests pass/),
+      expect.stringMatching(
+        /^guard failed: no guard on .*: Kong lets requests pass while the stock plugin server is down/,
+      ),
       1,
     ]);
   });
@@ -455,9 +457,9 @@ describe('an Admin API that cannot be read is named in words', () => {
 
   it('TLS where there is none, and none where there is', async () => {
     const plain = await fakeAdminApi({}, closing);
-    expect(await errorResponse(plain.replace('http:', 'https:'))).toMatch(/does not speak TLS.*http:/);
+    expect(await errorResponse(plain.replace('http:', 'https:'))).toMatch(/does not use TLS.*http:/);
     const nginx = '<html>400 The plain HTTP request was sent to HTTPS port</html>';
-    expect(await errorResponse(await web(400, nginx))).toMatch(/speaks TLS.*https:/);
+    expect(await errorResponse(await web(400, nginx))).toMatch(/uses TLS.*https:/);
   });
 
   it.each([

@@ -128,16 +128,14 @@ function pluginServers({ servers }: KongFacts): Finding[] {
     if (startCommand !== undefined && /(^|\/)ping-auth(\.mjs)?( |$)/.test(startCommand)) {
       return warning(
         'server',
-        `for the plugin server ${name} Kong starts ${startCommand.split(' ')[0]}, our tool, again and again`,
+        `for the plugin server ${name} Kong starts ${startCommand.split(' ')[0]}, the command-line tool, again and again`,
         'Kong: name it ping-auth-server in pluginserver_names, and the other lines after it (pluginserver_ping_auth_server_socket …); no file of that name is in /usr/local/bin.',
       );
     }
     const at = socket === undefined ? '' : ` at ${socket}`;
     return ok(
       'server',
-      startCommand === undefined
-        ? `${name}${at}, started by somebody else than Kong`
-        : `${name}${at}, started by Kong`,
+      startCommand === undefined ? `${name}${at}, not started by Kong` : `${name}${at}, started by Kong`,
     );
   });
 }
@@ -219,13 +217,13 @@ function guardFindings(facts: KongFacts, scopes: Scopes): Finding[] {
   }
   const missing = (text: string, remedy: string): Finding =>
     isStock === true
-      ? failed('guard', `${text}: the stock plugin server lets requests pass when it is gone`, remedy)
+      ? failed('guard', `${text}: Kong lets requests pass while the stock plugin server is down`, remedy)
       : warning('guard', `${text}: ${WITHOUT_OWN_GUARD}`, remedy);
   const findings: Finding[] = [];
   if (bare.length > 0) findings.push(missing(`no guard on ${names(bare)}`, OWN_GUARD_REMEDY));
   if (shadowed.length > 0) {
     findings.push(
-      missing(`another post-function in the place of the guard on ${names(shadowed)}`, SHADOWED_GUARD_REMEDY),
+      missing(`another post-function instead of the guard on ${names(shadowed)}`, SHADOWED_GUARD_REMEDY),
     );
   }
   if (findings.length > 0 || guarded.length === 0) return findings;

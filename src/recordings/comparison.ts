@@ -1,8 +1,8 @@
 // In what two decisions about the same message differ.
-import type { Explanation } from '../../recordings/explanation.js';
-import { compareMessages } from '../../recordings/message-difference.js';
-import { type MessageText, pathOf } from '../../recordings/message-text.js';
-import { pathPattern } from '../../recordings/path-pattern.js';
+import type { Explanation } from './explanation.js';
+import { compareMessages } from './message-difference.js';
+import { type MessageText, pathOf } from './message-text.js';
+import { pathPattern } from './path-pattern.js';
 
 export interface Decision {
   readonly phase: 'access' | 'response';
