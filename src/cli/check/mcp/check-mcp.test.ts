@@ -251,9 +251,7 @@ describe('a hostile answer', () => {
       resource: `${base}/mcp`,
       authorization_servers: Array.from({ length: 400 }, (_, index) => `${other}/${index}`),
     });
-    const { found, stdout } = await check(
-      `${await gateway({ documents: { [`${RESOURCE}/mcp`]: names } })}/mcp`,
-    );
+    const { found, stdout } = await check(await gateway({ documents: { [`${RESOURCE}/mcp`]: names } }));
     expect(found.filter((one) => one === 'issuer failed').length).toBe(5);
     expect(stdout).toContain('400 authorization servers');
     expect(asked.size).toBeLessThanOrEqual(15);
