@@ -27,7 +27,7 @@ export function caseOf({ recording, explanation, line, tags }: CaseSource): obje
   const allTags = [...tags, ...(gaps.shown.cut.length > 0 ? ['cut'] : [])];
   const lacksCertificate = [...gaps.shown.redacted, ...gaps.shown.cut].includes('client_certificate');
   return {
-    name: `${escaped(method)} ${escaped(pathOf(textOf(url)))} (${id})`,
+    name: `${escaped(method)} ${escaped(pathOf(textOf(url)))} (${escaped(id)})`,
     ...(allTags.length > 0 && { tags: allTags }),
     request: {
       method,

@@ -6,6 +6,10 @@ type Exceptions = ReturnType<typeof exceptionsOf>;
 
 interface Frame {
   readonly isObject: boolean;
+  /** Of its bracket. */
+  readonly start: number;
+  /** A list in a list: `[["password", …]]` is a list of pairs. Counts its items; undefined elsewhere. */
+  items: number | undefined;
   /** Of the members inside: undefined when they are not secret because of what is around them. */
   readonly secret: Exceptions | undefined;
   name: string;
@@ -17,8 +21,10 @@ interface Frame {
 
 type Expected = 'value' | 'value or ]' | 'name or }' | 'name' | ':' | ', or end';
 
-const NAME_MEMBERS = new Set(['name', 'key', 'id', 'field', 'param', 'header']);
-const VALUE_MEMBERS = new Set(['value', 'values', 'val', 'content', 'text', 'data']);
+const NAME_MEMBERS = new Set(['name', 'key', 'k', 'id', 'field', 'param', 'header', 'path']);
+const VALUE_MEMBERS = new Set(['value', 'values', 'val', 'v', 'newvalue', 'content', 'text', 'data']);
+/** Whose lists and objects are blanked as well. */
+const PLAIN_VALUE_MEMBERS = new Set(['value', 'values', 'val', 'v', 'newvalue']);
 const SPACE = /[\s\ufeff]*/y;
 const PLAIN_VALUE = /-?\d[\d.eE+-]*|true|false|null/y;
 /** A value that is a word or two is no code that lets somebody in. */
@@ -67,10 +73,10 @@ export function blankJson(text: string, blankText: (text: string) => string): st
         } else {
           const clean = inside.length < 6 ? inside : blankText(inside);
           if (clean !== inside) edits.push([at, end, JSON.stringify(clean)]);
-          else if (frame?.isObject && VALUE_MEMBERS.has(frame.name) && inside !== '')
-            frame.values.push([at, end]);
+          else if (isValueOf(frame, VALUE_MEMBERS) && inside !== '') frame?.values.push([at, end]);
         }
-        if (frame?.isObject && NAME_MEMBERS.has(frame.name) && isSecretName(inside)) frame.namesSecret = true;
+        if (isNameOf(frame) && isSecretName(inside) && frame) frame.namesSecret = true;
+        if (frame?.items !== undefined) frame.items += 1;
         expected = ', or end';
       } else return undefined;
       at = end;
@@ -78,14 +84,25 @@ export function blankJson(text: string, blankText: (text: string) => string): st
       if (expected !== 'value' && expected !== 'value or ]') return undefined;
       if (stack.length >= MAX_DEPTH) return undefined;
       const isObject = character === '{';
-      stack.push({ isObject, secret: secretHere(frame), name: '', namesSecret: false, values: [] });
+      stack.push({
+        isObject,
+        start: at,
+        items: !isObject && frame?.isObject === false ? 0 : undefined,
+        secret: secretHere(frame),
+        name: '',
+        namesSecret: false,
+        values: [],
+      });
       expected = isObject ? 'name or }' : 'value or ]';
       at += 1;
     } else if (character === '}' || character === ']') {
       const isObject = character === '}';
       const isDue = expected === ', or end' || expected === (isObject ? 'name or }' : 'value or ]');
       if (frame?.isObject !== isObject || !isDue) return undefined;
-      close(stack.pop());
+      stack.pop();
+      close(frame);
+      const outer = stack.at(-1);
+      if (isValueOf(outer, PLAIN_VALUE_MEMBERS)) outer?.values.push([frame.start, at + 1]);
       expected = ', or end';
       at += 1;
     } else if (character === ',' && expected === ', or end' && frame !== undefined) {
@@ -102,7 +119,8 @@ export function blankJson(text: string, blankText: (text: string) => string): st
       const isNumber = /\d/.test(plain);
       const secret = secretHere(frame);
       if (secret !== undefined && isNumber && !secret.numbers) edits.push([at, end, `"${REDACTED}"`]);
-      else if (isNumber && frame?.isObject && VALUE_MEMBERS.has(frame.name)) frame.values.push([at, end]);
+      else if (isNumber && isValueOf(frame, VALUE_MEMBERS)) frame?.values.push([at, end]);
+      if (frame?.items !== undefined) frame.items += 1;
       expected = ', or end';
       at = end;
     }
@@ -114,6 +132,16 @@ export function blankJson(text: string, blankText: (text: string) => string): st
   // Cut off: what is open is closed.
   for (const frame of stack) close(frame);
   return count === 0 && stack.length === 0 ? undefined : applied(text, edits);
+}
+
+/** Whether a text that stands here is a name: `{"name": "password", …}`, `[["password", …]]`. */
+function isNameOf(frame: Frame | undefined): boolean {
+  return frame?.isObject ? NAME_MEMBERS.has(frame.name.toLowerCase()) : frame?.items === 0;
+}
+
+/** Whether what stands here is the value of such a name. */
+function isValueOf(frame: Frame | undefined, members: ReadonlySet<string>): boolean {
+  return frame?.isObject ? members.has(frame.name.toLowerCase()) : frame?.items === 1;
 }
 
 /** Behind the closing quote, or the end of the text; undefined where there is a character that JSON has no room for. */

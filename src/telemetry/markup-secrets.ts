@@ -1,9 +1,11 @@
 // Secrets in XML and HTML, and in the parts of a multipart body.
+import { decodedQuietly } from './decoded-quietly.js';
 import { REDACTED } from './gap-marks.js';
 import { isSecretName } from './secret-names.js';
 
 const TAG_NAME = /[A-Za-z_][\w.:-]{0,200}/y;
 const ATTRIBUTE = /(?<![\w.:-])([\w.:-]{1,200})\s{0,50}=\s{0,50}("[^"]*(?:"|$)|'[^']*(?:'|$))/g;
+const FIELD_NAME = /\bname\*?=(?:"([^"\r\n]{0,200})"|([^\s;"]{1,200}))/gi;
 const NAMING = new Set(['name', 'key', 'id', 'field', 'property']);
 
 /**
@@ -33,12 +35,12 @@ export function blankMarkup(text: string): string {
     at = end;
     const isEmpty = attributes.endsWith('/>');
     if (!isEmpty && end < text.length && (isNamed || isSecretName(localName(name)))) {
-      const closing = unclosed.has(name) ? -1 : text.indexOf(`</${name}`, end);
+      const closing = unclosed.has(name) ? -1 : closingTag(text, name, end);
       if (closing === -1) unclosed.add(name);
       const stop = closing === -1 ? text.length : closing;
       // `<input name="password" value="x">` has no content, and no end.
       const isContent = closing !== -1 || !isNamed;
-      if (isContent && /\S/.test(text.slice(end, end + 100) || '')) {
+      if (isContent && /\S/.test(text.slice(end, stop))) {
         parts.push(REDACTED);
         copied = stop;
       }
@@ -48,6 +50,15 @@ export function blankMarkup(text: string): string {
   }
   parts.push(text.slice(copied));
   return parts.join('');
+}
+
+/** Of this element: `</passwordX` does not close `<password>`. */
+function closingTag(text: string, name: string, from: number): number {
+  const closing = `</${name}`;
+  for (let at = text.indexOf(closing, from); at !== -1; at = text.indexOf(closing, at + 1)) {
+    if (!/[\w.:-]/.test(text[at + closing.length] ?? '')) return at;
+  }
+  return -1;
 }
 
 /** Behind `>`; one in the quotes of a value does not count. */
@@ -132,8 +143,10 @@ function blankPart(part: string, blankText: (text: string) => string): string {
   const content = part.slice(start);
   const [end = ''] = /\r?\n$/.exec(content) ?? [];
   const inside = content.slice(0, content.length - end.length);
-  const [, quoted, bare] = /\bname=(?:"([^"\r\n]{0,200})"|([^\s;"]{1,200}))/i.exec(head) ?? [];
-  const name = quoted ?? bare ?? '';
   if (inside === '') return part;
-  return head + (isSecretName(name) ? REDACTED : blankText(inside)) + end;
+  // Servers differ in which name counts when there are several: `filename="name=a"; name="b"`, `name*=UTF-8''b`.
+  const isSecret = [...head.matchAll(FIELD_NAME)].some(([, quoted, bare]) =>
+    isSecretName(decodedQuietly(quoted ?? bare ?? '').replace(/^[\w-]{1,20}'[\w-]{0,20}'/, '')),
+  );
+  return head + (isSecret ? REDACTED : blankText(inside)) + end;
 }

@@ -2,7 +2,7 @@ import { isJsonObject } from '../http/text.js';
 import { REDACTED, withoutCutMark, withoutMarks } from './gap-marks.js';
 import { cutText } from './line-length.js';
 import { printable } from './printable.js';
-import { isSecretName } from './secret-names.js';
+import { exceptionsOf, isSecretName } from './secret-names.js';
 import { blankBody, blankText, blankUrl, schemeOf } from './secret-text.js';
 
 /** How many characters a log or a recording has of a part of a message. */
@@ -29,6 +29,8 @@ const OPAQUE_MEMBERS = new Set(['state', 'x5c', 'access_token']);
 
 /** Nothing to blank, to escape or to cut: nearly all of it. */
 const HARMLESS = /^[\w .,:;/()+*!?&%[\]|~$-]*$/;
+/** `password: x`, `%26token%3Dx`: a name, and what it stands for. */
+const NAMED = /[\w\]]:[ \t]|%/;
 const TOKEN_LIKE = /eyJ|bearer|basic|dpop|negotiate|\[redacted|… | more$/i;
 
 /** Items of a list and members of an object that are shown, and how deep. */
@@ -98,7 +100,7 @@ function redactValue(value: unknown, context: Context): unknown {
 function redactMember(name: string, value: unknown, context: Context): unknown {
   if (OPAQUE_MEMBERS.has(name)) return REDACTED;
   if (name === 'headers') return redactWireHeaders(value, context);
-  if (typeof value !== 'string') return redactValue(value, context);
+  if (typeof value !== 'string') return holdsSecret(name, value) ? REDACTED : redactValue(value, context);
   if (name === 'url') return redactUrl(value, context.shown.url);
   if (name === 'body') return redactBody(value, context.shown.body);
   // The code of an error document.
@@ -107,10 +109,16 @@ function redactMember(name: string, value: unknown, context: Context): unknown {
     : recorded(value, context.shown.text, blankText);
 }
 
+/** A list, an object or a number under the name of a secret. A number may count tokens, or be an error's code. */
+function holdsSecret(name: string, value: unknown): boolean {
+  if (value === null || typeof value === 'boolean' || !isSecretName(name)) return false;
+  const { words, numbers } = exceptionsOf(name);
+  return !words && !(numbers && typeof value === 'number');
+}
+
 /** `[{"x-a":"1"}]`, or whatever stands in its place: the answer may be anything. */
 function redactWireHeaders(headers: unknown, context: Context): unknown {
   if (!Array.isArray(headers)) return redactValue(headers, context);
-  const { secretHeader, shown } = context;
   return listed(headers, (pair) => {
     // A parsed answer has [name, value] in the place of {name: value}.
     const entries = isField(pair) ? [pair] : isJsonObject(pair) ? Object.entries(pair) : undefined;
@@ -118,12 +126,20 @@ function redactWireHeaders(headers: unknown, context: Context): unknown {
     return Object.fromEntries(
       entries.map(([name, value]) => [
         recorded(name, 200, blankText),
-        typeof value === 'string'
-          ? redactHeader(name, value, secretHeader, shown.text)
-          : redactValue(value, context),
+        redactHeaderValue(name, value, context),
       ]),
     );
   });
+}
+
+/** A policy may give a list of values, and by mistake anything else. */
+function redactHeaderValue(name: string, value: unknown, context: Context): unknown {
+  const { secretHeader, shown } = context;
+  if (typeof value === 'string') return redactHeader(name, value, secretHeader, shown.text);
+  if (Array.isArray(value)) return listed(value, (item) => redactHeaderValue(name, item, context));
+  return value !== null && redactHeader(name, '-', secretHeader) === REDACTED
+    ? REDACTED
+    : redactValue(value, context);
 }
 
 function listed(items: readonly unknown[], redact: (item: unknown) => unknown): unknown[] {
@@ -136,7 +152,7 @@ function isField(pair: unknown): pair is [string, string] {
 }
 
 function isHarmless(text: string, characters: number): boolean {
-  return text.length <= characters && HARMLESS.test(text) && !TOKEN_LIKE.test(text);
+  return text.length <= characters && HARMLESS.test(text) && !TOKEN_LIKE.test(text) && !NAMED.test(text);
 }
 
 /** Blanked and cut, both marked, and otherwise as it was. */

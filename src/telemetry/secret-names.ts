@@ -2,7 +2,10 @@
 
 /** Anywhere in a name, its separators left out: `X-Vault-Token`, `db.passwd`, `ASP.NET_SessionId`. */
 const STEMS =
-  /passw|passwd|passphrase|passcode|passkey|kennwort|motdepasse|contrase|secret(?!ar)|token|credential|apikey|privatekey|jwt|csrf|xsrf|cookie|session|sessid|signature|authorization|authorisation|samlre|samlart|clientassertion|codeverifier|mnemonic/;
+  /passw|passwd|passphrase|passcode|passkey|kennwort|motdepasse|contrase|secret(?!ar)|token|credential|apikey|privatekey|jwt|csrf|xsrf|cookie|session|sessid|signature|authorization|authorisation|samlre|samlart|clientassertion|codeverifier|oauthverifier|mnemonic|seedphrase|connectionstring|magiclink|rememberme|senha|wachtwoord|salasana/;
+
+/** Other scripts, of which `wordsOf` sees nothing. */
+const FOREIGN_STEMS = /парол|密码|密碼|暗証|パスワード|비밀번호|contraseñ/;
 
 /** Whole words of a name: `otp` must not be found in `footprint`, nor `pass` in `passenger`. */
 const WORDS = new Set(
@@ -14,7 +17,7 @@ const WORDS = new Set(
 /** The whole name, its separators left out. */
 const NAMES = new Set(
   `auth oauth code state key sign dpop requesturi clientcert xforwardedclientcert sslclientcert authenticationinfo
-   authheader authdata authvalue authstring authticket refresh x5c relaystate oauthstate authstate`.split(
+   authheader authdata authvalue authstring authticket refresh x5c relaystate oauthstate authstate authentication userpwd loginticket`.split(
     /\s+/,
   ),
 );
@@ -22,7 +25,7 @@ const NAMES = new Set(
 /** In front of `code`: a code that lets somebody in, not the one of a country. */
 const CODES = new Set(
   `auth authorization authorisation device user verification security access reset recovery backup otp confirmation
-   activation invite login sms mfa 2fa pin`.split(/\s+/),
+   activation invite login sms mfa 2fa pin time`.split(/\s+/),
 );
 
 /** In front of `key`: a key that opens nothing. */
@@ -66,6 +69,7 @@ export function exceptionsOf(name: string): { readonly words: boolean; readonly 
 }
 
 function look(name: string): boolean {
+  if (FOREIGN_STEMS.test(name.normalize('NFKC').toLowerCase())) return true;
   const words = wordsOf(name);
   const bare = words.join('');
   if (NAMES.has(bare) || NAMES.has(bare.replace(/^x/, ''))) return true;
@@ -74,7 +78,7 @@ function look(name: string): boolean {
   if (words.length > 1 && REMARKS.has(last)) return false;
   if (STEMS.test(bare)) return true;
   if (words.some((word) => WORDS.has(word))) return true;
-  if (last === 'code') return CODES.has(first);
+  if (last === 'code' || last === 'codes') return CODES.has(first);
   if (last === 'key') return !OTHER_KEYS.has(first);
   if (last.endsWith('key')) return !OTHER_KEYS.has(last.slice(0, -'key'.length));
   if (last.endsWith('auth')) return true;

@@ -1,4 +1,5 @@
 // Where secrets stand in a text of any kind: JSON, markup, multipart, forms, URLs, header lines, tokens.
+import { decodedQuietly } from './decoded-quietly.js';
 import { REDACTED } from './gap-marks.js';
 import { blankJson } from './json-secrets.js';
 import { blankMarkup, blankMultipart, blankQuotedParts } from './markup-secrets.js';
@@ -41,7 +42,7 @@ export function blankText(text: string): string {
 
 /** A URL, which need not parse, or a query or form: user info, parameters of query, fragment and path. */
 export function blankUrl(url: string): string {
-  return blankTokens(blankWord(url, 0));
+  return blankTokens(blankWord(blankQuoted(url), 0));
 }
 
 /** `password: "x"`, `password='x'`, `\"password\":\"x\"`, in whatever it stands. */
@@ -88,6 +89,10 @@ function endOfNumber(text: string, start: number): number {
 
 /** Behind the same quote, escaped or not as the first one; the end of the text when there is none. */
 function endOfQuoted(text: string, start: number): number {
+  if (text.startsWith('"""', start)) {
+    const end = text.indexOf('"""', start + 3);
+    return end === -1 ? text.length : end + 3;
+  }
   const isEscaped = text[start] === '\\';
   const quote = text[isEscaped ? start + 1 : start];
   for (let at = start + (isEscaped ? 2 : 1); at < text.length; at += 1) {
@@ -125,6 +130,9 @@ function blankWords(text: string, nesting: number): string {
 /** Pairs `name=value` behind a separator or at the start. Neither part can hold a separator, so each is read once. */
 const PAIR = /(^|[?&;,#(|!/{])([^=?&;,#(|!/{]+)=/g;
 
+/** Encoded characters that a secret inside a value would need: `= { @ < % & ? " :` */
+const ENCODED = /%(?:3d|7b|40|3c|25|26|3f|22|3a)/i;
+
 function blankWord(word: string, nesting: number): string {
   const text = withoutUserInfo(word);
   if (!text.includes('=')) return text;
@@ -152,8 +160,10 @@ function blankWord(word: string, nesting: number): string {
       const end = endOf(text, start, /[&#;]/g);
       decodedTo = end;
       const value = text.slice(start, end);
-      if (!/%(?:3d|7b|40|3c|25)/i.test(value)) continue;
-      const inside = decodedQuietly(value.replaceAll('+', ' '));
+      if (!ENCODED.test(value)) continue;
+      let inside = decodedQuietly(value.replaceAll('+', ' '));
+      // Encoded twice, as a URL in a URL is.
+      if (ENCODED.test(inside)) inside = decodedQuietly(inside);
       const clean = blankBody(inside, nesting + 1);
       if (clean === inside) continue;
       parts.push(
@@ -193,14 +203,6 @@ function withoutUserInfo(word: string): string {
 function decodedName(name: string): string {
   if (!/[%+]/.test(name)) return name;
   return decodedQuietly(decodedQuietly(name.replaceAll('+', ' ')));
-}
-
-function decodedQuietly(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** What is a credential whatever it is called: a JWT, `Bearer …`, a private key. */

@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
@@ -237,4 +238,52 @@ it('the gateway of these tests is one for a client', async () => {
   closing.push(() => server.close());
   const url = await gateway({ upstream: server.url });
   await expect(connectAgent(url)).rejects.toMatchObject({ code: 401 });
+});
+
+describe('a hostile answer', () => {
+  it('does not have the check ask hundreds of servers', async () => {
+    const asked = new Set<string>();
+    const other = await listen((request, response) => {
+      asked.add(request.url ?? '');
+      response.end('{}');
+    });
+    const names = (base: string) => ({
+      resource: `${base}/mcp`,
+      authorization_servers: Array.from({ length: 400 }, (_, index) => `${other}/${index}`),
+    });
+    const { found, stdout } = await check(await gateway({ documents: { [`${RESOURCE}/mcp`]: names } }));
+    expect(found.filter((one) => one === 'issuer failed').length).toBe(5);
+    expect(stdout).toContain('400 authorization servers');
+    expect(asked.size).toBeLessThanOrEqual(15);
+  });
+});
+
+describe('a token', () => {
+  it.each(['Zk7q\nWm2x', ' Zk7qWm2x', 'Zk7qWm2xé', 'Zk7q Wm2x'])(
+    'that is none is not sent, and not shown: %j',
+    async (token) => {
+      const { stdout, stderr, exitCode } = await check('http://127.0.0.1:9/mcp', '--token', token);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('--token holds a blank');
+      expect(stdout + stderr).not.toMatch(/Zk7q|Wm2x/);
+    },
+  );
+});
+
+// In the executables `undici` is scripts/undici-parts.cjs: with any other name of it, a command fails there and in no test.
+it('the sources take of undici what the executables have of it', async () => {
+  const root = new URL('../../../../', import.meta.url);
+  const parts = await readFile(new URL('scripts/undici-parts.cjs', root), 'utf8');
+  const bundled = [...parts.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name);
+  const files = (await readdir(new URL('src/', root), { recursive: true })).filter(
+    (file) => file.endsWith('.ts') && !file.endsWith('.test.ts'),
+  );
+  const texts = await Promise.all(files.map((file) => readFile(new URL(`src/${file}`, root), 'utf8')));
+  const taken = texts
+    .flatMap((text) => [...text.matchAll(/^import \{([^}]*)\} from 'undici'/gm)])
+    .flatMap(([, names = '']) => names.split(','))
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && !name.startsWith('type '));
+  expect(taken.length).toBeGreaterThan(0);
+  expect(bundled).toEqual(expect.arrayContaining(taken));
 });

@@ -8,6 +8,8 @@ import { listTools, MODERN_LIST } from './tools.js';
 
 /** A name that nobody has (RFC 6761). */
 const FOREIGN_ORIGIN = 'https://ping-auth-check.invalid';
+/** Each costs up to three requests, to wherever the document says. */
+const MAX_ISSUERS = 5;
 const POLICY_REMEDY =
   'let the policy deny calls without a valid token with 401 and WWW-Authenticate: Bearer; clients get a token only then';
 
@@ -39,7 +41,15 @@ export function readMcpAccess(
   if (tokenEnv !== undefined && !fromEnvironment) {
     throw new Error(`--token-env: the environment variable ${tokenEnv} is not set`);
   }
-  return { url: mcp, token: token ?? fromEnvironment, timeoutMs: timeout };
+  const given = token ?? fromEnvironment;
+  // Said here and in these words: fetch would quote the whole header in its error.
+  if (given !== undefined && !/^[\x21-\x7e]+$/.test(given)) {
+    const source = token === undefined ? `--token-env: ${tokenEnv}` : '--token';
+    throw new Error(
+      `${source} holds a blank, a line break or a character that is not ASCII; give the token alone`,
+    );
+  }
+  return { url: mcp, token: given, timeoutMs: timeout };
 }
 
 /** Walks from a call without a token to the list of tools, as an MCP client does that has never been here. */
@@ -77,7 +87,13 @@ export async function checkMcp({ url, token, timeoutMs }: McpAccess): Promise<Co
     );
     const { findings: found, issuers } = await checkMetadata(url, named, timeoutMs);
     findings.push(...found);
-    for (const issuer of issuers) findings.push(...(await checkIssuer(issuer, timeoutMs)));
+    for (const issuer of issuers.slice(0, MAX_ISSUERS)) {
+      findings.push(...(await checkIssuer(issuer, timeoutMs)));
+    }
+    if (issuers.length > MAX_ISSUERS) {
+      const text = `the metadata names ${issuers.length} authorization servers; the first ${MAX_ISSUERS} were checked`;
+      findings.push(warning('issuer', text, 'name only those that clients get tokens from'));
+    }
   }
   findings.push(await checkOrigin(url, timeoutMs));
   findings.push(

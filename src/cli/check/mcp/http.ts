@@ -1,4 +1,4 @@
-import { fetch, type Response } from 'undici';
+// Node's own fetch: the executables bundle only the parts of undici that the sideband client needs (scripts/undici-parts.cjs).
 
 /** Discovery documents and tool lists are small; more is somebody else's page. */
 const MAX_BYTES = 4_000_000;
@@ -38,11 +38,7 @@ export async function postMessage(
   );
 }
 
-async function send(
-  url: string,
-  init: NonNullable<Parameters<typeof fetch>[1]>,
-  timeoutMs: number,
-): Promise<Reply> {
+async function send(url: string, init: RequestInit, timeoutMs: number): Promise<Reply> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
     let text = '';
