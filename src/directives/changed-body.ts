@@ -9,7 +9,7 @@ import {
   valuesOf,
 } from '../http/header-list.js';
 import { canonicalName } from '../http/header-rules.js';
-import { mediaType, readParameter, splitParameters } from '../http/media-type.js';
+import { mayNameCharset, mediaType, readParameter, splitParameters } from '../http/media-type.js';
 import type { BodyView } from '../http/message.js';
 import type { RequestChanges } from './decision.js';
 import { checkBody } from './validation.js';
@@ -105,11 +105,15 @@ function inUtf8(contentType: string): string {
     return `${contentType.replace(/[;\s]{1,9}$/, '')}; charset=utf-8`;
   }
   if (charsets.every(isUtf8Label)) return contentType;
-  const end = contentType.indexOf(';');
-  const others = splitParameters(contentType.slice(end + 1)).filter(
-    (parameter) => readParameter(parameter).name !== 'charset',
-  );
-  return [contentType.slice(0, end), ...others, ' charset=utf-8'].join(';');
+  const [type = '', ...parameters] = splitParameters(contentType);
+  // Without its boundary a form is none.
+  const others = parameters.filter((parameter) => {
+    const { name } = readParameter(parameter);
+    return name === 'boundary' || (name !== 'charset' && !mayNameCharset(parameter));
+  });
+  // Where a comma stands in the place of the semicolon.
+  const plain = mayNameCharset(type) ? type.replace(/,.*/s, '') : type;
+  return [plain, ...others, ' charset=utf-8'].join(';');
 }
 
 function isUtf8Label(charset: string): boolean {

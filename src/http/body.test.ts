@@ -298,6 +298,41 @@ describe('form data', () => {
     const asFile = form(part(`${file}; charset=utf-16`, 'ab'));
     expect(await shown(asFile, [CONTENT_TYPE])).toBe(asFile.toString());
   });
+
+  const NAMED = 'Content-Disposition: form-data; name="role"';
+  const UTF_7 = 'text/plain; charset=utf-7';
+  it.each([
+    ['on a folded line', `${NAMED}\r\nContent-Type: text/plain;\r\n charset=utf-7`],
+    ['in a second type', `${NAMED}\r\nContent-Type: text/plain\r\nContent-Type: ${UTF_7}`],
+    ['behind a blank before the colon', `${NAMED}\r\nContent-Type : ${UTF_7}`],
+    ['behind a bare line feed', `${NAMED}\r\nX: y\nContent-Type: ${UTF_7}`],
+    ['behind a bare carriage return', `${NAMED}\r\nX: y\rContent-Type: ${UTF_7}`],
+    ['as RFC 8187 writes it', `${NAMED}\r\nContent-Type: text/plain; charset*=utf-8''utf-7`],
+    ['of what is a file to some readers', `${NAMED}; x="a; filename=b"\r\nContent-Type: ${UTF_7}`],
+  ])('is unreadable when a charset stands %s', async (_where, head) => {
+    expect(await shown(form(part(head, '+AGEAZABtAGkAbg-')), [CONTENT_TYPE])).toBe(
+      'unreadable ambiguous_charset',
+    );
+  });
+
+  it('is unreadable when its field _charset_ makes other texts of its parts', async () => {
+    const charsetForm = (charset: string, value: string) =>
+      form(part('Content-Disposition: form-data; name="_charset_"', charset), part(NAMED, value));
+    expect(await shown(charsetForm('utf-7', '+AGE-'), [CONTENT_TYPE])).toBe('unreadable ambiguous_charset');
+    expect(await shown(charsetForm('iso-8859-1', 'Ã©'), [CONTENT_TYPE])).toBe('unreadable ambiguous_charset');
+    expect(await shown(charsetForm('UTF-8', 'Ã©'), [CONTENT_TYPE])).toBe(
+      charsetForm('UTF-8', 'Ã©').toString(),
+    );
+    expect(await shown(charsetForm('iso-8859-1', 'e'), [CONTENT_TYPE])).toBe(
+      charsetForm('iso-8859-1', 'e').toString(),
+    );
+  });
+
+  it('is unreadable with two boundaries where its parts have to be read', async () => {
+    const body = form(part(`${NAMED}\r\nContent-Type: text/plain; charset=utf-8`, 'v'));
+    const two = [type('multipart/form-data; boundary="a b"; boundary=c')];
+    expect(await shown(body, two)).toBe('unreadable ambiguous_charset');
+  });
 });
 
 const JSON_TYPE: HeaderField = ['content-type', 'application/json; charset=utf-8'];

@@ -180,3 +180,18 @@ describe('XML', () => {
     }
   });
 });
+
+describe('text that two readers would read differently', () => {
+  it('is XML in EBCDIC, which parsers know by its first bytes, whatever charset is declared', async () => {
+    // `<?xml version="1.0"?>` in IBM037; no part of it is text in any ASCII charset.
+    const ebcdic = Buffer.from('4c6fa7949340a58599a28996957e7ff14bf07f6f6e', 'hex');
+    for (const label of ['windows-1252', 'iso-8859-1'])
+      expect(await read(ebcdic, 'xml', label)).toBe('ambiguous_charset');
+  });
+
+  it('is a form in ISO-2022-JP, whose escapes can shift the charset', async () => {
+    const form = Buffer.from('role=ad%1B%28Bmin');
+    expect(await read(form, 'form', 'iso-2022-jp')).toBe('ambiguous_charset');
+    expect(await read(form, 'declared', 'iso-2022-jp')).toBe(form.toString());
+  });
+});

@@ -1,4 +1,4 @@
-import { isAscii, isUtf8 } from 'node:buffer';
+import { Buffer, isAscii, isUtf8 } from 'node:buffer';
 import { BodyFault } from './body-fault.js';
 import type { CharsetDetection } from './media-type.js';
 import type { MemoryReservation } from './memory-reservation.js';
@@ -14,6 +14,8 @@ export interface DecodedText {
 /** Of `windows-1252` where it is not Latin-1, from 0x80 on; what it leaves open is a control character there too. */
 const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 const ASCII_LABELS: ReadonlySet<string> = new Set(['us-ascii', 'ascii', 'ansi_x3.4-1968']);
+/** `<?xm` in EBCDIC, by which parsers know it that get the bytes alone (XML 1.0, appendix F). */
+const EBCDIC_XML = Buffer.from([0x4c, 0x6f, 0xa7, 0x94]);
 const XML_ENCODING = /^(\ufeff?<\?xml(?=\s)[^>]*?\sencoding\s*=\s*["'])([^"']*)/;
 /** ICU makes these of bytes that a charset does not have, where other readers see an error or another text. */
 const PRIVATE_USE = /[\ue000-\uf8ff]/;
@@ -68,6 +70,8 @@ async function decodeDeclared(
   if (encoding !== 'utf-8' && mark !== undefined && mark !== encoding) {
     throw ambiguous(`the byte order mark says ${mark}, Content-Type ${encoding}`);
   }
+  // Percent escapes can hold its shifts, and then the bytes agree with UTF-8 and the values do not.
+  if (detection === 'form' && encoding === 'iso-2022-jp') throw ambiguous('forms are never ISO-2022-JP');
   const isUtf16 = encoding.startsWith('utf-16');
   if (isUtf16) checkLooksLikeUtf16(buffer, encoding, detection, mark);
   const text = await decode(buffer, encoding, memory);
@@ -131,6 +135,7 @@ async function decodeXml(
   memory: MemoryReservation,
 ): Promise<DecodedText> {
   const mark = byteOrderMark(buffer);
+  if (buffer.subarray(0, 4).equals(EBCDIC_XML)) throw ambiguous('the body looks like XML in EBCDIC');
   const label = xmlEncoding(buffer.toString('latin1', mark === 'utf-8' ? 3 : 0, buffer.indexOf('?>') + 1));
   const inside = label === undefined ? undefined : encodingOf(label, mark);
   // "utf-16" that can be read as ASCII says nothing: .NET's StringWriter puts it into UTF-8.

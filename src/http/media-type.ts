@@ -61,20 +61,34 @@ export function mediaType(contentType: string): MediaType {
   return type;
 }
 
+/** What a reader that does not know quoted strings, or that splits at commas, takes for a charset; `charset*` is RFC 8187's form. */
+const LIKE_A_CHARSET = /(?<![\w-])charset[*\d]*\s*=/gi;
+/** Whether some reader may find a charset in this part of a Content-Type. */
+export function mayNameCharset(text: string): boolean {
+  return text.search(LIKE_A_CHARSET) >= 0;
+}
+
+/** In the place of a charset that some readers find and others do not: no label of any, so the body is refused. */
+const HIDDEN_CHARSET = 'that only some readers find';
+
 function readMediaType(contentType: string): MediaType {
   const end = contentType.indexOf(';');
   const essence = essenceOf(contentType);
   const kind = kindOf(essence);
-  if (end < 0) return { kind, essence, charsets: NONE, boundary: undefined };
   const charsets: string[] = [];
-  let boundary: string | undefined;
-  for (const parameter of splitParameters(contentType.slice(end + 1))) {
+  const boundaries: string[] = [];
+  let read = 0;
+  for (const parameter of end < 0 ? NONE : splitParameters(contentType.slice(end + 1))) {
     const { name, value } = readParameter(parameter);
+    if (name === 'charset') read += 1;
     // Readers take the first or the last of several charsets; an empty one says nothing.
     if (name === 'charset' && value !== '') charsets.push(value.toLowerCase());
-    else if (name === 'boundary') boundary ??= value;
+    else if (name.startsWith('boundary')) boundaries.push(name === 'boundary' ? value : '');
   }
-  return { kind, essence, charsets, boundary };
+  if ((contentType.match(LIKE_A_CHARSET)?.length ?? 0) > read) charsets.push(HIDDEN_CHARSET);
+  // The same goes for several boundaries, with which a form has other parts to each reader.
+  const [boundary, ...others] = boundaries;
+  return { kind, essence, charsets, boundary: others.length === 0 ? boundary : undefined };
 }
 
 /** What stands before the parameters, in lower case. */

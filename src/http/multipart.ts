@@ -10,6 +10,8 @@ export interface Part {
   /** A file, or of a type that is not text. */
   readonly isOpaque: boolean;
   readonly type: MediaType;
+  /** `_charset_` (RFC 7578, section 4.6): its content is the charset of the parts that name none. */
+  readonly isCharset: boolean;
   readonly content: Uint8Array;
 }
 
@@ -19,8 +21,11 @@ const MAX_PART_HEAD = 16_384;
 /** RFC 2046, section 5.1.1. */
 const MAX_BOUNDARY = 70;
 
-const CONTENT_TYPE = /^content-type:[ \t]*([^\r\n]*)/im;
-const FILE_NAME = /^content-disposition:[^\r\n]*[;\s]filename\*?\s*=/im;
+const FILE_NAME = /[;\s]filename\*?\s*=/i;
+/** A file name in there is none to most readers, so the part is a field. */
+const QUOTED = /"(?:[^"\\]|\\.)*"/g;
+const CHARSET_FIELD = /[;\s]name\s*=\s*"?_charset_(?:["\s;]|$)/i;
+const MAX_CHARSET = 40;
 
 /**
  * The parts of multipart/form-data (RFC 7578, RFC 2046), read strictly.
@@ -50,16 +55,20 @@ export function multipartParts(body: Uint8Array, boundary = ''): readonly Part[]
   }
 }
 
-/** Whether each part that names a charset is, in that charset, the text that its bytes are as UTF-8. */
+/** Whether each part that has a charset, its own or that of `_charset_`, is in it the text that its bytes are as UTF-8. */
 export async function partsAgreeWithUtf8(
   parts: readonly Part[],
   memory: MemoryReservation,
 ): Promise<boolean> {
+  const common = parts
+    .filter(({ isCharset }) => isCharset)
+    .map(({ content }) => asBuffer(content).toString('latin1', 0, MAX_CHARSET).trim().toLowerCase());
   for (const { isOpaque, type, content } of parts) {
-    if (isOpaque || type.charsets.length === 0) continue;
+    const charsets = type.charsets.length > 0 ? type.charsets : common;
+    if (isOpaque || charsets.length === 0) continue;
     try {
       // For a form, the text in another charset has to be that in UTF-8.
-      await decodeText(content, 'form', type.charsets, memory);
+      await decodeText(content, 'form', charsets, memory);
     } catch (thrown) {
       if (thrown instanceof BodyFault) return false;
       throw thrown;
@@ -68,13 +77,30 @@ export async function partsAgreeWithUtf8(
   return true;
 }
 
-/** @param bytes from the line end after the delimiter to the one before the next */
+/**
+ * @param bytes from the line end after the delimiter to the one before the next
+ * @returns undefined when its header lines can be read in two ways: folded, with bare line ends, or with two types
+ */
 function readPart(bytes: Buffer): Part | undefined {
   const end = bytes.subarray(0, MAX_PART_HEAD).indexOf('\r\n\r\n');
   if (end < 0) return undefined;
-  const head = bytes.toString('latin1', 2, end);
-  const declared = CONTENT_TYPE.exec(head)?.[1];
+  const fields = new Map<string, string>();
+  // A part without header lines ends its head with the delimiter's own line end.
+  for (const line of end < 2 ? [] : bytes.toString('latin1', 2, end).split('\r\n')) {
+    const [name, value] = readField(line);
+    if (/^[ \t]|[\r\n]/.test(line) || (name.startsWith('content-') && fields.has(name))) return undefined;
+    fields.set(name, value);
+  }
+  const declared = fields.get('content-type');
+  const disposition = fields.get('content-disposition') ?? '';
   const type = declared === undefined ? NO_TYPE : mediaType(declared);
-  const isOpaque = type.kind === 'opaque' || type.kind === 'multipart' || FILE_NAME.test(head);
-  return { isOpaque, type, content: bytes.subarray(end + 4) };
+  const isFile = FILE_NAME.test(disposition.replace(QUOTED, ''));
+  const isOpaque = type.kind === 'opaque' || type.kind === 'multipart' || isFile;
+  return { isOpaque, type, isCharset: CHARSET_FIELD.test(disposition), content: bytes.subarray(end + 4) };
+}
+
+function readField(line: string): [name: string, value: string] {
+  const colon = line.indexOf(':');
+  if (colon < 0) return [line, ''];
+  return [line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim()];
 }

@@ -20,7 +20,7 @@ import { type AgentDenial, requestDenialForAgent } from '../mcp/approval.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
 import { withResourceMetadata } from '../mcp/resource-metadata.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
-import { composeRequestPayload, describeTarget } from '../sideband/payloads.js';
+import { bodyMemberInSteps, composeRequestPayload, describeTarget } from '../sideband/payloads.js';
 import {
   type AccessOutcome,
   NOT_EVALUATED,
@@ -114,7 +114,8 @@ export class AccessPhase implements Phase<PermittedRequest> {
       certificate: pem === undefined ? undefined : certificateToJwk(pem),
     };
     const target = describeTarget(request, shown.url);
-    const payload = composeRequestPayload(request, target, shown.headers, body, shown.certificate, memory);
+    const member = await bodyMemberInSteps(body, memory);
+    const payload = composeRequestPayload(request, target, shown.headers, member, shown.certificate);
     this.#asked = { request, body, target, payload };
 
     const answer = await call.ask(setup, payload, setup.client.evaluateRequest);

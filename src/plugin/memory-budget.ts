@@ -45,6 +45,11 @@ export class MemoryBudget {
     return true;
   }
 
+  /** Counts bytes that are held whether there is room for them or not; nobody gets more until they are given back. */
+  hold(bytes: number): void {
+    this.#held += bytes;
+  }
+
   giveBack(bytes: number): void {
     this.#held -= bytes;
   }

@@ -21,7 +21,7 @@ import { approvalPage } from '../mcp/approval-url.js';
 import { denialForAgent } from '../mcp/denial.js';
 import { readMcpResponse } from '../mcp/response.js';
 import { ruledResponse } from '../mcp/response-rules.js';
-import { composeResponsePayload } from '../sideband/payloads.js';
+import { bodyMemberInSteps, composeResponsePayload } from '../sideband/payloads.js';
 import {
   NOT_EVALUATED,
   type RequestContext,
@@ -92,7 +92,8 @@ export class ResponsePhase implements Phase<FilteredResponse> {
       shown = readMcpResponse(original, textShown(body), requestContext.mcp.id);
       if (shown !== original) body = { kind: 'text', text: decodeUtf8(shown.body) ?? '' };
     }
-    const payload = composeResponsePayload(shown, requestContext, body, memory);
+    const member = await bodyMemberInSteps(body, memory);
+    const payload = composeResponsePayload(shown, requestContext, member, memory);
     const ruled = (changes: ResponseChanges) =>
       setup.mcp === undefined
         ? changes

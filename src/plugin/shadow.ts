@@ -13,7 +13,7 @@ import { asPingAuthError } from '../errors/ping-auth-error.js';
 import { type BodyView, type HttpResponse, textShown } from '../http/message.js';
 import { bytesOfText } from '../http/text.js';
 import type { Caller } from '../sideband/call-deadline.js';
-import { composeResponsePayload } from '../sideband/payloads.js';
+import { bodyMemberInSteps, composeResponsePayload } from '../sideband/payloads.js';
 import { callTimeoutMs } from '../sideband/provider.js';
 import { retainedPayload } from '../sideband/request-context.js';
 import { createSidebandClient, type Evaluation, type SidebandClient } from '../sideband/sideband-client.js';
@@ -166,11 +166,11 @@ export class Shadow {
     const kept = retainedPayload(payload, first.state);
     const { shown: original, body, method, target } = response;
     await this.#compare('response', question, response.live, textShown(body), {
-      send: async () =>
-        this.#client.evaluateResponse(
-          composeResponsePayload(original, { target, kept }, body, memory),
-          context,
-        ),
+      send: async () => {
+        const member = await bodyMemberInSteps(body, memory);
+        const second = composeResponsePayload(original, { target, kept }, member, memory);
+        return this.#client.evaluateResponse(second, context);
+      },
       decide: (answer) => {
         const decided = decideResponse(answer, original, body, method);
         return { sentOn: responseSentOn(decided), decided };

@@ -151,6 +151,7 @@ test('memory is reserved by the size of the file while it is read; without memor
       calls.push(`reserve ${bytes}`);
       return calls.length < 3;
     },
+    hold() {},
     giveBack: (bytes: number) => void calls.push(`give back ${bytes}`),
   };
   expect(await readBodyFile(path, 1000, undefined, memory)).toHaveLength(100);

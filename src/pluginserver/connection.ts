@@ -47,7 +47,7 @@ export class Connection implements EventConnection, FrameSink, FrameMemory {
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
-    this.out = new WriteBuffer(socket);
+    this.out = new WriteBuffer(socket, host.bodyLimits.memory);
     this.#frames = new FrameReader(host.maxFrameBytes, this, this);
     socket.on('data', (chunk: Buffer) => this.#frames.push(chunk));
     socket.on('end', () => this.#onEnd());

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { SharedMemory } from './options.js';
 import { WireReader } from './wire-reader.js';
 import { COPIED_BYTES, type PieceSink } from './wire-writer.js';
 
@@ -150,6 +151,9 @@ const settled = Promise.resolve();
  */
 export class WriteBuffer implements FrameWriter {
   readonly #socket: Socket;
+  readonly #memory: SharedMemory | undefined;
+  /** Bytes that wait in the socket and are counted. */
+  #held = 0;
   #buffer: Buffer | undefined;
   #used = 0;
   /** What comes before the bytes in the buffer. */
@@ -158,8 +162,10 @@ export class WriteBuffer implements FrameWriter {
   readonly #flush = (): void => this.flush();
   readonly #afterPromises = (): void => process.nextTick(this.#flush);
 
-  constructor(socket: Socket) {
+  /** @param memory counts what Kong has not taken yet: an event's own reservation ends with the event */
+  constructor(socket: Socket, memory?: SharedMemory) {
     this.#socket = socket;
+    this.#memory = memory;
   }
 
   add(piece: Uint8Array): void {
@@ -193,6 +199,7 @@ export class WriteBuffer implements FrameWriter {
       socket.cork();
       for (const piece of pieces) socket.write(piece);
       socket.uncork();
+      this.#holdWaiting();
       return;
     }
     const buffer = this.#buffer;
@@ -202,6 +209,25 @@ export class WriteBuffer implements FrameWriter {
     this.#used = 0;
     // Nothing waits in the stream: the kernel has a copy of all bytes.
     if (socket.writableLength === 0 && spareBuffers.length < MAX_SPARE_BUFFERS) spareBuffers.push(buffer);
+  }
+
+  /** A Kong that is busy takes a body of megabytes late, and the events of other requests go on meanwhile. */
+  #holdWaiting(): void {
+    const memory = this.#memory;
+    const waiting = this.#socket.writableLength;
+    if (memory === undefined || waiting <= Math.max(SMALL_FRAME_BYTES, this.#held)) return;
+    memory.hold(waiting - this.#held);
+    if (this.#held === 0) {
+      const giveBack = (): void => {
+        memory.giveBack(this.#held);
+        this.#held = 0;
+        this.#socket.off('drain', giveBack);
+        this.#socket.off('close', giveBack);
+      };
+      this.#socket.on('drain', giveBack);
+      this.#socket.on('close', giveBack);
+    }
+    this.#held = waiting;
   }
 
   #closeBuffer(): void {

@@ -13,6 +13,8 @@ export interface BodyLimits {
 export interface SharedMemory {
   /** False when there is not so much left, bytes. */
   reserve(bytes: number): boolean;
+  /** Counts bytes that are held already, however much is left: what was sent and Kong has not taken yet. */
+  hold(bytes: number): void;
   giveBack(bytes: number): void;
 }
 

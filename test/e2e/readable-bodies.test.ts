@@ -48,6 +48,18 @@ const UNREADABLE: readonly Unreadable[] = [
   ['an unknown coding', 415, [type('application/json'), contentEncoding('x')], Buffer.from(TEXT)],
   ...(knowsZstd ? [] : [['zstd, which Node.js 20 does not have', 415, ZSTD, zstdFrame(TEXT)] as const]),
   ['an unknown charset', 415, [type('application/json; charset=utf-7')], Buffer.from(TEXT)],
+  [
+    'a charset in RFC 8187’s form, which Django reads',
+    415,
+    [type("application/x-www-form-urlencoded; charset*=utf-8''utf-7")],
+    Buffer.from('role=+AGEAZABtAGkAbg-'),
+  ],
+  [
+    'a charset in a quoted string, which some readers split',
+    415,
+    [type('application/x-www-form-urlencoded; x="; charset=utf-7; y="')],
+    Buffer.from('role=+AGEAZABtAGkAbg-'),
+  ],
   ['broken gzip', 400, [type('application/json'), contentEncoding('gzip')], gzipSync(TEXT).subarray(0, -3)],
   ['one wrong byte', 400, [type('application/json')], latin1('{"role":"admin","x":"\xff"}')],
   ['ASCII as UTF-16', 400, [type('application/json; charset=utf-16')], Buffer.from('{"role":"admin" }')],

@@ -9,6 +9,7 @@ import { PingAuthError } from '../../src/errors/ping-auth-error.js';
 import { admitRequest } from '../../src/http/admission.js';
 import { requestBodyRules } from '../../src/http/body.js';
 import type { HeaderField, HeaderList } from '../../src/http/header-list.js';
+import { isBodiless } from '../../src/http/message.js';
 import {
   composeUrl,
   escapePath,
@@ -142,7 +143,7 @@ describe('a policy that gives back what it was shown', () => {
         const shown = showResponse(upstream, requestContext, SHOW_ALL);
         const answer = readResponseAnswer(overTheWire(shown.payload));
         const { changes } = decideResponse(answer, upstream, shown.body, 'GET');
-        const isTaken = [204, 304].includes(upstream.status) && upstream.body.length > 0;
+        const isTaken = isBodiless(upstream.status) && upstream.body.length > 0;
         const isCoded = upstream.headers.has('content-encoding');
         const taken = isCoded ? ['-header:content-encoding', 'body'] : ['body'];
         expect(describeChanges(changes)).toEqual(isTaken ? taken : []);
@@ -286,13 +287,14 @@ describe('the memo between the two phases', () => {
     );
   });
 
-  it('is refused with state_missing when it is damaged in the least', () => {
+  it('is refused with state_missing when some of it is missing, or when there is more', () => {
     fc.assert(
       fc.property(requestContexts, damages, (requestContext, plan) => {
         const whole = writeRequestContext(requestContext);
         const text = decodeLossless(damaged(Buffer.from(whole), plan));
-        if (text === whole) return;
         const read = attempt(() => readRequestContext(text));
+        // It holds no checksum: who can write another text of the same length can write a fitting one, too.
+        if (text.length === whole.length && !(read instanceof PingAuthError)) return;
         expect(read instanceof PingAuthError && read.code).toBe('state_missing');
       }),
       fuzzed(700),

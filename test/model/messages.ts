@@ -24,6 +24,7 @@ import type {
   ResponsePayload,
 } from '../../src/sideband/messages.js';
 import {
+  bodyMember,
   composeRequestPayload,
   composeResponsePayload,
   describeTarget,
@@ -132,7 +133,13 @@ export function showRequest(
   const body = viewOf(request.body, request.headers, requestBodyRules(settings));
   const pem = request.clientCertificatePem;
   const certificate = pem === undefined ? undefined : certificateToJwk(pem);
-  const text = composeRequestPayload(request, describeTarget(request, url), headers, body, certificate);
+  const text = composeRequestPayload(
+    request,
+    describeTarget(request, url),
+    headers,
+    bodyMember(body),
+    certificate,
+  );
   // Without excluded headers the very list, as in the plugin.
   return {
     url,
@@ -150,7 +157,7 @@ export function showResponse(
   settings: ResponseBodySettings,
 ): { readonly body: BodyView; readonly payload: ResponsePayload & { readonly state?: Json } } {
   const body = viewOf(response.body, response.headers, responseBodyRules(settings));
-  return { body, payload: JSON.parse(composeResponsePayload(response, requestContext, body)) };
+  return { body, payload: JSON.parse(composeResponsePayload(response, requestContext, bodyMember(body))) };
 }
 
 /**

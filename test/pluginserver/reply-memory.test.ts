@@ -16,6 +16,9 @@ function memoryOf(limit: number): SharedMemory & { held: number } {
       this.held += bytes;
       return true;
     },
+    hold(bytes) {
+      this.held += bytes;
+    },
     giveBack(bytes) {
       this.held -= bytes;
     },
@@ -106,5 +109,36 @@ describe('large replies while they arrive', () => {
     const { connect } = await probe(reader, { memory: memoryOf(0) });
     const kong = await connect();
     expect(await kong.start('probe', { ca_certificate: 'x'.repeat(LARGE) })).toBeGreaterThan(0);
+  });
+});
+
+describe('what was sent to a Kong that does not take it', () => {
+  const SENT = 8_000_000;
+  const sender = probeModule({
+    access: (kong) => kong.service.request.setRawBody(Buffer.alloc(SENT)),
+  });
+
+  async function begun(memory: SharedMemory & { held: number }): Promise<KongSide> {
+    const { connect } = await probe(sender, { memory });
+    const kong = await connect();
+    const id = await kong.start('probe');
+    kong.socket.pause();
+    kong.send(eventCall(7, id, 'access'));
+    await vi.waitFor(() => expect(memory.held).toBeGreaterThan(SENT / 2));
+    return kong;
+  }
+
+  test('is counted although its event is over, until Kong has taken it', async () => {
+    const memory = memoryOf(0);
+    const kong = await begun(memory);
+    kong.socket.resume();
+    await vi.waitFor(() => expect(memory.held).toBe(0));
+  });
+
+  test('is counted no longer when Kong goes away', async () => {
+    const memory = memoryOf(0);
+    const kong = await begun(memory);
+    kong.destroy();
+    await vi.waitFor(() => expect(memory.held).toBe(0));
   });
 });

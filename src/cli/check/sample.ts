@@ -1,7 +1,7 @@
 import { HeaderList } from '../../http/header-list.js';
 import { portOf } from '../../http/request-url.js';
 import type { RequestPayload } from '../../sideband/messages.js';
-import { composeResponsePayload, describeTarget } from '../../sideband/payloads.js';
+import { bodyMember, composeResponsePayload, describeTarget } from '../../sideband/payloads.js';
 import { retainedPayload } from '../../sideband/request-context.js';
 
 /** The request about which the policy is asked, as the admin gives it. */
@@ -38,8 +38,6 @@ export function sampleResponse(request: RequestPayload, state: string | undefine
   const target = describeTarget({ method: request.method, httpVersion: request.http_version }, request.url);
   const requestContext = { target, kept: retainedPayload(JSON.stringify(request), state) };
   const headers = HeaderList.from([['content-type', 'application/json']]);
-  return composeResponsePayload({ status: 200, headers, body: Buffer.from('{}') }, requestContext, {
-    kind: 'text',
-    text: '{}',
-  });
+  const body = bodyMember({ kind: 'text', text: '{}' });
+  return composeResponsePayload({ status: 200, headers, body: Buffer.from('{}') }, requestContext, body);
 }

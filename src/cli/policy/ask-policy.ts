@@ -17,7 +17,12 @@ import { errorResponseStatus } from '../../plugin/error-response.js';
 import { asLines, requestText, responseText } from '../../recordings/message-text.js';
 import { certificateToJwk } from '../../sideband/client-certificate.js';
 import type { Json, RequestAnswer, RequestPayload, ResponseAnswer } from '../../sideband/messages.js';
-import { composeRequestPayload, composeResponsePayload, describeTarget } from '../../sideband/payloads.js';
+import {
+  bodyMember,
+  composeRequestPayload,
+  composeResponsePayload,
+  describeTarget,
+} from '../../sideband/payloads.js';
 import { type RequestContext, retainedPayload } from '../../sideband/request-context.js';
 import { createSidebandClient } from '../../sideband/sideband-client.js';
 import { SidebandRuntime } from '../../sideband/sideband-runtime.js';
@@ -151,7 +156,13 @@ export function createPolicy(config: PluginConfig): Policy {
         admitRequest(request, config);
         const shown = await showRequest(request, config);
         const target = describeTarget(request, shown.url);
-        const payload = composeRequestPayload(request, target, shown.headers, shown.body, shown.certificate);
+        const payload = composeRequestPayload(
+          request,
+          target,
+          shown.headers,
+          bodyMember(shown.body),
+          shown.certificate,
+        );
         const { answer } = await client.evaluateRequest(payload, { requestId });
         return requestOutcome(answer, request, shown, target, payload);
       }),
@@ -165,7 +176,7 @@ export function createPolicy(config: PluginConfig): Policy {
           responseBodyRules(config),
           UNLIMITED_MEMORY,
         );
-        const payload = composeResponsePayload(response, requestContext, body);
+        const payload = composeResponsePayload(response, requestContext, bodyMember(body));
         const { answer } = await client.evaluateResponse(payload, { requestId });
         return responseOutcome(answer, response, body, requestContext.method);
       }),
