@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,6 +45,13 @@ export interface Landscape {
 const SECRET = 'demo-secret';
 const LOG_NAME = 'ping-auth.log';
 const RULES = fileURLToPath(new URL('./rules.yaml', import.meta.url));
+/** Version 2 of the policy, the shadow: tokens of the old login are no longer accepted. */
+const STRICTER = `
+  - name: tokens of the old login
+    match: { phase: request, path: /bank/**, header: { authorization: Bearer carol } }
+    deny: { status: 401, body: Sign in again }
+`;
+const SHADOW_SECRET = 'demo-shadow-secret';
 const PLUGIN_SERVER = fileURLToPath(new URL('../../dist/bin/ping-auth-pluginserver.mjs', import.meta.url));
 
 /** @throws Error that says what to do: build first, choose another port. */
@@ -83,8 +90,16 @@ async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
   closing.add(() => provider.end());
   const { url: providerUrl } = provider;
 
+  const shadowRules = join(folder, 'rules-version-2.yaml');
+  writeFileSync(shadowRules, readFileSync(RULES, 'utf8').replace(/^rules:\n/m, `rules:${STRICTER}`));
+  const shadow = await startProviderProcess({
+    ...{ port: 0, rulesFile: shadowRules, secret: SHADOW_SECRET },
+    tls: { certFile: join(folder, 'provider.pem'), keyFile: join(folder, 'provider.key') },
+  });
+  closing.add(() => shadow.end());
+
   const upstreams = [upstream.ready.url, mcpServer.url, modernServer.url] as const;
-  const files = writeKongFiles(folder, ports.kong, upstreams, providerUrl, ca);
+  const files = writeKongFiles(folder, ports.kong, upstreams, [providerUrl, shadow.url], ca);
   const kong = await naming('Kong stand-in', '--kong-port', () =>
     startProcess<{ url: string }>('./kong-process.ts', import.meta.url, { args: files }),
   );
@@ -125,7 +140,7 @@ function writeKongFiles(
   folder: string,
   port: number,
   [upstreamUrl, mcpUrl, modernUrl]: readonly [string, string, string],
-  providerUrl: string,
+  [providerUrl, shadowUrl]: readonly [string, string],
   ca: string,
 ): string[] {
   const socket = join(folder, 'ping-auth.socket');
@@ -159,7 +174,7 @@ function writeKongFiles(
   const declarative = {
     _format_version: '3.0',
     services: [
-      service('bank', upstreamUrl, {}),
+      service('bank', upstreamUrl, { shadow_service_url: shadowUrl, shadow_shared_secret: SHADOW_SECRET }),
       service('mcp', new URL(mcpUrl).origin, { mcp: true }),
       service('customers', new URL(modernUrl).origin, { mcp: true }),
     ],

@@ -7,6 +7,7 @@ import { tellApprovalStory } from './approval-story.js';
 import { startInspectPage } from './inspect-page.js';
 import { type Landscape, startLandscape } from './landscape.js';
 import { heading, tell } from './narrate.js';
+import { tellShadowStory } from './shadow-story.js';
 import { STORIES, type Story, type Trail } from './stories.js';
 
 interface Flags {
@@ -63,7 +64,8 @@ async function main(): Promise<void> {
   for (const [index, story] of STORIES.entries()) {
     if (tell(index + 1, story, await live(landscape, story))) right += 1;
   }
-  const count = STORIES.length + 2;
+  const count = STORIES.length + 3;
+  if (await tellShadowStory(count - 2, landscape)) right += 1;
   if (await tellAgentStory(count - 1, landscape)) right += 1;
   if (await tellApprovalStory(count, landscape)) right += 1;
   const allRight = right === count;
