@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startUpstream, type Upstream } from '../../dev/upstream/server.js';
 import { HOSTS, type Host } from '../support/hosts.js';
@@ -34,7 +35,9 @@ const ATTACKS_OVER_HTTP2: readonly (readonly [
 ];
 
 /** With the nginx variable and without it: both readers of the request's head have to see it. */
-const VARIABLE = { nginx_http_include: 'kong/nginx/ping-auth-http.conf' };
+const VARIABLE = {
+  nginx_http_include: fileURLToPath(new URL('../../kong/nginx/ping-auth-http.conf', import.meta.url)),
+};
 const CASES: readonly (readonly [Host, string, Readonly<Record<string, string>>])[] = [
   ...HOSTS.map((host) => [host, 'calls', {}] as const),
   ['ping-auth-pluginserver', 'the nginx variable', VARIABLE],

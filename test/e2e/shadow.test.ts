@@ -69,13 +69,13 @@ describe.each(HOSTS)('a shadow policy under %s', (host) => {
   it('denies what goes on unchanged, and the log says so', async () => {
     expect((await rig.send({ path: '/shadowed/locked' })).status).toBe(200);
     expect(rig.upstreamRequests()).toHaveLength(1);
-    expect(await line('/shadowed/locked')).toContain('"differences":["permit → deny 403"]');
+    expect(await line('/shadowed/locked')).toMatch(/"differences":\["permit .{1,3} deny 403"\]/);
   });
 
   it('allows what is denied', async () => {
     expect((await rig.send({ path: '/shadowed/denied' })).status).toBe(401);
     expect(rig.upstreamRequests()).toEqual([]);
-    expect(await line('deny 401')).toContain('"differences":["deny 401 → permit"]');
+    expect(await line('deny 401')).toMatch(/"differences":\["deny 401 .{1,3} permit"\]/);
   });
 
   it('is asked about the response with its own state and secret', async () => {
