@@ -11,6 +11,9 @@ import { type RunningKong, startKong } from '../kong/start-kong.js';
 import { createStamps, STAMP_KEY_VARIABLE, type Stamps } from './evidence.js';
 
 /** How the policy provider of the campaign behaves; can be changed while it runs. */
+/** As the executable sets them for itself (scripts/build.mjs); here it is started by Node.js, for the clock. */
+const ALLOCATOR = ['MALLOC_ARENA_MAX=2', 'MALLOC_MMAP_THRESHOLD_=131072'];
+
 export interface PolicyBehaviour {
   /** Before each answer, by call. Requests gather where the delay is. */
   readonly delayMs: { readonly request: number; readonly response: number };
@@ -136,7 +139,12 @@ async function assemble(options: LandscapeOptions, closing: Closing): Promise<La
       standin_event_repeats: 200,
       pluginserver_names: 'ping-auth',
       pluginserver_ping_auth_socket: socket,
-      pluginserver_ping_auth_start_cmd: [process.execPath, ...pluginServer].join(' '),
+      pluginserver_ping_auth_start_cmd: [
+        '/usr/bin/env',
+        ...ALLOCATOR,
+        process.execPath,
+        ...pluginServer,
+      ].join(' '),
       pluginserver_ping_auth_query_cmd: `${process.execPath} ${file('pluginserver.mjs')} --dump`,
     },
     declarativeConfig: config,
