@@ -6,8 +6,6 @@ import { parseAdminAddress } from './options.js';
 
 export interface AdminCallbacks {
   readonly metrics: () => Promise<MetricsPage>;
-  /** Is the process able to work at all? It answers, so as a rule: yes. */
-  readonly live?: () => boolean | Promise<boolean>;
   readonly ready: () => Readiness | Promise<Readiness>;
 }
 
@@ -103,10 +101,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, callba
       const page = await callbacks.metrics();
       return send(response, 200, page.contentType, page.text);
     }
-    case '/health/live': {
-      const live = (await callbacks.live?.()) ?? true;
-      return sendJson(response, live ? 200 : 503, { status: live ? 'live' : 'dead', version: VERSION });
-    }
+    case '/health/live':
+      return sendJson(response, 200, { status: 'live', version: VERSION });
     case '/health/ready': {
       const { ready, checks } = await callbacks.ready();
       return sendJson(response, ready ? 200 : 503, {
