@@ -2,7 +2,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import { VERSION } from '../version.js';
 import type { MetricsPage } from './metrics.js';
-import { parseAdminAddress } from './options.js';
 
 export interface AdminCallbacks {
   readonly metrics: () => Promise<MetricsPage>;
@@ -57,8 +56,11 @@ class IdleConnections {
  * the monitoring reaches.
  * @throws when the address cannot be bound.
  */
-export async function startAdmin(address: string, callbacks: AdminCallbacks): Promise<AdminServer> {
-  const { host, port } = parseAdminAddress(address);
+export async function startAdmin(
+  host: string,
+  port: number,
+  callbacks: AdminCallbacks,
+): Promise<AdminServer> {
   const idle = new IdleConnections();
   const server = createServer(SERVER_OPTIONS, (request, response) => {
     idle.leave(request.socket);

@@ -11,8 +11,10 @@ import {
 import { type ExchangeSink, exchangeFields, type SidebandExchange } from './exchange-recorder.js';
 import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
-import type { DecisionLines } from './options.js';
 import { redactText } from './redaction.js';
+
+/** Which decisions are worth a line on standard output, where it costs Kong's worker time even when Kong drops it. */
+export type DecisionLines = 'all' | 'changes' | 'refusals';
 
 const UNCHANGED: readonly Outcome[] = ['permit', 'pass', 'monitor_permit', 'monitor_pass'];
 /** Outcomes without a line on standard output; a log file gets all lines. */
