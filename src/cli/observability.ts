@@ -69,9 +69,8 @@ export class Observability {
     let metrics: Metrics | undefined;
     if (options.admin !== undefined) {
       const { createMetrics } = await import('../telemetry/metrics.js');
-      const { sidebandGauges } = await import('../telemetry/sideband-observer.js');
       metrics = await createMetrics();
-      metrics.watch({ ...sidebandGauges(() => knownProviders()), inflightBytes: () => memoryBudget().held });
+      metrics.watch({ providers: knownProviders, inflightBytes: () => memoryBudget().held });
     }
     const recorder = await startRecorder(options, log);
     useTelemetry(createTelemetry(log, metrics, options.decisions, recorder));
@@ -128,7 +127,7 @@ export class Observability {
   #callbacks(): AdminCallbacks {
     return {
       metrics: async () => {
-        const { aggregateSnapshots } = await import('../telemetry/admin.js');
+        const { aggregateSnapshots } = await import('../telemetry/metrics.js');
         const own = (await this.#metrics?.snapshot()) ?? [];
         const workers = await this.#workerReports();
         return aggregateSnapshots([own, ...workers.map(({ metrics }) => metrics)]);

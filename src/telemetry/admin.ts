@@ -1,13 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { VERSION } from '../version.js';
-import type { MetricsSnapshot } from './metrics.js';
+import type { MetricsPage } from './metrics.js';
 import { parseAdminAddress } from './options.js';
-
-export interface MetricsPage {
-  readonly contentType: string;
-  readonly text: string;
-}
 
 export interface AdminCallbacks {
   readonly metrics: () => Promise<MetricsPage>;
@@ -136,14 +131,4 @@ function send(response: ServerResponse, status: number, contentType: string, bod
     'Cache-Control': 'no-store',
   });
   response.end(response.req.method === 'HEAD' ? undefined : body);
-}
-
-/**
- * One page in Prometheus' text format from the snapshots of all worker processes: counters, histograms and most gauges
- * are added up; a circuit shows its worst state; event-loop lag is an average.
- */
-export async function aggregateSnapshots(snapshots: readonly MetricsSnapshot[]): Promise<MetricsPage> {
-  const { AggregatorRegistry } = (await import('prom-client')).default;
-  const registry = AggregatorRegistry.aggregate(snapshots as unknown as object[]);
-  return { contentType: registry.contentType, text: await registry.metrics() };
 }

@@ -1,6 +1,5 @@
 import type { SidebandObserver } from '../sideband/observer.js';
-import type { ProviderStatus } from '../sideband/sideband-runtime.js';
-import type { ConnectionState, Gauges, Metrics } from './metrics.js';
+import type { Metrics } from './metrics.js';
 import { redactText } from './redaction.js';
 
 type Notice = (
@@ -36,21 +35,5 @@ export function createSidebandObserver(notice: Notice, metrics: Metrics | undefi
       // Every restart of a provider brings many; worth a count, not a line each.
       metrics?.retry('stale_connection');
     },
-  };
-}
-
-/** For `Metrics.watch`, from what the sideband client knows of its providers when it is asked. */
-export function sidebandGauges(status: () => readonly ProviderStatus[]): Gauges {
-  return {
-    circuits: () => status().map(({ provider, circuit }) => [provider, circuit] as const),
-    connections: () =>
-      status().flatMap(({ provider, connections, calls }) => {
-        const states: [ConnectionState, number][] = [
-          ['active', Math.max(0, connections.open - connections.free)],
-          ['idle', connections.free],
-          ['pending', calls.queued],
-        ];
-        return states.map(([state, count]) => [provider, state, count] as const);
-      }),
   };
 }
