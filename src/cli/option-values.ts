@@ -1,6 +1,6 @@
 // Values of options of `ping-auth`. Each throws InvalidArgumentError, which commander turns into a sentence.
 import { InvalidArgumentError } from 'commander';
-import { isToken } from '../http/header-rules.js';
+import { isToken } from '../http/text.js';
 
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -1,6 +1,6 @@
 // What the texts in a configuration have to look like: header names, secrets, URLs of policy providers.
 import { isIP } from 'node:net';
-import { isToken } from '../http/header-rules.js';
+import { isToken } from '../http/text.js';
 import type { TextFormat } from './field.js';
 
 /** A token of HTTP (RFC 9110), as a Lua pattern. */

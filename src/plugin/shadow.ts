@@ -10,7 +10,8 @@ import {
 } from '../directives/sent-on.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError } from '../errors/ping-auth-error.js';
-import { type BodyView, type HttpResponse, textShown } from '../http/message.js';
+import { textShown } from '../http/body.js';
+import type { BodyView, HttpResponse } from '../http/message.js';
 import { bytesOfText } from '../http/text.js';
 import type { Caller } from '../sideband/call-deadline.js';
 import { bodyMemberInSteps, composeResponsePayload } from '../sideband/payloads.js';

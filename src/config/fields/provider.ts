@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isToken } from '../../http/header-rules.js';
+import { isToken } from '../../http/text.js';
 import {
   flag,
   optionalText,
