@@ -3,13 +3,16 @@ import { fakeKong, GET_REQUEST } from '../../test/support/fake-kong.js';
 import { PdkCallError } from '../pluginserver/plugin-module.js';
 import type { ReadLimits, RequestOwner } from './gateway.js';
 import { KongGateway } from './kong-gateway.js';
-import { NOBODY } from './request-head.js';
+import { NO_OWNER } from './request-head.js';
 
 /** Memory for a body is reserved as soon as Kong has handed it over, also where nobody has told its length. */
 
 const LIMITS: ReadLimits = { readBody: true, maxBodyBytes: 1e6, overLimit: 'reject', hostLimitsBody: true };
 
-const owner = (grow: (bytes: number) => void): RequestOwner => ({ ...NOBODY, memory: { grow, shrink() {} } });
+const owner = (grow: (bytes: number) => void): RequestOwner => ({
+  ...NO_OWNER,
+  memory: { grow, shrink() {} },
+});
 
 /** A Kong with a chunked body; asked with a maximum below its length, the host says how long it is. */
 function kongWith(length: number) {

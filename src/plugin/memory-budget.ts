@@ -43,7 +43,7 @@ export class MemoryBudget {
   }
 
   /**
-   * Reserves bytes; false when there are not so many left. Whoever holds everything that is held (`own`) may have more: a message
+   * Reserves bytes; false when there are not so many left. An event that holds everything that is held (`own`) may have more: a message
    * larger than the whole budget is let in alone.
    */
   reserve(bytes: number, limit = this.#limit, own = 0): boolean {
@@ -53,7 +53,7 @@ export class MemoryBudget {
     return true;
   }
 
-  /** Counts bytes that are held whether there is room for them or not; nobody gets more until they are given back. */
+  /** Counts bytes that are held already, however much is left; no more are reserved until they are given back. */
   hold(bytes: number): void {
     this.#held += bytes;
     if (!this.#isMuch && this.#held >= MUCH_BYTES) this.#load(true);
