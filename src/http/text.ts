@@ -126,20 +126,24 @@ export function isToken(name: string): boolean {
   return TOKEN.test(name);
 }
 
-/** All but the tab: what nginx takes in a header value from a client, and no value may have. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
+/** As a class of what may stand there, which V8 tests twice as fast as a search for what may not. */
+const NO_CONTROL_CHARACTER = /^[\t\x20-\x7e\x80-\uffff]*$/;
 
+/** All but the tab: what nginx takes in a header value from a client, and no value may have. */
 export function hasControlCharacter(value: string): boolean {
-  return CONTROL_CHARACTER.test(value);
+  return !NO_CONTROL_CHARACTER.test(value);
 }
 
 /** The items of a header that is a list, in lower case, without empty ones. */
 export function listItems(values: readonly string[]): string[] {
-  return values
-    .flatMap((value) => value.split(','))
-    .map((item) => item.trim().toLowerCase())
-    .filter((item) => item !== '');
+  const items: string[] = [];
+  for (const value of values) {
+    for (const text of value.split(',')) {
+      const item = text.trim().toLowerCase();
+      if (item !== '') items.push(item);
+    }
+  }
+  return items;
 }
 
 /** A step of work on a large text takes a few milliseconds, in which no other event is served. */
