@@ -32,17 +32,13 @@ export function decodeLossless(bytes: Uint8Array): string {
 /** The exact inverse of `decodeLossless`. A lone surrogate that stands for no byte becomes U+FFFD. */
 export function encodeLossless(text: string): Uint8Array {
   if (!ESCAPED_BYTE.test(text)) return Buffer.from(text, 'utf8');
-  const parts: Uint8Array[] = [];
-  let start = 0;
-  for (const match of text.matchAll(ESCAPED_BYTES)) {
-    parts.push(
-      Buffer.from(text.slice(start, match.index), 'utf8'),
-      Uint8Array.of(text.charCodeAt(match.index) - ESCAPE_BASE),
-    );
-    start = match.index + 1;
-  }
-  parts.push(Buffer.from(text.slice(start), 'utf8'));
-  return Buffer.concat(parts);
+  // Every second part is an escaped byte.
+  const parts = text.split(/([\uDC80-\uDCFF])/u);
+  return Buffer.concat(
+    parts.map((part, at) =>
+      at % 2 === 1 ? Uint8Array.of(part.charCodeAt(0) - ESCAPE_BASE) : Buffer.from(part, 'utf8'),
+    ),
+  );
 }
 
 /** What the policy is shown of a header value: bytes that are not UTF-8 read as ISO-8859-1, so `caf\xE9` shows as `café`. */
