@@ -18,8 +18,7 @@ import { bodyMemberInSteps, composeResponsePayload } from '../sideband/payloads.
 import { callTimeoutMs } from '../sideband/provider.js';
 import { retainedPayload } from '../sideband/request-context.js';
 import { createSidebandClient, type Evaluation, type SidebandClient } from '../sideband/sideband-client.js';
-import type { Phase } from '../telemetry/decision-log.js';
-import type { ShadowRecord } from '../telemetry/shadow-log.js';
+import type { Phase, ShadowRecord } from '../telemetry/decision-log.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import type { ShadowLimits, ShadowMemory } from './shadow-limits.js';
 import { shownRequestOf } from './shadow-request.js';

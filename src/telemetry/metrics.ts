@@ -2,8 +2,16 @@ import type { ErrorCode } from '../errors/catalogue.js';
 import { methodLabel } from '../mcp/message.js';
 import type { CircuitState } from '../sideband/circuit-breaker.js';
 import type { ProviderStatus } from '../sideband/sideband-runtime.js';
-import { type DecisionRecord, OUTCOMES, type Outcome, PHASES, type Phase } from './decision-log.js';
-import { SHADOW_RESULTS, type ShadowRecord, type ShadowResult } from './shadow-log.js';
+import {
+  type DecisionRecord,
+  OUTCOMES,
+  type Outcome,
+  PHASES,
+  type Phase,
+  SHADOW_RESULTS,
+  type ShadowRecord,
+  type ShadowResult,
+} from './decision-log.js';
 
 /** A sideband call takes 2–50 ms as a rule; deadlines lie at 10 s, at most 50 s. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
