@@ -18,7 +18,7 @@ import { bytesOfText } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
 import { type AgentDenial, requestDenialForAgent } from '../mcp/approval.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
-import { withResourceMetadata } from '../mcp/resource-metadata.js';
+import { withResourceMetadata } from '../mcp/response-rules.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
 import { bodyMemberInSteps, composeRequestPayload, describeTarget } from '../sideband/payloads.js';
 import {
