@@ -7,7 +7,7 @@ const RETRY_OPEN_MS = 10_000;
 export interface LogFile {
   /** Never throws and never waits. */
   write(line: string): void;
-  /** After logrotate has moved the file away: go on in a new one under the old name. */
+  /** After logrotate has moved the file away: continues in a new one under the old name. */
   reopen(): void;
   /** Writes what waits, as far as the disk lets it, and closes. */
   close(): void;

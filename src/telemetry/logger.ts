@@ -6,8 +6,7 @@ import { LineWriter } from './line-writer.js';
 import { type LogFile, openLogFile } from './log-file.js';
 import { printable } from './printable.js';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 export interface LogOptions {
   readonly level?: LogLevel;
@@ -23,7 +22,7 @@ export interface Log {
   readonly logger: pino.Logger;
   /** For lines that only the file gets; undefined when there is none. */
   readonly fileLogger: pino.Logger | undefined;
-  /** From now on this value appears in no line, whoever writes it and wherever it stands. */
+  /** From now on this value appears in no line, wherever it stands. */
   hideSecret(secret: string): void;
   /** A finished line of JSON, without its line feed, in printable characters and without the secrets that are hidden. */
   clean(line: string): string;
