@@ -7,21 +7,15 @@ import { COPIED_BYTES, type PieceSink } from './wire-writer.js';
 const HEADER_BYTES = 4;
 
 export interface FrameSink {
-  /** One whole payload, to be read during the call: the reader goes on to the next frame then. */
+  /** One whole payload, to be read during the call: the reader opens the next frame then. */
   onFrame(frame: WireReader): void;
   /**
-   * A frame of more bytes than allowed was announced; nothing was allocated. Return true to let its bytes pass unread
-   * (`onFrame` is not called for it), false to stop reading.
+   * A frame was announced that is larger than allowed, or for which there is no memory; nothing was allocated. Return true to
+   * let its bytes pass unread (`onFrame` is not called for it), false to stop reading.
    */
   onOversize(announced: number): boolean;
-}
-
-/** Where the memory for large frames comes from while they are gathered. */
-export interface FrameMemory {
-  /** How many bytes were set aside for a frame; undefined when there are none, and it is treated like one of too many. */
-  takeMemory(bytes: number): number | undefined;
-  /** The frame is whole, or given up. */
-  giveBackMemory(bytes: number): void;
+  /** Asked before the bytes of a large frame are gathered; false when there is no memory for them. */
+  reserve?(bytes: number): boolean;
 }
 
 /** Of smaller frames there are thousands, and they are whole in a moment. */
@@ -34,20 +28,15 @@ const SMALL_FRAME_BYTES = 65_536;
 export class FrameReader {
   readonly #sink: FrameSink;
   readonly #maxFrameBytes: number;
-  readonly #memory: FrameMemory | undefined;
   readonly #frame = new WireReader();
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
   #payload: Buffer | undefined;
   #payloadBytes = 0;
   #bytesToSkip = 0;
-  /** Set aside for the payload that is being gathered. */
-  #held = 0;
   #stopped = false;
 
-  /** @param memory undefined: there is no limit for all frames together */
-  constructor(maxFrameBytes: number, sink: FrameSink, memory?: FrameMemory) {
-    this.#memory = memory;
+  constructor(maxFrameBytes: number, sink: FrameSink) {
     this.#maxFrameBytes = maxFrameBytes;
     this.#sink = sink;
   }
@@ -61,7 +50,6 @@ export class FrameReader {
   stop(): void {
     this.#stopped = true;
     this.#payload = undefined;
-    this.#release();
   }
 
   push(chunk: Buffer): void {
@@ -85,7 +73,6 @@ export class FrameReader {
     if (this.#payloadBytes === payload.length) {
       this.#payload = undefined;
       this.#sink.onFrame(this.#frame.open(payload, 0, payload.length));
-      this.#release();
     }
     return count;
   }
@@ -103,41 +90,21 @@ export class FrameReader {
       this.#headerBytes = 0;
       length = this.#header.readUInt32LE(0);
     }
-    if (length > this.#maxFrameBytes) return this.#passBy(length, start);
     const end = start + length;
-    if (chunk.length >= end) {
+    if (length <= this.#maxFrameBytes && chunk.length >= end) {
       this.#sink.onFrame(this.#frame.open(chunk, start, end));
       return end;
     }
-    if (this.#memory !== undefined && length > SMALL_FRAME_BYTES) {
-      const held = this.#memory.takeMemory(length);
-      if (held === undefined) return this.#passBy(length, start);
-      this.#held = held;
-    }
-    this.#payload = Buffer.allocUnsafeSlow(length);
-    this.#payloadBytes = 0;
-    return start;
-  }
-
-  #passBy(length: number, start: number): number {
-    if (this.#sink.onOversize(length)) this.#bytesToSkip = length;
+    const isTaken =
+      length <= this.#maxFrameBytes &&
+      (length <= SMALL_FRAME_BYTES || this.#sink.reserve?.(length) !== false);
+    if (isTaken) {
+      this.#payload = Buffer.allocUnsafeSlow(length);
+      this.#payloadBytes = 0;
+    } else if (this.#sink.onOversize(length)) this.#bytesToSkip = length;
     else this.stop();
     return start;
   }
-
-  #release(): void {
-    if (this.#held === 0) return;
-    this.#memory?.giveBackMemory(this.#held);
-    this.#held = 0;
-  }
-}
-
-/** Where frames go on their way to Kong. */
-export interface FrameWriter extends PieceSink {
-  /** Sends what there is, without waiting for more. */
-  flush(): void;
-  /** Sends what there is at the end of this turn of the event loop, together with what is added until then. */
-  flushSoon(): void;
 }
 
 const MAX_SPARE_BUFFERS = 16;
@@ -149,7 +116,7 @@ const settled = Promise.resolve();
  * Collects what is sent during one turn of the event loop and writes it with one system call: calls that a plugin makes
  * together cost Kong one wake-up.
  */
-export class WriteBuffer implements FrameWriter {
+export class WriteBuffer implements PieceSink {
   readonly #socket: Socket;
   readonly #memory: SharedMemory | undefined;
   /** Bytes that wait in the socket and are counted. */
@@ -181,6 +148,7 @@ export class WriteBuffer implements FrameWriter {
     }
   }
 
+  /** Sends what there is at the end of this turn of the event loop, together with what is added until then. */
   flushSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -188,6 +156,7 @@ export class WriteBuffer implements FrameWriter {
     void settled.then(this.#afterPromises);
   }
 
+  /** Sends what there is, without waiting for more. */
   flush(): void {
     this.#scheduled = false;
     const socket = this.#socket;

@@ -6,6 +6,20 @@ export const FIXED64 = 1;
 export const DELIMITED = 2;
 const FIXED32 = 5;
 
+/** google/protobuf/struct.proto: the kinds of a Value, and the parts of a Struct and a ListValue. */
+export const NULL_VALUE = (1 << 3) | VARINT;
+export const NUMBER_VALUE = (2 << 3) | FIXED64;
+export const STRING_VALUE = (3 << 3) | DELIMITED;
+export const BOOL_VALUE = (4 << 3) | VARINT;
+export const STRUCT_VALUE = (5 << 3) | DELIMITED;
+export const LIST_VALUE = (6 << 3) | DELIMITED;
+export const ENTRY = (1 << 3) | DELIMITED;
+export const ENTRY_KEY = (1 << 3) | DELIMITED;
+export const ENTRY_VALUE = (2 << 3) | DELIMITED;
+
+/** Kong's Lua tables nest no deeper in any real use; the limit keeps hostile frames off the stack. */
+export const MAX_DEPTH = 64;
+
 /** Bytes that are no message of this protocol. */
 export class WireError extends Error {
   override readonly name = 'WireError';
@@ -122,13 +136,6 @@ export class WireReader {
     this.#end = outer;
   }
 
-  message<T>(read: (reader: this, depth: number) => T, depth = 0): T {
-    const outer = this.enter();
-    const result = read(this, depth);
-    this.leave(outer);
-    return result;
-  }
-
   /** Passes over a field that this version does not know. */
   skip(tag: number): void {
     switch (tag & 7) {
@@ -168,6 +175,73 @@ function joinVarint(low: number, high: number): number {
   const value = high >= 2 ** 35 ? (high - 2 ** 36) * 2 ** 28 + low : high * 2 ** 28 + low;
   if (!Number.isSafeInteger(value)) throw new WireError('number out of range');
   return value;
+}
+
+/**
+ * The value of a google.protobuf.Value: a string, number, boolean, list or object.
+ *
+ * @returns undefined when no kind is set, null for a null.
+ */
+export function readValue(reader: WireReader, depth = 0): unknown {
+  if (depth > MAX_DEPTH) throw new WireError('values nested too deep');
+  let value: unknown;
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === STRING_VALUE) value = reader.text();
+    else if (tag === NUMBER_VALUE) value = reader.double();
+    else if (tag === BOOL_VALUE) value = reader.varint() !== 0;
+    else if (tag === STRUCT_VALUE || tag === LIST_VALUE) {
+      const outer = reader.enter();
+      value = tag === LIST_VALUE ? readList(reader, depth + 1) : readStruct(reader, depth + 1);
+      reader.leave(outer);
+    } else if (tag === NULL_VALUE) {
+      // Kong writes 1 here for what it does not have.
+      reader.varint();
+      value = null;
+    } else reader.skip(tag);
+  }
+  return value;
+}
+
+/** The entries of a google.protobuf.Struct. */
+export function readStruct(reader: WireReader, depth = 0): Record<string, unknown> {
+  const struct: Record<string, unknown> = {};
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag !== ENTRY) {
+      reader.skip(tag);
+      continue;
+    }
+    let key = '';
+    let value: unknown;
+    const end = reader.enter();
+    for (let part = reader.tag(); part !== 0; part = reader.tag()) {
+      if (part === ENTRY_KEY) key = reader.text();
+      else if (part === ENTRY_VALUE) {
+        const outer = reader.enter();
+        value = readValue(reader, depth + 1);
+        reader.leave(outer);
+      } else reader.skip(part);
+    }
+    reader.leave(end);
+    // A header may be called __proto__; an assignment would set the prototype.
+    if (key === '__proto__') {
+      Object.defineProperty(struct, key, { value, enumerable: true, configurable: true, writable: true });
+    } else struct[key] = value;
+  }
+  return struct;
+}
+
+function readList(reader: WireReader, depth: number): unknown[] {
+  const list: unknown[] = [];
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag !== ENTRY) {
+      reader.skip(tag);
+      continue;
+    }
+    const outer = reader.enter();
+    list.push(readValue(reader, depth + 1));
+    reader.leave(outer);
+  }
+  return list;
 }
 
 /** From here on the engine's own test for ASCII is the faster one. */

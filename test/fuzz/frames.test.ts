@@ -2,11 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeLossless, encodeLossless } from '../../src/http/text.js';
 import { FrameReader } from '../../src/pluginserver/frames.js';
-import { pdkMethod } from '../../src/pluginserver/kong-object.js';
-import { readRpcCall } from '../../src/pluginserver/messages.js';
-import { readStruct, writeStruct } from '../../src/pluginserver/values.js';
-import { textFromBytes, WireError, WireReader } from '../../src/pluginserver/wire-reader.js';
-import { textLength, WireWriter, writeText } from '../../src/pluginserver/wire-writer.js';
+import { pdkMethod, readRpcCall } from '../../src/pluginserver/messages.js';
+import { readStruct, textFromBytes, WireError, WireReader } from '../../src/pluginserver/wire-reader.js';
+import { textLength, WireWriter, writeStruct, writeText } from '../../src/pluginserver/wire-writer.js';
 import {
   eventCall,
   frame,
@@ -115,7 +113,7 @@ describe('messages from Kong', () => {
     fc.assert(
       fc.property(method, reply, ({ readReply }, bytes) => {
         try {
-          readReply(new WireReader(bytes));
+          readReply?.(new WireReader(bytes));
         } catch (error) {
           expect(error).toBeInstanceOf(WireError);
         }

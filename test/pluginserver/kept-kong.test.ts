@@ -1,7 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { PhaseEvent } from '../../src/pluginserver/plugin-module.js';
-import { readStruct } from '../../src/pluginserver/values.js';
-import { WireReader } from '../../src/pluginserver/wire-reader.js';
+import { readStruct, WireReader } from '../../src/pluginserver/wire-reader.js';
 import { eventCall, readSequence, textMessage } from './kong-side.js';
 import { type AnyKong, probe, probeModule } from './probe-server.js';
 

@@ -3,6 +3,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 
 import { type ListenOptions, Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import type { ServerLogger } from '../../src/pluginserver/options.js';
 import { checkQueue, ListenError, SocketListener } from '../../src/pluginserver/socket-listener.js';
 import { KongSide } from './kong-side.js';
 import { atEnd, temporaryFolder } from './probe-server.js';
@@ -12,18 +13,18 @@ interface Listening {
   readonly accepted: () => number;
 }
 
+const SILENT: ServerLogger = { debug() {}, info() {}, warn() {}, error() {} };
+
 async function listen(path: string, takeover = false): Promise<Listening> {
   let accepted = 0;
-  const listener = await SocketListener.listen({
-    path,
-    takeover,
-    mode: 0o660,
-    onConnection: (socket) => {
+  const listener = await SocketListener.listen(
+    { socketPath: path, takeover, socketMode: 0o660, logger: SILENT },
+    (socket) => {
       accepted++;
       socket.on('error', () => {});
       atEnd(() => socket.destroy());
     },
-  });
+  );
   atEnd(() => listener.close());
   return { listener, accepted: () => accepted };
 }

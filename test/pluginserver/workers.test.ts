@@ -168,7 +168,8 @@ test('an instance that is dropped right after it was found is not served', async
   const event = kong.event(5, 'access');
   const { request } = await asked;
   const record = { id: 5, name: 'probe', config: '{}', startedAt: 1 };
-  worker.send({ type: 'answer', request, result: { record } });
+  worker.send({ type: 'instance', record });
+  worker.send({ type: 'answer', request, result: {} });
   worker.send({ type: 'drop', id: 5 });
   expect(await event).toEqual({ end: 'closed', calls: [] });
   const again = told('find');
