@@ -200,9 +200,7 @@ function sendCall(method: PdkMethod, args: readonly unknown[], out: PieceSink): 
   try {
     method.writeArguments(writer, args);
     writer.closeFrame(0);
-    const before = writer.length;
-    writer.text(method.name);
-    writer.closeFrame(before);
+    writer.raw(method.nameFrame);
     if (mayKeep(method, args) && writer.length <= MAX_KEPT_BYTES) {
       const frames = Buffer.concat(writer.finish());
       method.frames.set(args[0], frames);

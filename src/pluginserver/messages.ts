@@ -64,7 +64,8 @@ function readCommand(frame: WireReader, call: RpcCall): void {
   for (let tag = frame.tag(); tag !== 0; tag = frame.tag()) {
     if (tag === FIRST_VARINT) call.instanceId = frame.varint();
     else if (tag === FIRST_DELIMITED) call.name = frame.text();
-    else if (tag === SECOND_DELIMITED) call.text = frame.text();
+    else if (tag === SECOND_DELIMITED)
+      call.text = call.command === 'handle_event' ? frame.name() : frame.text();
     else frame.skip(tag);
   }
   frame.leave(outer);
@@ -105,6 +106,8 @@ export function sendInstanceStatus(sequence: number, status: InstanceStatus, out
 /** A method of Kong's PDK. */
 export interface PdkMethod {
   readonly name: string;
+  /** The frame with the name, which goes before that with the arguments. */
+  readonly nameFrame: Uint8Array;
   /**
    * Writes the plugin's arguments as the message that Kong wants.
    *
@@ -265,7 +268,11 @@ export const pdkMethods: ReadonlyMap<string, PdkMethod> = new Map(
     const [prefix = '', ...methods] = names.split(/:? /);
     return methods.map((method) => {
       const name = `${prefix}.${method}`;
-      return [name, { name, writeArguments, readReply, frames: new Map() }] as const;
+      answers.text(name);
+      answers.closeFrame(0);
+      const nameFrame = Buffer.concat(answers.finish());
+      answers.clear();
+      return [name, { name, nameFrame, writeArguments, readReply, frames: new Map() }] as const;
     });
   }),
 );

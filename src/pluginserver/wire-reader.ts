@@ -1,4 +1,5 @@
-import { isAscii, isUtf8 } from 'node:buffer';
+import { isAscii } from 'node:buffer';
+import { decodeLossless } from '../http/text.js';
 
 /** Wire types of Protocol Buffers; groups (3, 4) do not occur in proto3. */
 export const VARINT = 0;
@@ -28,6 +29,11 @@ export class WireError extends Error {
 /** Up to here {@link WireReader.readAhead} pays: a text that is cut out of a frame keeps the whole of it in memory. */
 const AHEAD_BYTES = 16 * 1024;
 const NO_BYTES: Buffer = Buffer.alloc(0);
+
+const MAX_NAMES = 512;
+const MAX_NAME_BYTES = 64;
+/** The last names that were read, each in the slot of its first, middle and last byte and its length. */
+const names: (string | undefined)[] = new Array(MAX_NAMES).fill(undefined);
 
 /** Reads the fields of one message after the other. All methods throw {@link WireError} when the bytes end early or make no sense. */
 export class WireReader {
@@ -108,6 +114,21 @@ export class WireReader {
       return this.#ahead.slice(at - this.#aheadAt, end - this.#aheadAt);
     }
     return textFromBytes(this.#bytes, at, end);
+  }
+
+  /** A text that many messages have, such as the name of a header: mostly a string that was made before. */
+  name(): string {
+    const length = this.#length();
+    const at = this.#take(length);
+    const bytes = this.#bytes;
+    const middle = bytes[at + (length >> 1)] ?? 0;
+    const slot =
+      (31 * length + 7 * (bytes[at] ?? 0) + 3 * middle + (bytes[at + length - 1] ?? 0)) % MAX_NAMES;
+    const known = names[slot];
+    if (known !== undefined && isSameText(known, bytes, at, length)) return known;
+    const name = textFromBytes(bytes, at, at + length);
+    if (length <= MAX_NAME_BYTES) names[slot] = name;
+    return name;
   }
 
   /** All bytes that were not read yet; a view, not a copy. */
@@ -214,7 +235,7 @@ export function readStruct(reader: WireReader, depth = 0): Record<string, unknow
     let value: unknown;
     const end = reader.enter();
     for (let part = reader.tag(); part !== 0; part = reader.tag()) {
-      if (part === ENTRY_KEY) key = reader.text();
+      if (part === ENTRY_KEY) key = reader.name();
       else if (part === ENTRY_VALUE) {
         const outer = reader.enter();
         value = readValue(reader, depth + 1);
@@ -244,6 +265,13 @@ function readList(reader: WireReader, depth: number): unknown[] {
   return list;
 }
 
+/** Whether these bytes are that text. A text with a unit that is no single byte of UTF-8 differs in its length or that unit. */
+function isSameText(text: string, bytes: Buffer, at: number, length: number): boolean {
+  if (text.length !== length) return false;
+  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false;
+  return true;
+}
+
 /** From here on the engine's own test for ASCII is the faster one. */
 const LONG_TEXT_BYTES = 256;
 
@@ -255,37 +283,10 @@ function isAsciiText(bytes: Buffer, start: number, end: number): boolean {
 }
 
 /**
- * Kong's strings are bytes, JavaScript's are UTF-16. A byte 0xNN that is not part of valid UTF-8 is held as the lone
- * surrogate U+DCNN (Python calls this "surrogateescape"), so every byte string goes to text and back unchanged.
+ * Kong's strings are bytes, JavaScript's are UTF-16. A byte that is not part of valid UTF-8 is held as a lone surrogate, so
+ * every byte string becomes text and bytes again unchanged.
  */
 export function textFromBytes(bytes: Buffer, start = 0, end = bytes.length): string {
   if (isAsciiText(bytes, start, end)) return bytes.toString('latin1', start, end);
-  const text = bytes.toString('utf8', start, end);
-  // U+FFFD stands there when a byte was wrong, or when somebody really sent that character.
-  if (!text.includes('\uFFFD')) return text;
-  return isUtf8(bytes.subarray(start, end)) ? text : escapedText(bytes, start, end);
-}
-
-/** The valid parts as they are; each other byte as a lone surrogate. */
-function escapedText(bytes: Buffer, start: number, end: number): string {
-  let text = '';
-  let from = start;
-  for (let at = start; at < end; ) {
-    const size = sequenceLength(bytes, at, end);
-    if (size > 0) {
-      at += size;
-      continue;
-    }
-    text += bytes.toString('utf8', from, at) + String.fromCharCode(0xdc00 | (bytes[at] ?? 0));
-    from = ++at;
-  }
-  return text + bytes.toString('utf8', from, end);
-}
-
-/** Length of the valid UTF-8 sequence at `at`, 0 if there is none. */
-function sequenceLength(bytes: Buffer, at: number, end: number): number {
-  const lead = bytes[at] ?? 0;
-  if (lead < 0x80) return 1;
-  const size = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  return size > 0 && at + size <= end && isUtf8(bytes.subarray(at, at + size)) ? size : 0;
+  return decodeLossless(bytes.subarray(start, end));
 }

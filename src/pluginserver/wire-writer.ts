@@ -1,4 +1,4 @@
-/// <reference lib="es2024.string" />
+import { encodeLossless } from '../http/text.js';
 import {
   BOOL_VALUE,
   ENTRY,
@@ -99,11 +99,12 @@ export class WireWriter {
   }
 
   text(text: string): void {
-    const length = textLength(text);
-    this.#reserve(length);
-    // One byte for each unit: ASCII, or bytes that are no UTF-8. Latin-1 takes the lower byte of both.
-    if (length === text.length) this.#buffer.write(text, this.#at, length, 'latin1');
-    else writeText(text, this.#buffer, this.#at);
+    const length = Buffer.byteLength(text);
+    if (length === text.length) {
+      // ASCII.
+      this.#reserve(length);
+      this.#buffer.write(text, this.#at, length, 'latin1');
+    } else this.raw(encodeLossless(text));
   }
 
   /** Tag, length and content of a string field. */
@@ -210,36 +211,4 @@ export function writeList(writer: WireWriter, list: readonly unknown[], depth = 
     writeValue(writer, list[i], depth + 1);
     writer.close(ENTRY, before);
   }
-}
-
-/** Number of bytes that {@link writeText} will write. */
-export function textLength(text: string): number {
-  const length = Buffer.byteLength(text);
-  if (length === text.length || text.isWellFormed()) return length;
-  // byteLength counts every lone surrogate as the three bytes of U+FFFD; an escaped byte is one.
-  let escaped = 0;
-  for (let i = 0; i < text.length; i++) if (isEscapedByte(text, i)) escaped++;
-  return length - 2 * escaped;
-}
-
-/** Writes at `offset` and returns the offset behind. The buffer must have room for textLength(text) bytes. */
-export function writeText(text: string, into: Buffer, offset: number): number {
-  if (text.isWellFormed()) return offset + into.write(text, offset, 'utf8');
-  let at = offset;
-  let from = 0;
-  for (let i = 0; i < text.length; i++) {
-    if (!isEscapedByte(text, i)) continue;
-    if (i > from) at += into.write(text.slice(from, i), at, 'utf8');
-    into[at++] = text.charCodeAt(i) & 0xff;
-    from = i + 1;
-  }
-  if (from < text.length) at += into.write(text.slice(from), at, 'utf8');
-  return at;
-}
-
-function isEscapedByte(text: string, index: number): boolean {
-  const unit = text.charCodeAt(index);
-  if (unit < 0xdc80 || unit > 0xdcff) return false;
-  const before = index > 0 ? text.charCodeAt(index - 1) : 0;
-  return before < 0xd800 || before > 0xdbff;
 }
