@@ -7,8 +7,8 @@ import {
   gzipSync,
   inflateSync,
 } from 'node:zlib';
-import { decodeBody, responseBodyRules } from '../../src/http/body.js';
-import { HeaderList } from '../../src/http/header-list.js';
+import { type BodyRules, decodeBody } from '../../src/http/body.js';
+import { HeaderList } from '../../src/http/headers.js';
 import { UNLIMITED_MEMORY } from '../../src/http/memory-reservation.js';
 import { digits, median, printTable } from '../support/report.js';
 
@@ -19,13 +19,15 @@ import { digits, median, printTable } from '../support/report.js';
 const MEGABYTE = 1024 * 1024;
 const SIZES = [2048, 65_536, MEGABYTE, 4 * MEGABYTE];
 const ROUNDS = 41;
-const RULES = responseBodyRules({
-  send_response_body: true,
-  max_response_body_bytes: 8 * MEGABYTE,
-  response_body_over_limit: 'reject',
-  body_content_types: [],
-  opaque_bodies: 'omit',
-});
+const RULES: BodyRules = {
+  direction: 'response',
+  send: true,
+  maxBytes: 8 * MEGABYTE,
+  overLimit: 'reject',
+  contentTypes: [],
+  opaque: 'omit',
+  encoded: 'forward',
+};
 const TYPE = ['content-type', 'application/json'] as const;
 
 const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };

@@ -1,6 +1,10 @@
+import {
+  PLAIN_GET,
+  requestReplies,
+  responseReplies,
+  variableReply,
+} from '../../dev/kong-connection/request-replies.js';
 import type { RuleInput } from '../../dev/policy-provider/rules.js';
-import { GET_REQUEST, GET_VARIABLES } from '../../test/support/fake-kong.js';
-import { requestVariable } from '../../test/support/request-variable.js';
 
 export interface Scenario {
   readonly name: string;
@@ -10,25 +14,23 @@ export interface Scenario {
   kong(variable: boolean): Record<string, unknown>;
 }
 
-const UPSTREAM = {
-  'kong.response.get_status': 200,
-  'kong.response.get_headers': {
+const UPSTREAM = responseReplies(
+  200,
+  {
     'content-type': 'application/json',
     'content-length': '13',
     'x-internal': 'a',
     'x-kong-upstream-latency': '1',
   },
-  'kong.service.response.get_raw_body': Buffer.from('{"answer":42}'),
-};
-
-const VARIABLE = requestVariable(GET_VARIABLES);
+  Buffer.from('{"answer":42}'),
+);
 
 /** A GET without a body, over any of Kong's answers. */
 function get(replies: Readonly<Record<string, unknown>> = {}): Scenario['kong'] {
   return (variable) => ({
-    ...GET_REQUEST,
+    ...requestReplies(PLAIN_GET),
     ...UPSTREAM,
-    'kong.nginx.get_var(ping_auth_request)': variable ? VARIABLE : undefined,
+    ...(variable && variableReply(PLAIN_GET)),
     ...replies,
   });
 }

@@ -2,12 +2,13 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Closing } from '../../dev/closing.js';
-import { benchRequest } from '../kong/bench-request.js';
-import { openProtobufSides } from '../kong/protobuf-side.js';
+import { openLanes, PROTOBUF } from '../../dev/kong-connection/lane.js';
+import { startEchoProcess } from '../../dev/policy-provider/echo.js';
+import { benchConfig } from '../support/bench-config.js';
 import { load, warmUp } from '../support/load.js';
 import { startOurs } from '../support/plugin-servers.js';
-import { benchConfig, startEchoProvider } from '../support/provider.js';
 import { printTable } from '../support/report.js';
+import { benchRequest } from '../support/requests.js';
 import { type Spot, spots } from './profile.js';
 
 /** `npm run bench -- cpu [bytes of the body]`: where the plugin server's time goes, the twenty largest spots, and by module. */
@@ -20,14 +21,14 @@ const closing = new Closing();
 const folder = mkdtempSync(join(tmpdir(), 'profile-'));
 closing.add(() => rmSync(folder, { recursive: true }));
 try {
-  const provider = await startEchoProvider(closing);
+  const provider = await startEchoProcess(closing, { secure: true });
   const ours = await startOurs({
     nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500'],
   });
-  const sides = await openProtobufSides(ours.socket, benchConfig(provider), CONNECTIONS);
-  await warmUp(sides, benchRequest(bytes), WARM_UP_REQUESTS);
-  const { requests, cpu } = await load(sides, benchRequest(bytes), MEASURED_MS, ours.pid);
-  for (const side of sides) side.close();
+  const lanes = await openLanes(PROTOBUF, ours.socket, benchConfig(provider), CONNECTIONS);
+  await warmUp(lanes, benchRequest(bytes), WARM_UP_REQUESTS);
+  const { requests, cpu } = await load(lanes, benchRequest(bytes), MEASURED_MS, ours.pid);
+  for (const lane of lanes) lane.close();
   await ours.end();
   const [file] = readdirSync(folder);
   if (file === undefined) throw new Error('Node wrote no profile');

@@ -1,11 +1,11 @@
 import { Closing } from '../../dev/closing.js';
-import { benchRequest } from '../kong/bench-request.js';
-import { openMsgpackSides } from '../kong/msgpack-side.js';
-import { openProtobufSides } from '../kong/protobuf-side.js';
+import { MSGPACK, openLanes, PROTOBUF } from '../../dev/kong-connection/lane.js';
+import { startEchoProcess } from '../../dev/policy-provider/echo.js';
+import { benchConfig } from '../support/bench-config.js';
 import { type LoadResult, load, warmUp } from '../support/load.js';
 import { startOurs, startStock } from '../support/plugin-servers.js';
-import { benchConfig, startEchoProvider } from '../support/provider.js';
 import { digits, median, printTable } from '../support/report.js';
+import { benchRequest } from '../support/requests.js';
 
 /**
  * `npm run bench -- host`: our plugin server against the stock kong-js-pluginserver, the same plugin in both, in turns of a
@@ -25,7 +25,7 @@ const LAST_START_MS = 60_000;
 
 const closing = new Closing();
 try {
-  const provider = await startEchoProvider(closing);
+  const provider = await startEchoProcess(closing, { secure: true });
   const config = benchConfig(provider);
   const ours = await startOurs({ args: ['--max-events', '64'] });
   closing.add(() => ours.end());
@@ -33,14 +33,14 @@ try {
   closing.add(() => stock.end());
   const most = Math.max(...CONNECTIONS);
   const hosts = [
-    { pid: ours.pid, sides: await openProtobufSides(ours.socket, config, most) },
-    { pid: stock.pid, sides: await openMsgpackSides(stock.socket, config, most) },
+    { pid: ours.pid, lanes: await openLanes(PROTOBUF, ours.socket, config, most) },
+    { pid: stock.pid, lanes: await openLanes(MSGPACK, stock.socket, config, most) },
   ] as const;
   closing.add(() => {
-    for (const side of hosts.flatMap(({ sides }) => sides)) side.close();
+    for (const lane of hosts.flatMap(({ lanes }) => lanes)) lane.close();
   });
 
-  for (const { sides } of hosts) await warmUp(sides, benchRequest(0), WARM_UP_REQUESTS);
+  for (const { lanes } of hosts) await warmUp(lanes, benchRequest(0), WARM_UP_REQUESTS);
   const rows: string[][] = [];
   let leftOut = 0;
   for (const bytes of BODIES) {
@@ -50,12 +50,12 @@ try {
         continue;
       }
       const request = benchRequest(bytes);
-      for (const { sides } of hosts) await warmUp(sides.slice(0, 1), request, 2);
+      for (const { lanes } of hosts) await warmUp(lanes.slice(0, 1), request, 2);
       const pairs: (readonly [LoadResult, LoadResult])[] = [];
       for (let round = 0; round < rounds(bytes); round++) {
         const results: LoadResult[] = [];
-        for (const { pid, sides } of hosts)
-          results.push(await load(sides.slice(0, connections), request, ROUND_MS, pid));
+        for (const { pid, lanes } of hosts)
+          results.push(await load(lanes.slice(0, connections), request, ROUND_MS, pid));
         const [own, other] = results;
         if (own && other) pairs.push([own, other]);
       }

@@ -3,7 +3,7 @@ import { Pool } from 'undici';
 import { DEFAULTS } from '../../src/pluginserver/options.js';
 import type { PluginModule } from '../../src/pluginserver/plugin-module.js';
 import { PluginServer } from '../../src/pluginserver/run-server.js';
-import { benchRequest } from '../kong/bench-request.js';
+import { benchRequest } from '../support/requests.js';
 
 /**
  * What the bytes of a large body cost without a look at them: an event without a single PDK call, and in each phase one POST
@@ -20,7 +20,7 @@ const message = Buffer.from(
     url: 'http://api.example.com:8000/accounts/4711/transactions?from=2024-01-01&to=2024-12-31&page=2',
     http_version: '1.1',
     headers: Object.entries(request.headers).map(([name, value]) => ({ [name]: String(value) })),
-    body: Buffer.from(request.body).toString('utf8'),
+    body: request.body.toString(),
   }),
 );
 const small = message.subarray(0, 900);

@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { Closing } from '../../dev/closing.js';
-import { benchRequest } from '../kong/bench-request.js';
-import { openProtobufSides } from '../kong/protobuf-side.js';
+import { openLanes, PROTOBUF } from '../../dev/kong-connection/lane.js';
+import { startEchoProcess } from '../../dev/policy-provider/echo.js';
+import { benchConfig } from '../support/bench-config.js';
 import { load, warmUp } from '../support/load.js';
 import { startOurs, startScript } from '../support/plugin-servers.js';
-import { benchConfig, startEchoProvider } from '../support/provider.js';
 import { digits, median, printTable } from '../support/report.js';
+import { benchRequest } from '../support/requests.js';
 
 /**
  * `npm run bench -- json`: what large text bodies cost the plugin server, whether that grows linearly, and how long they keep
@@ -19,13 +20,13 @@ const REQUESTS = 4;
 
 const closing = new Closing();
 try {
-  const provider = await startEchoProvider(closing);
-  const { url, ca } = provider;
+  const provider = await startEchoProcess(closing, { secure: true });
+  const { url, ca = '' } = provider;
   const ours = await startOurs();
   closing.add(() => ours.end());
-  const sides = await openProtobufSides(ours.socket, benchConfig(provider), 2);
-  closing.add(() => sides.map((side) => side.close()));
-  const [large, other] = sides;
+  const lanes = await openLanes(PROTOBUF, ours.socket, benchConfig(provider), 2);
+  closing.add(() => lanes.map((lane) => lane.close()));
+  const [large, other] = lanes;
   if (large === undefined || other === undefined) throw new Error('two connections were asked for');
   const small = benchRequest(0);
   await warmUp([large], small, 2000);
@@ -33,15 +34,15 @@ try {
   const rows: string[][] = [];
   for (const size of SIZES) {
     const request = benchRequest(size * MEGABYTE);
-    const text = Buffer.from(request.body).toString('utf8');
+    const text = request.body.toString();
     const floor = await startScript(FLOOR, [url, ca, String(size * MEGABYTE)]);
-    const floorSides = await openProtobufSides(floor.socket, {}, 1);
+    const floorLanes = await openLanes(PROTOBUF, floor.socket, {}, 1);
     await warmUp([large], request, REQUESTS);
-    await warmUp(floorSides, request, REQUESTS);
+    await warmUp(floorLanes, request, REQUESTS);
     const rounds: { own: number; least: number; json: number; stall: number }[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const own = (await load([large], request, 500, ours.pid)).cpu;
-      const least = (await load(floorSides, request, 500, floor.pid)).cpu;
+      const least = (await load(floorLanes, request, 500, floor.pid)).cpu;
       const json = bareJson(text);
       // One large request after the other on one connection, small ones on the other.
       const [, waited] = await Promise.all([
@@ -50,7 +51,7 @@ try {
       ]);
       rounds.push({ own, least, json, stall: waited.max });
     }
-    for (const side of floorSides) side.close();
+    for (const lane of floorLanes) lane.close();
     await floor.end();
     const of = (value: (round: (typeof rounds)[number]) => number) => digits(median(rounds.map(value)));
     rows.push([

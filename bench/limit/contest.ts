@@ -1,12 +1,11 @@
-import { startProcess } from '../../dev/child-process.js';
 import type { Closing } from '../../dev/closing.js';
-import type { KongSide } from '../kong/bench-request.js';
-import { openProtobufSides } from '../kong/protobuf-side.js';
+import { type Lane, openLanes, PROTOBUF } from '../../dev/kong-connection/lane.js';
+import { startEchoProcess } from '../../dev/policy-provider/echo.js';
+import { benchConfig } from '../support/bench-config.js';
 import { type LoadResult, load, warmUp } from '../support/load.js';
 import { type PluginServerProcess, startOurs, startYardstick } from '../support/plugin-servers.js';
-import { benchConfig, type ProviderAddress } from '../support/provider.js';
 import { median } from '../support/report.js';
-import type { LimitCase } from './cases.js';
+import { ANSWERS, type LimitCase } from './cases.js';
 
 export interface ContestOptions {
   readonly cases: readonly LimitCase[];
@@ -36,25 +35,24 @@ const FIGURES = ['cpu', 'p50', 'perSecond'] as const;
 interface Contestant {
   readonly name: string;
   readonly pid: number;
-  readonly sides: ReadonlyMap<LimitCase, readonly KongSide[]>;
+  readonly lanes: ReadonlyMap<LimitCase, readonly Lane[]>;
 }
 
 /** Plays Kong for our plugin server, for others and for the yardstick in turns; the order is turned round every time. */
 export async function contest(options: ContestOptions, closing: Closing): Promise<Compared[]> {
-  const provider = await startProcess<ProviderAddress>('./provider.ts', import.meta.url);
-  closing.add(() => provider.end());
+  const provider = await startEchoProcess(closing, { answers: ANSWERS });
   const contestants: Contestant[] = [];
   const enter = async (name: string, server: PluginServerProcess) => {
     closing.add(() => server.end());
-    const sides = new Map<LimitCase, readonly KongSide[]>();
+    const lanes = new Map<LimitCase, readonly Lane[]>();
     for (const one of options.cases) {
-      const config = benchConfig({ url: `${provider.ready.url}/${one.name}` });
-      const opened = await openProtobufSides(server.socket, config, Math.max(...options.connections));
-      closing.add(() => opened.map((side) => side.close()));
+      const config = benchConfig({ url: `${provider.url}/${one.name}` });
+      const opened = await openLanes(PROTOBUF, server.socket, config, Math.max(...options.connections));
+      closing.add(() => opened.map((lane) => lane.close()));
       await warmUp(opened, one.request, options.warmUp / options.cases.length);
-      sides.set(one, opened);
+      lanes.set(one, opened);
     }
-    contestants.push({ name, pid: server.pid, sides });
+    contestants.push({ name, pid: server.pid, lanes });
   };
   await enter('yardstick', await startYardstick());
   await enter('ours', await startOurs());
@@ -91,8 +89,8 @@ async function rounds(
   for (let round = 0; round < options.rounds; round++) {
     const order = [...contestants.entries()];
     if (round % 2 === 1) order.reverse();
-    for (const [i, { sides, pid }] of order) {
-      const used = (sides.get(one) ?? []).slice(0, connections);
+    for (const [i, { lanes, pid }] of order) {
+      const used = (lanes.get(one) ?? []).slice(0, connections);
       results[i]?.push(await load(used, one.request, options.roundMs, pid));
     }
   }

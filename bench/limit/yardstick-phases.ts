@@ -7,7 +7,7 @@ import {
   intOf,
   pdkCall,
   textValue,
-} from '../kong/wire.js';
+} from './wire.js';
 
 /** What a phase does with Kong and with the policy provider; ends with `finish` or `exit`. */
 export interface YardstickEvent {
@@ -40,9 +40,9 @@ const READ_REQUEST = Buffer.concat([
   pdkCall('kong.request.get_headers', MAX_HEADERS),
 ]);
 const READ_REQUEST_BODY = pdkCall('kong.request.get_raw_body');
-const MEMO_KEY = 'ping_auth';
+const CONTEXT_KEY = 'ping_auth';
 const READ_RESPONSE = Buffer.concat([
-  pdkCall('kong.ctx.shared.get', bytesField(1, MEMO_KEY)),
+  pdkCall('kong.ctx.shared.get', bytesField(1, CONTEXT_KEY)),
   pdkCall('kong.response.get_status'),
   pdkCall('kong.response.get_headers', MAX_HEADERS),
   pdkCall('kong.service.response.get_raw_body'),
@@ -112,7 +112,7 @@ function requestContext(method: string, url: string, state: unknown): Buffer {
   const text = JSON.stringify({ method, url, state });
   return pdkCall(
     'kong.ctx.shared.set',
-    Buffer.concat([bytesField(1, MEMO_KEY), bytesField(2, textValue(text))]),
+    Buffer.concat([bytesField(1, CONTEXT_KEY), bytesField(2, textValue(text))]),
   );
 }
 

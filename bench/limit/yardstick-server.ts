@@ -1,22 +1,13 @@
 import { chmodSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { type Dispatcher, Pool } from 'undici';
-import {
-  bytesField,
-  bytesOf,
-  END_OF_EVENT,
-  FrameCutter,
-  frame,
-  intField,
-  intOf,
-  NOTHING,
-  readFields,
-} from '../kong/wire.js';
+import { FrameCutter, frame } from '../../dev/kong-connection/frames.js';
+import { bytesField, bytesOf, END_OF_EVENT, intField, intOf, NOTHING, readFields } from './wire.js';
 import { type Answer, access, response, type YardstickEvent } from './yardstick-phases.js';
 
 /**
  * The least that does the whole job of ping-auth over ProtoBuf:1: the same reads from Kong, both payloads, two POSTs through
- * undici, both answers parsed, the memo and the changes written. It checks nothing and so protects nothing: a measure, never
+ * undici, both answers parsed, the request context and the changes written. It checks nothing and so protects nothing: a measure, never
  * a server. Argument: its socket.
  */
 const COMMANDS = { start: 33, close: 35, event: 36 } as const;
@@ -76,7 +67,7 @@ class WholeAnswer implements Dispatcher.DispatchHandler {
 }
 
 const instances = new Map<number, Provider>();
-/** Kong keeps an id when the server is started anew, so none comes twice. */
+/** Kong keeps an id when the server is restarted, so none comes twice. */
 let lastId = Date.now() % 1e9;
 
 /** One connection from Kong, one event at a time. */

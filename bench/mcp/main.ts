@@ -1,10 +1,11 @@
 import { Closing } from '../../dev/closing.js';
-import { type BenchRequest, type KongSide, smallRequest } from '../kong/bench-request.js';
-import { openProtobufSides } from '../kong/protobuf-side.js';
+import { type Lane, openLanes, PROTOBUF } from '../../dev/kong-connection/lane.js';
+import { startEchoProcess } from '../../dev/policy-provider/echo.js';
+import { benchConfig } from '../support/bench-config.js';
 import { load, warmUp } from '../support/load.js';
 import { startOurs } from '../support/plugin-servers.js';
-import { benchConfig, startEchoProvider } from '../support/provider.js';
 import { digits, median, printTable } from '../support/report.js';
+import { type BenchRequest, smallExchange } from '../support/requests.js';
 
 /**
  * `npm run bench -- mcp`: what reading messages costs. The same `tools/call` of 1 kB, answered in JSON with as much, through one
@@ -30,18 +31,18 @@ const KINDS: readonly (readonly [title: string, request: BenchRequest])[] = [
 
 const closing = new Closing();
 try {
-  const provider = await startEchoProvider(closing);
+  const provider = await startEchoProcess(closing, { secure: true });
   const server = await startOurs();
   closing.add(() => server.end());
-  const open = async (mcp: boolean): Promise<readonly KongSide[]> => {
-    const sides = await openProtobufSides(server.socket, { ...benchConfig(provider), mcp }, CONNECTIONS);
-    closing.add(() => sides.map((side) => side.close()));
-    return sides;
+  const open = async (mcp: boolean): Promise<readonly Lane[]> => {
+    const lanes = await openLanes(PROTOBUF, server.socket, { ...benchConfig(provider), mcp }, CONNECTIONS);
+    closing.add(() => lanes.map((lane) => lane.close()));
+    return lanes;
   };
   const contestants = [await open(false), await open(true)] as const;
   const rows: string[][] = [];
   for (const [title, request] of KINDS) {
-    for (const sides of contestants) await warmUp(sides, request, WARM_UP_REQUESTS);
+    for (const lanes of contestants) await warmUp(lanes, request, WARM_UP_REQUESTS);
     const results: [without: number, withMcp: number][] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const cpu: [number, number] = [0, 0];
@@ -71,19 +72,7 @@ function call(headers: Readonly<Record<string, string>>, _meta?: object): BenchR
     params: { ...params, arguments: { filter, query } },
   }));
   const answer = sized((text) => ({ jsonrpc: '2.0', id: 17, result: { content: [{ type: 'text', text }] } }));
-  const small = smallRequest(BYTES);
-  const ofBody = { 'content-type': 'application/json', 'content-length': String(BYTES) };
-  return {
-    ...small,
-    headers: {
-      ...small.headers,
-      ...headers,
-      ...ofBody,
-      accept: 'application/json, text/event-stream',
-    },
-    body,
-    response: { headers: { ...small.response.headers, ...ofBody }, body: answer },
-  };
+  return smallExchange({ ...headers, accept: 'application/json, text/event-stream' }, body, answer);
 }
 
 /** JSON of exactly 1 kB, filled up with JSON in a string, as tools have it. */

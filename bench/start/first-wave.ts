@@ -1,9 +1,10 @@
+import { openLanes, PROTOBUF } from '../../dev/kong-connection/lane.js';
+import type { ProviderAddress } from '../../dev/policy-provider/echo.js';
 import { until } from '../../test/support/until.js';
-import { smallRequest } from '../kong/bench-request.js';
-import { openProtobufSides } from '../kong/protobuf-side.js';
+import { benchConfig } from '../support/bench-config.js';
 import { load } from '../support/load.js';
 import { cpuMs, rssMb, startOurs } from '../support/plugin-servers.js';
-import { benchConfig, type ProviderAddress } from '../support/provider.js';
+import { smallRequest } from '../support/requests.js';
 
 /** How a server that has just started fares when many clients come at once. Times in milliseconds. */
 export interface FirstWave {
@@ -39,10 +40,10 @@ export async function firstWave(provider: ProviderAddress, args: readonly string
       return restful === LOOKS;
     });
     const rss = rssMb(server.pid);
-    const sides = await openProtobufSides(server.socket, benchConfig(provider), CLIENTS);
-    const wave = await load(sides, GET, 0, server.pid);
-    const next = await load(sides, GET, 1000, server.pid);
-    for (const side of sides) side.close();
+    const lanes = await openLanes(PROTOBUF, server.socket, benchConfig(provider), CLIENTS);
+    const wave = await load(lanes, GET, 0, server.pid);
+    const next = await load(lanes, GET, 1000, server.pid);
+    for (const lane of lanes) lane.close();
     return {
       startCpu,
       rss,

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Closing } from '../../dev/closing.js';
+import { startEchoProcess } from '../../dev/policy-provider/echo.js';
 import { builtPluginServer } from '../../test/support/built-plugin-server.js';
 import { childrenOf, cpuMs, rssMb, startOurs } from '../support/plugin-servers.js';
-import { startEchoProvider } from '../support/provider.js';
 import { digits, median, printTable } from '../support/report.js';
 import { type FirstWave, firstWave } from './first-wave.js';
 
@@ -50,7 +50,7 @@ printTable(
 const closing = new Closing();
 const waves: Record<'with' | 'without', FirstWave[]> = { with: [], without: [] };
 try {
-  const provider = await startEchoProvider(closing);
+  const provider = await startEchoProcess(closing, { secure: true });
   // The first round is the load generator's and the provider's own warm-up.
   for (let round = 0; round <= ROUNDS; round++) {
     const order = [

@@ -1,4 +1,4 @@
-import type { BenchRequest, KongSide } from '../kong/bench-request.js';
+import type { Lane, LaneRequest } from '../../dev/kong-connection/lane.js';
 import { cpuMs } from './plugin-servers.js';
 import { quantile } from './report.js';
 
@@ -13,10 +13,10 @@ export interface LoadResult {
   readonly cpu: number;
 }
 
-/** All sides send one request after the other for so long, and at least one each. */
+/** All lanes send one request after the other for so long, and at least one each. */
 export async function load(
-  sides: readonly KongSide[],
-  request: BenchRequest,
+  lanes: readonly Lane[],
+  request: LaneRequest,
   milliseconds: number,
   pid: number,
 ): Promise<LoadResult> {
@@ -24,10 +24,10 @@ export async function load(
   const cpu = cpuMs(pid);
   const start = performance.now();
   await Promise.all(
-    sides.map(async (side) => {
+    lanes.map(async (lane) => {
       let before = start;
       do {
-        await side.request(request);
+        await lane.request(request);
         const now = performance.now();
         times.push(now - before);
         before = now;
@@ -46,15 +46,11 @@ export async function load(
 }
 
 /** Until the server has seen so many requests: V8 compiles what is hot only after thousands of them. */
-export async function warmUp(
-  sides: readonly KongSide[],
-  request: BenchRequest,
-  requests: number,
-): Promise<void> {
+export async function warmUp(lanes: readonly Lane[], request: LaneRequest, requests: number): Promise<void> {
   let left = requests;
   await Promise.all(
-    sides.map(async (side) => {
-      while (left-- > 0) await side.request(request);
+    lanes.map(async (lane) => {
+      while (left-- > 0) await lane.request(request);
     }),
   );
 }

@@ -28,7 +28,7 @@ export interface OursOptions {
   readonly script?: string;
 }
 
-/** The bundle, built anew when a source is newer; PING_AUTH_PLUGINSERVER names another one to compare with. */
+/** The bundle, rebuilt when a source is newer; PING_AUTH_PLUGINSERVER names another one to compare with. */
 export async function startOurs(options: OursOptions = {}): Promise<PluginServerProcess> {
   const script = options.script ?? (await builtPluginServer());
   const { args = [], nodeArgs = [] } = options;

@@ -6,8 +6,45 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { startProcess } from '../child-process.js';
-import { KINDS, type Kind, type KongSide, msgpackSide, oneRequest, protobufSide } from './kong-side.js';
+import { assembled } from '../closing.js';
+import { type LaneRequest, MSGPACK, type PluginProtocol, PROTOBUF } from '../kong-connection/lane.js';
+import { PLAIN_GET, requestReplies, responseReplies } from '../kong-connection/request-replies.js';
+import { startEchoProcess } from '../policy-provider/echo.js';
+
+/** What becomes of a request in the soak. */
+const KINDS = ['allowed', 'denied', 'filtered'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** What the policy provider answers instead of allowing everything unchanged. */
+const ANSWERS = {
+  '/denied/sideband/request': {
+    response: { response_code: '403', headers: [{ 'content-type': 'text/plain' }], body: 'no' },
+  },
+  '/filtered/sideband/response': {
+    response_code: '200',
+    headers: [{ 'content-type': 'text/plain' }],
+    body: 'filtered',
+  },
+};
+
+const HEADERS = {
+  ...{ host: 'api.example.com', accept: 'application/json', 'user-agent': 'soak', 'x-two': ['a', 'b'] },
+  authorization: `Bearer ${'eyJhbGciOiJSUzI1NiJ9'.repeat(10)}`,
+  cookie: 'session=3f2a8c1e9b; theme=dark',
+};
+const REPLIES = {
+  ...requestReplies({ ...PLAIN_GET, host: HEADERS.host, headers: HEADERS }),
+  ...responseReplies(
+    200,
+    { 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=2'] },
+    Buffer.from('hello'),
+  ),
+};
+const REQUESTS: Readonly<Record<Kind, LaneRequest>> = {
+  allowed: { replies: REPLIES, decision: 'allowed' },
+  denied: { replies: REPLIES, decision: 'denied' },
+  filtered: { replies: REPLIES, decision: 'filtered' },
+};
 
 export interface SoakOptions {
   readonly host: HostName;
@@ -31,48 +68,55 @@ export interface SoakRow {
 const WARM_UP = 0.2;
 
 /** @throws Error when a request ends in another way than its kind says. */
-export async function soak(options: SoakOptions): Promise<SoakRow[]> {
-  const policy = await startProcess<{ url: string }>('./policy-process.ts', import.meta.url, {
-    bundled: true,
-  });
-  const server = await startServer(options.host, options.bundle);
-  try {
-    const id = await server.kong.start({
-      service_url: policy.ready.url,
-      shared_secret: 'soak-secret',
-      secret_header_name: 'CLIENT-TOKEN',
-    });
+export function soak(options: SoakOptions): Promise<SoakRow[]> {
+  return assembled(async (closing) => {
+    const policy = await startEchoProcess(closing, { answers: ANSWERS });
+    const server = await startServer(options.host, options.bundle);
+    closing.add(() => server.close());
+    const instances = {} as Record<Kind, number>;
+    for (const kind of KINDS) {
+      instances[kind] = await server.protocol.start(server.socket, {
+        service_url: `${policy.url}/${kind}`,
+        shared_secret: 'soak-secret',
+        secret_header_name: 'CLIENT-TOKEN',
+      });
+    }
     const ms = options.minutes * 60_000;
-    await run(server, id, options, ms * WARM_UP, (n) => KINDS[n % KINDS.length] ?? 'allowed');
+    await run(server, instances, KINDS, options, ms * WARM_UP);
     const rows: SoakRow[] = [];
     let before = await server.measure();
     for (const kind of KINDS) {
       const time = (ms * (1 - WARM_UP)) / KINDS.length;
-      const requests = await run(server, id, options, time, () => kind);
+      const requests = await run(server, instances, [kind], options, time);
       const after = await server.measure();
       rows.push({ host: options.host, kind, requests, before, after });
       before = after;
     }
+    await closing.close();
     return rows;
-  } finally {
-    await server.close();
-    await policy.end('SIGKILL');
-  }
+  });
 }
 
+/** So many lanes, each with one kind of request; connections are new ones, and none is left open. */
 async function run(
-  { kong }: ServerUnderTest,
-  id: number,
+  { protocol, socket }: ServerUnderTest,
+  instances: Readonly<Record<Kind, number>>,
+  kinds: readonly Kind[],
   { concurrency, requests: atMost = Number.POSITIVE_INFINITY }: SoakOptions,
   forMs: number,
-  kindOf: (n: number) => Kind,
 ): Promise<number> {
   const end = performance.now() + forMs;
   let requests = 0;
-  const lane = async () => {
-    while (performance.now() < end && requests < atMost) await oneRequest(kong, id, kindOf(requests++));
+  const runLane = async (n: number) => {
+    const kind = kinds[n % kinds.length] ?? 'allowed';
+    const lane = await protocol.open(socket, instances[kind]);
+    while (performance.now() < end && requests < atMost) {
+      requests++;
+      await lane.request(REQUESTS[kind]);
+    }
+    lane.close();
   };
-  await Promise.all(Array.from({ length: concurrency }, lane));
+  await Promise.all(Array.from({ length: concurrency }, (_, n) => runLane(n)));
   return requests;
 }
 
@@ -107,7 +151,8 @@ export interface Sample {
 }
 
 export interface ServerUnderTest {
-  readonly kong: KongSide;
+  readonly protocol: PluginProtocol;
+  readonly socket: string;
   measure(): Promise<Sample>;
   close(): Promise<void>;
 }
@@ -127,12 +172,11 @@ export async function startServer(host: HostName, bundle: string): Promise<Serve
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   await appears(socket, child);
-  const kong = host === 'ping-auth-pluginserver' ? protobufSide(socket) : msgpackSide(socket);
   return {
-    kong,
+    protocol: host === 'ping-auth-pluginserver' ? PROTOBUF : MSGPACK,
+    socket,
     async measure() {
-      // What lanes left open says nothing about the server.
-      kong.close();
+      // The connections that were closed are gone by then.
       await pause(300);
       rmSync(report, { force: true });
       child.kill('SIGUSR2');
@@ -141,7 +185,6 @@ export async function startServer(host: HostName, bundle: string): Promise<Serve
       return { ...JSON.parse(readFileSync(report, 'utf8')), fds };
     },
     async close() {
-      kong.close();
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGKILL');
       await ended;

@@ -6,7 +6,8 @@ import type { AdminCallbacks, AdminServer, Readiness } from '../telemetry/admin.
 import type { ExchangeSink } from '../telemetry/exchange-recorder.js';
 import { createLog, type Log, type LogLevel } from '../telemetry/logger.js';
 import type { Metrics, MetricsSnapshot } from '../telemetry/metrics.js';
-import type { DecisionLines } from '../telemetry/options.js';
+import type { DecisionLines } from '../telemetry/telemetry.js';
+import type { HostAndPort } from './option-values.js';
 
 export interface ObservabilityOptions {
   readonly logLevel: LogLevel;
@@ -18,8 +19,8 @@ export interface ObservabilityOptions {
   readonly recordFile?: string | undefined;
   /** Share of the requests that is recorded, 0 to 1. */
   readonly recordRate?: number | undefined;
-  /** HOST:PORT; undefined: no metrics are collected. */
-  readonly admin?: string | undefined;
+  /** undefined: no metrics are collected. */
+  readonly admin?: HostAndPort | undefined;
 }
 
 /** What a worker process tells its parent when the parent is asked. */
@@ -36,7 +37,7 @@ export class Observability {
   readonly log: Log;
   readonly #metrics: Metrics | undefined;
   readonly #providers: () => readonly ProviderStatus[];
-  readonly #address: string | undefined;
+  readonly #address: HostAndPort | undefined;
   readonly #recorder: ExchangeSink | undefined;
   #supervisor: Supervisor | undefined;
   #admin: AdminServer | undefined;
@@ -46,7 +47,7 @@ export class Observability {
     log: Log,
     metrics: Metrics | undefined,
     providers: () => readonly ProviderStatus[],
-    address: string | undefined,
+    address: HostAndPort | undefined,
     recorder: ExchangeSink | undefined,
   ) {
     this.log = log;
@@ -69,9 +70,8 @@ export class Observability {
     let metrics: Metrics | undefined;
     if (options.admin !== undefined) {
       const { createMetrics } = await import('../telemetry/metrics.js');
-      const { sidebandGauges } = await import('../telemetry/sideband-observer.js');
       metrics = await createMetrics();
-      metrics.watch({ ...sidebandGauges(() => knownProviders()), inflightBytes: () => memoryBudget().held });
+      metrics.watch({ providers: knownProviders, inflightBytes: () => memoryBudget().held });
     }
     const recorder = await startRecorder(options, log);
     useTelemetry(createTelemetry(log, metrics, options.decisions, recorder));
@@ -107,11 +107,11 @@ export class Observability {
     });
   }
 
-  async #startAdmin(address: string): Promise<void> {
+  async #startAdmin({ host, port }: HostAndPort): Promise<void> {
     const { startAdmin } = await import('../telemetry/admin.js');
     for (let complained = false; !this.#closed; complained = true) {
       try {
-        this.#admin = await startAdmin(address, this.#callbacks());
+        this.#admin = await startAdmin(host, port, this.#callbacks());
         this.log.logger.info(
           { event: 'admin', host: this.#admin.host, port: this.#admin.port },
           'admin server is ready',
@@ -119,7 +119,10 @@ export class Observability {
         return;
       } catch (err) {
         if (!complained)
-          this.log.logger.warn({ event: 'admin', address, err }, 'admin server cannot listen; trying again');
+          this.log.logger.warn(
+            { event: 'admin', address: `${host}:${port}`, err },
+            'admin server cannot listen; trying again',
+          );
       }
       await new Promise((resolve) => setTimeout(resolve, ADMIN_RETRY_MS).unref());
     }
@@ -128,7 +131,7 @@ export class Observability {
   #callbacks(): AdminCallbacks {
     return {
       metrics: async () => {
-        const { aggregateSnapshots } = await import('../telemetry/admin.js');
+        const { aggregateSnapshots } = await import('../telemetry/metrics.js');
         const own = (await this.#metrics?.snapshot()) ?? [];
         const workers = await this.#workerReports();
         return aggregateSnapshots([own, ...workers.map(({ metrics }) => metrics)]);

@@ -1,6 +1,6 @@
 // Values of options of `ping-auth`. Each throws InvalidArgumentError, which commander turns into a sentence.
 import { InvalidArgumentError } from 'commander';
-import { isToken } from '../http/header-rules.js';
+import { isToken } from '../http/text.js';
 
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -38,4 +38,18 @@ export interface PlacedUrl {
 export function placedUrl(text: string, before: readonly PlacedUrl[] = []): readonly PlacedUrl[] {
   const [, place, url = text] = /^([^:=]+)=(https?:\/\/.*)$/i.exec(text) ?? [];
   return [...before, { place: place?.trim(), url: httpUrl(url) }];
+}
+
+/** Where the admin server listens. */
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `host:port`, `[::1]:9145` or `:9145` (all interfaces are never implied: that is 127.0.0.1). */
+export function hostAndPort(text: string): HostAndPort {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match && port <= 65535) return { host: match[1] ?? (match[2] || '127.0.0.1'), port };
+  throw new InvalidArgumentError('HOST:PORT is expected, for example 127.0.0.1:9145.');
 }

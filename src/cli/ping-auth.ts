@@ -15,7 +15,7 @@ const NOT_THE_SERVER = `ping-auth: a command is missing (ping-auth --help). Did 
 
 const program = createProgram(terminal).exitOverride((error) => {
   // commander's own code for wrong usage is 1, which means "failed" here.
-  process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage);
+  process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
 });
 program.configureOutput({
   writeOut: (text) => terminal.stdout.write(text),

@@ -3,10 +3,13 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULTS, type ServerLogger } from '../pluginserver/options.js';
 import type { PluginHost } from '../pluginserver/plugin-host.js';
 import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module.js';
-import { DECISION_LINES, type DecisionLines, parseAdminAddress } from '../telemetry/options.js';
+import type { DecisionLines } from '../telemetry/telemetry.js';
 import { VERSION } from '../version.js';
+import { type HostAndPort, hostAndPort, wholeNumber } from './option-values.js';
 import { manifestVariant } from './plugin-variant.js';
 import { EXIT } from './terminal.js';
+
+const DECISION_LINES: readonly DecisionLines[] = ['all', 'changes', 'refusals'];
 
 interface Arguments {
   readonly socket?: string;
@@ -27,7 +30,7 @@ interface Arguments {
   readonly logFile?: string;
   readonly recordFile?: string;
   readonly recordRate: number;
-  readonly admin?: string;
+  readonly admin?: HostAndPort;
   readonly name?: string;
   readonly phases: 'access' | 'access,response';
   readonly warmUp: boolean;
@@ -103,7 +106,7 @@ async function warmUpFor(host: PluginHost, logger: ServerLogger): Promise<void> 
 /** The command line of `ping-auth-pluginserver`; docs/command-line.md is made from it. */
 export function defineCommand(): Command {
   return new Command('ping-auth-pluginserver')
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.allWell : EXIT.usage))
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage))
     .description('Serves the ping-auth plugin to Kong Gateway over a unix socket (ProtoBuf:1).')
     .version(VERSION)
     .option('--socket <path>', "unix socket to listen on; Kong's pluginserver_ping_auth_server_socket")
@@ -113,7 +116,7 @@ export function defineCommand(): Command {
     .addOption(
       new Option('--workers <n>', "processes that serve requests; 'auto': half the processors, at most 4")
         .default(1)
-        .argParser((text) => (text === 'auto' ? automaticWorkers() : integer(1, 64)(text))),
+        .argParser((text) => (text === 'auto' ? automaticWorkers() : wholeNumber(1, 64)(text))),
     )
     .option(
       '--body-dir <path...>',
@@ -127,7 +130,7 @@ export function defineCommand(): Command {
         'memory for messages in progress, per process; beyond it, requests and responses with a body get 503 before it is read',
       )
         .default(256 * 1024 * 1024)
-        .argParser(integer(1, 2 ** 40)),
+        .argParser(wholeNumber(1, 2 ** 40)),
     )
     .addOption(
       count(
@@ -197,7 +200,7 @@ export function defineCommand(): Command {
       new Option(
         '--admin <host:port>',
         'serve /metrics, /health/live and /health/ready there, without authentication',
-      ).argParser(address),
+      ).argParser(hostAndPort),
     )
     .addOption(
       new Option('--phases <phases>', 'access: no response phase, so that responses can be streams')
@@ -218,26 +221,17 @@ function automaticWorkers(): number {
   return Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2)));
 }
 
-function address(text: string): string {
-  try {
-    parseAdminAddress(text);
-    return text;
-  } catch {
-    throw new InvalidArgumentError('HOST:PORT is expected, for example 127.0.0.1:9145.');
-  }
-}
-
 function pluginName(text: string): string {
   if (/^[a-z][a-z0-9-]{0,63}$/.test(text)) return text;
   throw new InvalidArgumentError('lower-case letters, digits and hyphens are expected.');
 }
 
 function bytes(flags: string, description: string, fallback: number): Option {
-  return new Option(flags, description).default(fallback).argParser(integer(1, 2 ** 31));
+  return new Option(flags, description).default(fallback).argParser(wholeNumber(1, 2 ** 31));
 }
 
 function count(flags: string, description: string, fallback: number): Option {
-  return new Option(flags, description).default(fallback).argParser(integer(1, 1_000_000));
+  return new Option(flags, description).default(fallback).argParser(wholeNumber(1, 1_000_000));
 }
 
 function seconds(flags: string, description: string, fallback: number): Option {
@@ -256,12 +250,4 @@ function share(text: string): number {
     throw new InvalidArgumentError('a number from 0 to 1 is expected.');
   }
   return value;
-}
-
-function integer(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`an integer from ${least} to ${most} is expected.`);
-  };
 }

@@ -1,9 +1,10 @@
 import { randomInt } from 'node:crypto';
+import { styleText } from 'node:util';
 import { fileProblem, isFileError } from '../recordings/file-problem.js';
 import { printableLines } from '../telemetry/printable.js';
 
 /** Documented in --help and the pages of the commands. */
-export const EXIT = { allWell: 0, failed: 1, usage: 2, nothingToCheck: 3 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, nothingToCheck: 3 } as const;
 
 /** Where a command reads and writes; a test gives its own. */
 export interface Terminal {
@@ -49,30 +50,20 @@ function inWords(thrown: unknown): string {
   return path === undefined ? thrown.message : fileProblem(path, thrown);
 }
 
-type Stroke = (text: string) => string;
+const FORMATS = ['bold', 'dim', 'red', 'green', 'yellow'] as const;
+type Format = (typeof FORMATS)[number];
+export type Paint = Readonly<Record<Format, (text: string) => string>>;
 
-export interface Paint {
-  readonly bold: Stroke;
-  readonly dim: Stroke;
-  readonly red: Stroke;
-  readonly green: Stroke;
-  readonly yellow: Stroke;
+const PLAIN = paintBy((_, text) => text);
+/** A control sequence in the text itself is made printable before it can be taken for one of ours. */
+const COLOURED = paintBy((format, text) =>
+  styleText(format, printableLines(text), { validateStream: false }).replaceAll('\u001b[', MARK),
+);
+
+function paintBy(stroke: (format: Format, text: string) => string): Paint {
+  const paint = FORMATS.map((format) => [format, (text: string) => stroke(format, text)]);
+  return Object.fromEntries(paint) as Paint;
 }
-
-const plain: Stroke = (text) => text;
-const PLAIN: Paint = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain };
-
-const stroke =
-  (on: number, off: number): Stroke =>
-  (text) =>
-    `${MARK}${on}m${text}${MARK}${off}m`;
-const COLOURED: Paint = {
-  bold: stroke(1, 22),
-  dim: stroke(2, 22),
-  red: stroke(31, 39),
-  green: stroke(32, 39),
-  yellow: stroke(33, 39),
-};
 
 /** Colours for a terminal only, and none with NO_COLOR; `wanted` (from --color, --no-color) overrules both. */
 export function paintFor(

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { INCOMPLETE_REFERENCE, REFERENCE_WITHOUT_BRACES, referenceProblem } from './formats.js';
 import type { KongField, KongPattern } from './kong-field.js';
 
 /**
@@ -14,63 +13,107 @@ export interface Field<Z extends z.ZodType = z.ZodType> {
   readonly text?: string;
 }
 
-/** Says what is wrong with a value and what to do, or undefined when it is right. Never repeats a secret. */
-export type TextCheck = (value: string) => string | undefined;
-
-interface TextOptions {
-  readonly description: string;
-  readonly check: TextCheck;
+/** What a text has to look like. The patterns say the same to Kong, as far as Lua patterns can, so that it answers a mistake at once with 400. */
+export interface TextFormat {
+  /** Says what is wrong with a value and what to do, or undefined when it is right. Never repeats a secret. */
+  readonly check: (value: string) => string | undefined;
   /** Brings the value into its normal form. */
   readonly prepare?: (value: string) => string;
   readonly match_all?: readonly KongPattern[];
   readonly match_none?: readonly KongPattern[];
-  /** The field takes vault references; the name of one for the description, such as `ping-auth-secret`. */
-  readonly reference?: string;
   readonly encrypted?: boolean;
 }
 
-export function requiredText(options: TextOptions) {
+interface TextOptions extends TextFormat {
+  /** The field takes vault references; the name of one for the description, such as `ping-auth-secret`. */
+  readonly reference?: string;
+}
+
+/** With a default, Kong Manager shows it among the few fields that are visible at once, with the default filled in. */
+export function requiredText(text: string, options: TextOptions & { readonly default?: string }) {
+  const { zod, kong } = describedText(text, options);
   return {
-    zod: preparedText(options),
-    kong: { ...textField(options), required: true },
-    text: options.description,
+    zod: options.default === undefined ? zod : zod.default(options.default),
+    kong: { ...kong, required: true },
+    text,
   } as const satisfies Field;
 }
 
-/** Required, so that Kong Manager shows it among the few fields that are visible at once, with its default filled in. */
-export function requiredTextWithDefault(options: TextOptions & { readonly default: string }) {
+export function optionalText(text: string, options: TextOptions) {
+  const { zod, kong } = describedText(text, options);
+  return { zod: zod.optional(), kong, text } as const satisfies Field;
+}
+
+/** A list of strings, empty by default. */
+export function textList(
+  description: string,
+  options: TextFormat & { readonly isReferenceable?: boolean; readonly len_max?: number },
+) {
+  const { isReferenceable = false, len_max, ...format } = options;
+  const max = len_max ?? 1000;
+  const { zod, kong } = formattedText(format, isReferenceable);
   return {
-    zod: preparedText(options).default(options.default),
-    kong: { ...textField(options), required: true, default: options.default },
-    text: options.description,
+    zod: z
+      .array(zod, { error: 'must be a list of strings' })
+      .max(max, { error: `must have at most ${max} entries` })
+      .readonly()
+      .default([]),
+    kong: {
+      type: 'array',
+      elements: kong,
+      ...(len_max !== undefined && { len_max }),
+      default: [] as readonly string[],
+      description,
+    },
   } as const satisfies Field;
 }
 
-export function optionalText(options: TextOptions) {
-  return {
-    zod: preparedText(options).optional(),
-    kong: textField(options),
-    text: options.description,
-  } as const satisfies Field;
-}
-
-function textField({ check: _, prepare: __, reference, description, ...kong }: TextOptions) {
+function describedText(description: string, { reference, ...format }: TextOptions) {
+  const { zod, kong } = formattedText(format, reference !== undefined);
   const named = reference === undefined ? [] : [referenceSentence(reference)];
+  return { zod, kong: { ...kong, description: paragraphs(description, ...named) } };
+}
+
+function formattedText({ check, prepare = (value) => value, ...kong }: TextFormat, isReferenceable: boolean) {
+  const references = isReferenceable ? BROKEN_REFERENCES : [];
+  const problemOf = (value: string) =>
+    value === ''
+      ? 'must not be empty'
+      : (references.find(({ looks }) => looks.test(value))?.err ?? check(value));
+  const others = references.map(({ pattern, err }) => ({ pattern, err }));
   return {
-    type: 'string' as const,
-    ...kong,
-    ...(reference !== undefined && referenceable(kong.match_none)),
-    description: paragraphs(description, ...named),
+    zod: z
+      .string({ error: (issue) => `must be a string, not ${typeName(issue.input)}` })
+      .check((context) => {
+        const message = problemOf(context.value);
+        if (message !== undefined)
+          context.issues.push({ code: 'custom', message, input: undefined, continue: false });
+      })
+      .transform(prepare),
+    kong: {
+      type: 'string' as const,
+      ...kong,
+      ...(isReferenceable && { referenceable: true, match_none: [...others, ...(kong.match_none ?? [])] }),
+    },
   };
 }
 
-/** A field, or elements of one, that may be vault references, and nothing that looks like a broken one. */
-export function referenceable(others: readonly KongPattern[] = []) {
-  return {
-    referenceable: true,
-    match_none: [INCOMPLETE_REFERENCE, REFERENCE_WITHOUT_BRACES, ...others],
-  } as const;
-}
+/**
+ * A vault reference that Kong does not recognise as one. It would go to the policy provider as if it were the value. Kong does not
+ * apply patterns to whole references, so every text that begins like one is incomplete.
+ */
+const BROKEN_REFERENCES = [
+  {
+    looks: /^[\s{"']*\{\s*vault:/,
+    pattern: '^[%s{"\']*{%s*vault:',
+    err: 'is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }',
+  },
+  {
+    looks: /^[\s"']*vault:\/\//,
+    pattern: '^[%s"\']*vault://',
+    err: 'is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }',
+  },
+] as const;
 
 /** Kong's environment vault reads a variable in upper case with underscores. */
 function referenceSentence(name: string): string {
@@ -81,77 +124,72 @@ function referenceSentence(name: string): string {
 /** What a number counts, for its range in words. */
 export type Unit = 'milliseconds' | 'bytes';
 
-interface NumberOptions<D> {
-  readonly description: string;
+interface Range {
   readonly min: number;
   readonly max: number;
-  readonly default: D;
   readonly unit?: Unit;
 }
 
 /** A whole number from `min` to `max`. */
-export function wholeNumber(options: NumberOptions<number>) {
-  const { description, min, max, unit } = options;
-  const range = `From ${inWords(min, unit)} to ${inWords(max, unit)}; empty: ${inWords(options.default, unit)}.`;
+export function wholeNumber(text: string, range: Range & { readonly default: number }) {
+  const { min, max, unit, default: value } = range;
   return {
-    zod: checkedNumber(min, max).default(options.default),
+    zod: checkedNumber(min, max).default(value),
     kong: {
       type: 'integer',
       between: [min, max],
-      default: options.default,
-      description: paragraphs(description, range),
+      default: value,
+      description: paragraphs(text, `${rangeInWords(range)}; empty: ${inWords(value, unit)}.`),
     },
-    text: description,
+    text,
   } as const satisfies Field;
 }
 
-/** @param options its description says what an empty field means */
-export function optionalWholeNumber(options: Omit<NumberOptions<never>, 'default'>) {
-  const { description, min, max, unit } = options;
-  const range = `From ${inWords(min, unit)} to ${inWords(max, unit)}.`;
+/** @param text also says what an empty field means */
+export function optionalWholeNumber(text: string, range: Range) {
+  const { min, max } = range;
+  const description = paragraphs(text, `${rangeInWords(range)}.`);
   return {
     zod: checkedNumber(min, max).optional(),
-    kong: { type: 'integer', between: [min, max], description: paragraphs(description, range) },
-    text: description,
+    kong: { type: 'integer', between: [min, max], description },
+    text,
   } as const satisfies Field;
 }
 
 /** A whole number of milliseconds above 0 without an upper bound, as the existing plugin has it. */
-export function positiveMilliseconds(options: { description: string; default: number }) {
-  const { description } = options;
-  const range = `Above 0; empty: ${inWords(options.default, 'milliseconds')}.`;
+export function positiveMilliseconds(text: string, options: { readonly default: number }) {
+  const description = paragraphs(text, `Above 0; empty: ${inWords(options.default, 'milliseconds')}.`);
   return {
     zod: checkedNumber(1, Number.MAX_SAFE_INTEGER).default(options.default),
-    kong: { type: 'integer', gt: 0, default: options.default, description: paragraphs(description, range) },
-    text: description,
+    kong: { type: 'integer', gt: 0, default: options.default, description },
+    text,
   } as const satisfies Field;
 }
 
-export function flag(options: { description: string; default: boolean }) {
+export function flag(description: string, options: { readonly default: boolean }) {
   return {
     zod: z.boolean({ error: 'must be true or false' }).default(options.default),
-    kong: { type: 'boolean', default: options.default, description: options.description },
+    kong: { type: 'boolean', default: options.default, description },
   } as const satisfies Field;
 }
 
-/** @param options its description has a paragraph for each value: `**omit**: …` */
-export function choice<const V extends readonly [string, ...string[]]>(options: {
-  readonly description: string;
-  readonly values: V;
-  readonly default: V[number];
-}) {
-  const { description, values } = options;
+/**
+ * @param text with a paragraph for each value: `**omit**: …`
+ * @param values the first one is the default
+ */
+export function choice<const V extends readonly [string, ...string[]]>(text: string, values: V) {
+  const [first]: readonly [V[number], ...string[]] = values;
   return {
     zod: z
       .enum(values, { error: (issue) => `must be one of ${values.join(', ')}, not ${printed(issue.input)}` })
-      .default(() => options.default),
+      .default(() => first),
     kong: {
       type: 'string',
       one_of: values,
-      default: options.default as string,
-      description: paragraphs(description, `Empty: ${options.default}.`),
+      default: first as string,
+      description: paragraphs(text, `Empty: ${first}.`),
     },
-    text: description,
+    text,
   } as const satisfies Field;
 }
 
@@ -180,53 +218,15 @@ export function inWords(value: number, unit: Unit | undefined): string {
   return `${value} (${count} ${name}${unit === 'milliseconds' && count !== 1 ? 's' : ''})`;
 }
 
-/** A list of strings, empty by default. `prepare` brings every entry into its normal form. */
-export function textList(options: {
-  readonly description: string;
-  readonly check: TextCheck;
-  readonly element: Omit<KongField, 'type'>;
-  readonly len_max?: number;
-  readonly prepare?: (value: string) => string;
-}) {
-  const { description, check, element, prepare = (value) => value } = options;
-  const max = options.len_max ?? 1000;
-  return {
-    zod: z
-      .array(checkedText(check).transform(prepare), { error: 'must be a list of strings' })
-      .max(max, { error: `must have at most ${max} entries` })
-      .readonly()
-      .default([]),
-    kong: {
-      type: 'array',
-      elements: { type: 'string', ...element },
-      ...(options.len_max === undefined ? {} : { len_max: max }),
-      default: [] as readonly string[],
-      description,
-    },
-  } as const satisfies Field;
-}
-
-function preparedText({ check, prepare, reference }: TextOptions) {
-  return checkedText(
-    (value) => (reference === undefined ? undefined : referenceProblem(value)) ?? check(value),
-  ).transform((value) => prepare?.(value) ?? value);
-}
-
-function checkedText(check: TextCheck) {
-  return z.string({ error: (issue) => `must be a string, not ${typeName(issue.input)}` }).check((context) => {
-    const problem = context.value === '' ? 'must not be empty' : check(context.value);
-    if (problem !== undefined)
-      context.issues.push({ code: 'custom', message: problem, input: undefined, continue: false });
-  });
+function rangeInWords({ min, max, unit }: Range): string {
+  return `From ${inWords(min, unit)} to ${inWords(max, unit)}`;
 }
 
 function checkedNumber(min: number, max: number) {
   const range = max === Number.MAX_SAFE_INTEGER ? 'above 0' : `from ${min} to ${max}`;
   const error = (issue: { input?: unknown }) =>
     `must be a whole number ${range}, not ${printed(issue.input)}`;
-  return z
-    .number({ error })
-    .refine((value) => Number.isInteger(value) && value >= min && value <= max, { error });
+  return z.int({ error }).min(min, { error }).max(max, { error });
 }
 
 /** Only for fields that hold no secret. */

@@ -1,19 +1,48 @@
-// What the texts in a configuration have to look like: tokens of HTTP, URLs of policy providers, vault references.
+// What the texts in a configuration have to look like: header names, secrets, URLs of policy providers.
 import { isIP } from 'node:net';
-import type { KongPattern } from './kong-field.js';
+import { isToken } from '../http/text.js';
+import type { TextFormat } from './field.js';
 
-/** A header name, method or media type part (RFC 9110, token). */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** A token of HTTP (RFC 9110), as a Lua pattern. */
+export const TOKEN_PATTERN = "^[%w!#$%%&'*+.^_`|~-]+$";
 
-/** The same as a Lua pattern. */
-export const TOKEN_LUA_PATTERN = "^[%w!#$%%&'*+.^_`|~-]+$";
+/** Of a list. */
+export const HEADER_NAME: TextFormat = {
+  check: (value) =>
+    isToken(value)
+      ? undefined
+      : `${JSON.stringify(value.slice(0, 40))} is not a header name; leave out spaces and colons`,
+  prepare: (value) => value.toLowerCase(),
+  match_all: [{ pattern: TOKEN_PATTERN, err: 'must be a header name' }],
+};
 
-export function isToken(value: string): boolean {
-  return TOKEN.test(value);
-}
+/** What authenticates this gateway to a policy provider. */
+export const SECRET: TextFormat = {
+  check(value) {
+    if (/\p{Cc}/u.test(value))
+      return 'contains a line break or another control character (often the newline at the end of a file); remove it';
+    if (value.trim() !== value) return 'starts or ends with a space; remove it';
+    if (/<\s*client[\s_-]*name\s*>/i.test(value))
+      return 'still contains the placeholder <client name>; replace it with the name from the policy provider';
+    if (!/^[\x20-\x7e]+$/.test(value))
+      return 'contains a character that cannot travel in a header; use ASCII only';
+    return undefined;
+  },
+  encrypted: true,
+  match_none: [
+    { pattern: '%c', err: 'must not contain line breaks or other control characters' },
+    { pattern: '^%s', err: 'must not start with a space' },
+    { pattern: '%s$', err: 'must not end with a space' },
+    {
+      pattern: '<[Cc]lient[ _-]?[Nn]ame>',
+      err: 'still contains the placeholder <client name>; replace it with the name from the policy provider',
+    },
+  ],
+};
 
-/** The same rules as far as Lua patterns can say them, so that Kong answers a mistake at once with 400. */
-export const SERVICE_URL_PATTERNS = {
+/** Base URL of a policy provider. */
+export const SERVICE_URL: TextFormat = {
+  check: serviceUrlProblem,
   match_all: [
     {
       pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^/%s]',
@@ -33,12 +62,12 @@ export const SERVICE_URL_PATTERNS = {
       err: 'must not contain /sideband/request or /sideband/response; the plugin appends them itself',
     },
   ],
-} as const satisfies Record<string, readonly KongPattern[]>;
+};
 
-/** What is wrong with the base URL of a policy provider. Never repeats credentials or a query. */
-export function serviceUrlProblem(value: string): string | undefined {
+/** Never repeats credentials or a query. */
+function serviceUrlProblem(value: string): string | undefined {
   // URL() would silently repair these, and Kong, we and the log would then mean different things by one string.
-  if (/[\s\\]/.test(value) || hasControlCharacter(value)) {
+  if (/[\s\\\p{Cc}]/u.test(value)) {
     return 'contains a space, line break or backslash; remove it';
   }
   if (!/^https?:\/\/[^/]/i.test(value)) return 'must start with https:// (or http://) and a host name';
@@ -65,29 +94,4 @@ export function normalizedServiceUrl(value: string): string {
 export function isLoopback(host: string): boolean {
   const isIPv4 = isIP(host) === 4;
   return ['localhost', '::1', '[::1]'].includes(host) || (isIPv4 && host.startsWith('127.'));
-}
-
-export function hasControlCharacter(value: string): boolean {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if (code < 0x20 || code === 0x7f) return true;
-  }
-  return false;
-}
-
-/** A vault reference that Kong does not recognise as one. It would go to the policy provider as if it were the value. */
-export const INCOMPLETE_REFERENCE: KongPattern = {
-  // Kong does not apply patterns to whole references, so every text that begins like one is incomplete.
-  pattern: '^[%s{"\']*{%s*vault:',
-  err: 'is an incomplete vault reference; write it like {vault://env/ping-auth-secret}, from { to }',
-};
-export const REFERENCE_WITHOUT_BRACES: KongPattern = {
-  pattern: '^[%s"\']*vault://',
-  err: 'is a vault reference without braces; write it like {vault://env/ping-auth-secret}, from { to }',
-};
-
-export function referenceProblem(value: string): string | undefined {
-  if (/^[\s{"']*\{\s*vault:/.test(value)) return INCOMPLETE_REFERENCE.err;
-  if (/^[\s"']*vault:\/\//.test(value)) return REFERENCE_WITHOUT_BRACES.err;
-  return undefined;
 }

@@ -7,9 +7,8 @@ import { LUA } from '../../test/support/tools.js';
 import * as manifest from '../plugin/manifest.js';
 import { kongSchemaOf } from '../pluginserver/dump.js';
 import type { KongField } from './kong-field.js';
-import { ENTITY_CHECKS, KONG_SCHEMA_FIELDS } from './kong-schema.js';
 import { parseConfig } from './parse-config.js';
-import { FIELD_NAMES } from './schema.js';
+import { ENTITY_CHECKS, FIELD_NAMES, KONG_SCHEMA_FIELDS } from './schema.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const fields = new Map(KONG_SCHEMA_FIELDS.flatMap((pair) => Object.entries(pair)));

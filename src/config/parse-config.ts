@@ -1,9 +1,17 @@
 import type * as z from 'zod';
 import { PingAuthError } from '../errors/ping-auth-error.js';
+import { isJsonObject } from '../http/text.js';
 import { normalizedServiceUrl } from './formats.js';
 import type { KongField } from './kong-field.js';
 import { certificatesOf, privateKeyOf } from './pem.js';
-import { CONFIG_SCHEMA, FIELD_NAMES, FIELDS, type FieldName, type PluginConfig } from './schema.js';
+import {
+  CONFIG_SCHEMA,
+  ENTITY_CHECKS,
+  FIELD_NAMES,
+  FIELDS,
+  type FieldName,
+  type PluginConfig,
+} from './schema.js';
 
 /**
  * The configuration that Kong hands over, checked. Every value is checked again although Kong did so: vault references
@@ -12,43 +20,33 @@ import { CONFIG_SCHEMA, FIELD_NAMES, FIELDS, type FieldName, type PluginConfig }
  * @throws PingAuthError `config_invalid`; its detail names every wrong field with reason and remedy, and no secret.
  */
 export function parseConfig(raw: unknown): PluginConfig {
-  if (!isRecord(raw))
+  if (!isJsonObject(raw))
     throw invalid([`the configuration is not an object but ${raw === null ? 'null' : typeof raw}`]);
   const given: Record<string, unknown> = {};
-  const problems: string[] = [];
-  const complained = new Set<string>();
+  const absent = new Map<PropertyKey, string>();
   for (const name of FIELD_NAMES) {
     const value = Object.hasOwn(raw, name) ? raw[name] : undefined;
     if (value === undefined || value === null) {
-      if (isRequired(name)) report(name, 'is missing; it is required');
+      if (isRequired(name)) absent.set(name, `${name}: is missing; it is required`);
     } else if (value === '') {
       // What an unresolvable vault reference looks like by the time it arrives here.
-      report(name, emptyProblem(name, raw.$refs));
+      absent.set(name, `${name}: ${emptyProblem(name, raw.$refs)}`);
     } else {
       given[name] = isEmptyLuaTable(name, value) ? [] : value;
     }
   }
-  const result = CONFIG_SCHEMA.safeParse(given);
-  if (result.success) {
-    const cross = crossProblems(result.data);
-    if (cross.length > 0) throw invalid(cross);
-    return Object.freeze(result.data);
+  const { data, error } = CONFIG_SCHEMA.safeParse(given);
+  const problems = [...absent.values()];
+  for (const issue of error?.issues ?? []) {
+    if (!absent.has(issue.path[0] ?? '')) problems.push(`${pathOf(issue)}: ${issue.message}`);
   }
-  for (const issue of result.error.issues) {
-    if (!complained.has(String(issue.path[0]))) problems.push(`${pathOf(issue)}: ${issue.message}`);
-  }
-  throw invalid(problems);
-
-  function report(name: FieldName, problem: string): void {
-    complained.add(name);
-    problems.push(`${name}: ${problem}`);
-    // Something that fails, so that an optional field with an unresolvable reference is not taken for an unset one.
-    given[name] = '';
-  }
+  if (data !== undefined && problems.length === 0) problems.push(...crossProblems(data));
+  if (data === undefined || problems.length > 0) throw invalid(problems);
+  return Object.freeze(data);
 }
 
 function emptyProblem(name: FieldName, refs: unknown): string {
-  const reference = isRecord(refs) ? refs[name] : undefined;
+  const reference = isJsonObject(refs) ? refs[name] : undefined;
   if (typeof reference === 'string') {
     return `is empty because the vault reference ${reference} could not be resolved; check the vault and the reference`;
   }
@@ -62,30 +60,49 @@ function isRequired(name: FieldName): boolean {
 
 /** Lua has one table for `[]` and `{}`; depending on the way the configuration took, an empty list arrives as `{}`. */
 function isEmptyLuaTable(name: FieldName, value: unknown): boolean {
-  return FIELDS[name].kong.type === 'array' && isRecord(value) && Object.keys(value).length === 0;
+  return FIELDS[name].kong.type === 'array' && isJsonObject(value) && Object.keys(value).length === 0;
 }
 
 /** What is wrong between fields that are right by themselves: one sentence each, beginning with the field's name. */
 function crossProblems(config: PluginConfig): string[] {
   return [
-    ...clientCertificateProblems(config),
-    ...failoverProblems(config),
+    ...ENTITY_CHECKS.flatMap(({ mutually_required: [one, other] }) => [
+      ...(config[one] === undefined && config[other] !== undefined ? [isMissing(one, other)] : []),
+      ...(config[other] === undefined && config[one] !== undefined ? [isMissing(other, one)] : []),
+    ]),
+    ...certificateProblems(config),
+    ...providerProblems(config),
     ...mcpProblems(config),
-    ...shadowProblems(config),
   ];
 }
 
-function clientCertificateProblems(config: PluginConfig): string[] {
-  const { client_certificate: certificate, client_key: key } = config;
-  if (certificate === undefined && key === undefined) return [];
-  if (key === undefined) return ['client_key: is missing; client_certificate needs its private key'];
-  if (certificate === undefined)
-    return ['client_certificate: is missing; client_key belongs to a certificate'];
-  const [leaf] = certificatesOf(certificate);
-  if (leaf?.checkPrivateKey(privateKeyOf(key))) return [];
+function isMissing(name: FieldName, partner: FieldName): string {
+  return `${name}: is missing; ${partner} needs it`;
+}
+
+function certificateProblems({ client_certificate: certificate, client_key: key }: PluginConfig): string[] {
+  if (certificate === undefined || key === undefined) return [];
+  if (certificatesOf(certificate)[0].checkPrivateKey(privateKeyOf(key))) return [];
   return [
     'client_key: does not belong to client_certificate; give the key of its first certificate (the leaf comes first)',
   ];
+}
+
+/** No provider twice; the deciding ones must get no more calls than they decide. */
+function providerProblems(config: PluginConfig): string[] {
+  const seen = new Set([normalizedServiceUrl(config.service_url)]);
+  const problems: string[] = [];
+  for (const [index, url] of config.failover_service_urls.entries()) {
+    if (seen.has(normalizedServiceUrl(url)))
+      problems.push(
+        `failover_service_urls[${index}]: names a policy provider that is already there; name another or remove it`,
+      );
+    seen.add(normalizedServiceUrl(url));
+  }
+  const shadow = config.shadow_service_url;
+  if (shadow !== undefined && seen.has(normalizedServiceUrl(shadow)))
+    problems.push('shadow_service_url: names a policy provider that decides; name another or remove it');
+  return problems;
 }
 
 /** A policy that does not see the messages cannot decide about them, and nobody could read them strictly. */
@@ -100,40 +117,10 @@ function mcpProblems(config: PluginConfig): string[] {
   return [...unseen, ...excluded];
 }
 
-function failoverProblems(config: PluginConfig): string[] {
-  const seen = new Set([normalizedServiceUrl(config.service_url)]);
-  const problems: string[] = [];
-  for (const [index, url] of config.failover_service_urls.entries()) {
-    const normalized = normalizedServiceUrl(url);
-    if (seen.has(normalized)) {
-      problems.push(
-        `failover_service_urls[${index}]: names a policy provider that is already there; name another or remove it`,
-      );
-    }
-    seen.add(normalized);
-  }
-  return problems;
-}
-
-/** The deciding provider must get no more calls than it decides. */
-function shadowProblems(config: PluginConfig): string[] {
-  const { shadow_service_url: url, shadow_shared_secret: secret } = config;
-  if (url === undefined && secret === undefined) return [];
-  if (secret === undefined) return ['shadow_shared_secret: is missing; shadow_service_url needs it'];
-  if (url === undefined) return ['shadow_service_url: is missing; shadow_shared_secret belongs to it'];
-  const deciding = [config.service_url, ...config.failover_service_urls].map(normalizedServiceUrl);
-  if (!deciding.includes(normalizedServiceUrl(url))) return [];
-  return ['shadow_service_url: names a policy provider that decides; name another or remove it'];
-}
-
 function pathOf(issue: z.core.$ZodIssue): string {
   return issue.path
     .map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`))
     .join('');
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function invalid(problems: readonly string[]): PingAuthError {

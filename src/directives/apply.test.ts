@@ -13,13 +13,13 @@ import {
   showResponse,
 } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList, valuesOf } from '../http/header-list.js';
+import { type HeaderField, HeaderList, valuesOf } from '../http/headers.js';
 import { composeUrl, escapePath, escapeQuery, normalisePath } from '../http/request-url.js';
 import { decodeLossless, encodeLossless, toWireText } from '../http/text.js';
 import { applyRequestChanges, applyResponseChanges } from './apply.js';
 import { describeChanges, NO_REQUEST_CHANGES, NO_RESPONSE_CHANGES } from './decision.js';
+import { failOpenChanges } from './header-changes.js';
 import { decideRequest } from './request-decision.js';
-import { failOpenChanges } from './request-headers.js';
 import { decideResponse } from './response-decision.js';
 
 const SEEDED = { seed: 20_260, numRuns: 400 };

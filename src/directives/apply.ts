@@ -1,24 +1,24 @@
-import { type HeaderChanges, HeaderList, isRemoval, valuesOf } from '../http/header-list.js';
-import { allowsBody, type HttpRequest, type HttpResponse } from '../http/message.js';
+import { allowsBody } from '../http/admission.js';
+import { type HeaderList, headerChanges, LEFT_TO_KONG, oneOrMany } from '../http/headers.js';
+import type { HttpRequest, HttpResponse } from '../http/message.js';
 import { parseAuthority } from '../http/request-url.js';
-import type { RequestChanges, ResponseChanges } from './decision.js';
+import { decodeUtf8 } from '../http/text.js';
+import { changedBody, type RequestChanges, type ResponseChanges } from './decision.js';
 
 /** The request as the upstream gets it, on the model: what Kong does with the changes, for monitor mode and `explain`. */
 export function applyRequestChanges(request: HttpRequest, changes: RequestChanges): HttpRequest {
-  const { method, path, query, host, body } = changes;
-  let headers = applyHeaderChanges(request.headers, changes.headers);
-  if (host !== undefined) headers = replaceHeader(headers, 'host', [host]);
-  if (body !== undefined) headers = withLength(headers, body.length);
+  const { method = request.method, path, query = request.url.query, host, body } = changes;
+  const headers = request.headers.with(changes.headers).with(host === undefined ? {} : { host });
   return {
     ...request,
-    method: method ?? request.method,
+    method,
     url: {
       ...request.url,
       host: host === undefined ? request.url.host : parseAuthority(host, 'host').host,
       path: path ?? request.url.path,
-      query: query === undefined ? request.url.query : query === '' ? undefined : query,
+      query: query === '' ? undefined : query,
     },
-    headers,
+    headers: body === undefined ? headers : withLength(headers, body.length),
     body: body ?? request.body,
   };
 }
@@ -29,40 +29,40 @@ export function applyResponseChanges(
   changes: ResponseChanges,
   method = 'GET',
 ): HttpResponse {
-  const status = changes.status ?? response.status;
-  let headers = applyHeaderChanges(response.headers, changes.headers);
-  if (changes.body !== undefined && allowsBody(status, method))
-    headers = withLength(headers, changes.body.length);
-  return { status, headers, body: changes.body ?? response.body };
-}
-
-/** Changed headers keep the place of the first one of their name; new ones follow at the end. */
-function applyHeaderChanges(headers: HeaderList, changes: HeaderChanges): HeaderList {
-  let result = headers.filter((name) => !isRemoval(changes[name]));
-  for (const name of Object.keys(changes)) {
-    const values = valuesOf(changes[name]);
-    if (values.length > 0) result = replaceHeader(result, name, values);
-  }
-  return result;
-}
-
-function replaceHeader(headers: HeaderList, name: string, values: readonly string[]): HeaderList {
-  const fields: [string, string][] = [];
-  let isWritten = false;
-  const write = () => {
-    if (!isWritten) for (const value of values) fields.push([name, value]);
-    isWritten = true;
+  const { status = response.status, body } = changes;
+  const headers = response.headers.with(changes.headers);
+  const isLengthNew = body !== undefined && allowsBody(status, method);
+  return {
+    status,
+    headers: isLengthNew ? withLength(headers, body.length) : headers,
+    body: body ?? response.body,
   };
-  for (const [candidate, value] of headers) {
-    if (candidate === name) write();
-    else fields.push([candidate, value]);
-  }
-  write();
-  return HeaderList.from(fields);
 }
 
 /** Kong writes the length of a body that it is given and sends it unchunked. */
 function withLength(headers: HeaderList, length: number): HeaderList {
-  const unframed = headers.filter((name) => name !== 'transfer-encoding');
-  return replaceHeader(unframed, 'content-length', [String(length)]);
+  return headers.with({ 'transfer-encoding': [], 'content-length': String(length) });
+}
+
+/**
+ * The changes that make of the upstream's response another form of it, with what the policy made of that: the one message of
+ * an event stream in the place of the stream, a JSON-RPC error in the place of a denial. The client gets that form even where
+ * the policy changed nothing.
+ *
+ * @param changes relative to `shown`, whose body is text
+ * @returns the same relative to `original`; the body is always new
+ */
+export function rebaseChanges(
+  original: HttpResponse,
+  shown: HttpResponse,
+  { status, headers: wanted, body }: ResponseChanges,
+): ResponseChanges {
+  const headers = headerChanges();
+  const after = shown.headers.with(wanted);
+  for (const name of new Set([...original.headers.names(), ...after.names()])) {
+    const [own, values] = [original.headers.getAll(name), after.getAll(name)];
+    const isOther = own.length !== values.length || values.some((value, at) => value !== own[at]);
+    if (name in wanted || (isOther && !LEFT_TO_KONG.has(name))) headers[name] = oneOrMany(values);
+  }
+  return { status, ...changedBody(decodeUtf8(body ?? shown.body) ?? '', headers, original.headers) };
 }

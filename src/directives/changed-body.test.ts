@@ -1,15 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { headerParts, headersFrom } from '../../test/model/decisions.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
-import { changedBody } from './changed-body.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
+import { changedBody } from './decision.js';
 
 type Wanted = { set?: readonly (readonly [string, readonly string[]])[]; remove?: readonly string[] };
 
 const change = (text: string, original: readonly HeaderField[], { set = [], remove = [] }: Wanted = {}) => {
-  const { bytes, headers } = changedBody(text, headersFrom(set, remove), HeaderList.from(original));
+  const { body = new Uint8Array(), headers } = changedBody(
+    text,
+    headersFrom(set, remove),
+    HeaderList.from(original),
+  );
   const parts = headerParts(headers);
-  return { body: Buffer.from(bytes).toString('utf8'), set: [...parts.set], remove: parts.remove };
+  return { body: Buffer.from(body).toString('utf8'), set: [...parts.set], remove: parts.remove };
 };
 const type = (value: string): HeaderField => ['content-type', value];
 /** The Content-Type with which a changed body goes on. */

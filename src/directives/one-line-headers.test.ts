@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { headerParts } from '../../test/model/decisions.js';
 import { aRequest, aResponse, deny, echo, permit, SHOW_ALL, showRequest } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 import { decideRequest } from './request-decision.js';
 import { decideResponse } from './response-decision.js';
 

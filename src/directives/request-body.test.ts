@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { changesOf, decide, errorOf, headersFrom, without } from '../../test/model/decisions.js';
 import { aRequest, permit, type RequestShowSettings, text } from '../../test/model/messages.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 import type { HttpRequest } from '../http/message.js';
 import { applyRequestChanges } from './apply.js';
 

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { changesOf, decide, errorOf, notesOf, requestChanges } from '../../test/model/decisions.js';
 import { aRequest, bytes, deny, echo, permit } from '../../test/model/messages.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 import { describeChanges, isUnchanged } from './decision.js';
 
 /** `{"a":"é"}`, as it may come. */

@@ -1,5 +1,4 @@
-import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField, HeaderList } from '../http/header-list.js';
+import type { HeaderField, HeaderList } from '../http/headers.js';
 import type { BodyView, HttpRequest } from '../http/message.js';
 import {
   type AnsweredUrl,
@@ -13,11 +12,10 @@ import {
 } from '../http/request-url.js';
 import { trimBlanks } from '../http/text.js';
 import type { CertificateJwk, RequestAnswer } from '../sideband/messages.js';
-import { changedBody, textOfOtherHeaders } from './changed-body.js';
-import { type IgnoredDirective, NO_NOTES, type RequestDecision } from './decision.js';
-import { requestHeaderChanges } from './request-headers.js';
+import { changedBody, changedText, type IgnoredDirective, type RequestDecision } from './decision.js';
+import { requestHeaderChanges } from './header-changes.js';
 import { denialToSend } from './response-decision.js';
-import { checkNewMethod } from './validation.js';
+import { checkNewMethod, invalid } from './validation.js';
 
 /** What the policy was shown of a request, where that differs from the request. */
 export interface ShownRequest {
@@ -42,26 +40,23 @@ export function decideRequest(
   request: HttpRequest,
   shown: ShownRequest,
 ): RequestDecision {
-  if (answer.kind === 'deny') return { kind: 'deny', ...denialToSend(answer.response) };
+  if (answer.kind === 'deny') return denialToSend(answer.response);
   // A URL that comes back as it was shown changes nothing; undefined says so.
   const url = answer.url === shown.url ? undefined : parseAnsweredUrl(answer.url);
   const method = answer.method === request.method ? undefined : checkNewMethod(answer.method, request.method);
   const host = newUpstreamHost(url, answer.headers, request);
-  const headers = requestHeaderChanges(request.headers, shown.headers, answer.headers);
-  const text = newRequestBody(answer.body, shown.body) ?? textOfOtherHeaders(shown.body, headers.changes);
-  const changed = text === undefined ? undefined : changedBody(text, headers.changes, request.headers);
+  const notes: IgnoredDirective[] = [];
+  const changes = requestHeaderChanges(request.headers, shown.headers, answer.headers, notes);
+  noteUnchangeable(answer, url, host, request, shown, notes);
+  const text = changedText(answer.body, shown.body, changes);
+  const { headers, body } = changedBody(text, changes, request.headers);
+  const path = url && newPath(url.path, request.url.path);
+  const query = url && newQuery(url.query, request.url.query ?? '');
   return {
     kind: 'permit',
     state: answer.state,
-    notes: together(headers.notes, unchangeable(answer, url, host, request, shown)),
-    changes: {
-      method,
-      path: url && newPath(url.path, request.url.path),
-      query: url && newQuery(url.query, request.url.query ?? ''),
-      host,
-      headers: changed?.headers ?? headers.changes,
-      body: changed?.bytes,
-    },
+    notes,
+    changes: { method, path, query, host, headers, body },
   };
 }
 
@@ -77,25 +72,16 @@ function newQuery(answered: string, raw: string): string | undefined {
   return wanted === escapeQuery(raw) ? undefined : wanted;
 }
 
-/** A text that was shown and does not come back was removed; what was not shown cannot be, but it can be replaced. */
-function newRequestBody(answered = '', shown: BodyView): string | undefined {
-  if (shown.kind === 'text') return answered === shown.text ? undefined : answered;
-  return answered === '' ? undefined : answered;
-}
-
 /** What the policy changed although nothing can come of it; a member that it left out is not a change. */
-function unchangeable(
-  answer: Permit,
+function noteUnchangeable(
+  { sourceIp, sourcePort, clientCertificate }: Permit,
   url: AnsweredUrl | undefined,
   newHost: string | undefined,
   request: HttpRequest,
   shown: ShownRequest,
-): readonly IgnoredDirective[] {
-  const { sourceIp, sourcePort, clientCertificate } = answer;
-  let notes = NO_NOTES;
-  const note = (name: string) => {
-    notes = [...notes, { what: 'unchangeable_field', name }];
-  };
+  notes: IgnoredDirective[],
+): void {
+  const note = (name: string) => notes.push({ what: 'unchangeable_field', name });
   if (url !== undefined && url.scheme !== request.url.scheme) note('scheme');
   // Kong chooses the upstream's port by its service. With another host the port goes into the Host header.
   if (newHost === undefined && url?.port !== undefined && url.port !== request.url.port) note('port');
@@ -104,15 +90,6 @@ function unchangeable(
   if (clientCertificate !== undefined && clientCertificate !== null) {
     if (!sameMembers(clientCertificate, shown.certificate)) note('client_certificate');
   }
-  return notes;
-}
-
-function together(
-  some: readonly IgnoredDirective[],
-  more: readonly IgnoredDirective[],
-): readonly IgnoredDirective[] {
-  if (more.length === 0) return some;
-  return some.length === 0 ? more : [...some, ...more];
 }
 
 /** The same JSON object, in whatever order its members come back. */
@@ -169,8 +146,4 @@ function hostOfHeader(
   const value = trimBlanks(raw);
   if (value.toLowerCase() === request.headers.get('host')?.toLowerCase()) return undefined;
   return { host: parseAuthority(value, 'header host').host, value };
-}
-
-function invalid(detail: string): PingAuthError {
-  return new PingAuthError('directive_invalid', { detail });
 }

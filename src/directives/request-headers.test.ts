@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { changesOf, decide, errorOf, notesOf, plus, without } from '../../test/model/decisions.js';
 import { aRequest, permit } from '../../test/model/messages.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 
 describe('headers', () => {
   const request = aRequest({

@@ -12,8 +12,8 @@ import {
   text,
 } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { ResponseBodySettings } from '../http/body.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { BodySettings } from '../http/body.js';
+import type { HeaderField } from '../http/headers.js';
 import type { HttpResponse } from '../http/message.js';
 import type { ResponseAnswer } from '../sideband/messages.js';
 import { describeChanges, type ResponseDecision } from './decision.js';
@@ -21,7 +21,7 @@ import { decideResponse } from './response-decision.js';
 
 interface Case {
   readonly method?: string;
-  readonly settings?: Partial<ResponseBodySettings>;
+  readonly settings?: Partial<BodySettings>;
 }
 
 function decide(
@@ -247,7 +247,7 @@ describe('bodies', () => {
     expect(text(changesOf(aResponse(200), { body: 'new' }).body)).toBe('new');
   });
 
-  it.each<[string, HttpResponse, Partial<ResponseBodySettings>]>([
+  it.each<[string, HttpResponse, Partial<BodySettings>]>([
     ['switched off', plain, { send_response_body: false }],
     ['too large', plain, { max_response_body_bytes: 2, response_body_over_limit: 'omit' }],
     ['binary', aResponse(200, [OPAQUE], Uint8Array.of(0, 255)), {}],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { HeaderList, NO_HEADER_CHANGES } from '../http/header-list.js';
+import { HeaderList, NO_HEADER_CHANGES } from '../http/headers.js';
 import { NO_REQUEST_CHANGES, type RequestChanges } from './decision.js';
 import {
   parseSentOn,

@@ -1,44 +1,51 @@
 import { createHash } from 'node:crypto';
 import type { ErrorCode } from '../errors/catalogue.js';
-import type { HeaderChanges } from '../http/header-list.js';
-import { isJsonObject, parseJson } from '../http/text.js';
+import { valuesOf } from '../http/headers.js';
+import { asBuffer, isJsonObject, parseJson } from '../http/text.js';
 import type { RequestChanges, RequestDecision, ResponseChanges, ResponseDecision } from './decision.js';
 
 const START = ['method', 'host', 'path', 'query', 'status'] as const;
-type StartPart = (typeof START)[number];
+const HEADER = 'header:';
 
 /**
  * What two policies are compared by: what would be sent on. Only what a policy changed is in it, since both were asked about the
- * same message. Plain JSON, so that it can be kept with the request; a body is a digest.
+ * same message. Plain JSON, so that it can be kept with the request.
  */
 export interface SentOn {
   /** `permit`, `deny 403`, `pass`, `refuse directive_invalid`. */
   readonly decision: string;
-  readonly start: Readonly<Partial<Record<StartPart, string>>>;
-  /** Names in lower case; no values: removed. */
-  readonly headers: readonly (readonly [name: string, values: readonly string[]])[];
-  /** undefined: as it was shown. */
-  readonly body?: string | undefined;
+  /**
+   * `method`, `host`, `path`, `query`, `status` with their values, `header:x-a` with a JSON array of its values (empty: removed),
+   * `body` with a digest. What is missing is as it was shown.
+   */
+  readonly changes: readonly (readonly [part: string, value: string])[];
 }
 
 export function requestSentOn(decision: RequestDecision): SentOn {
-  if (decision.kind === 'permit') return changedSentOn('permit', decision.changes);
+  if (decision.kind === 'permit') return sentOn('permit', decision.changes);
   const { status, headers, body } = decision.response;
-  return {
-    decision: `deny ${status}`,
-    start: {},
-    headers: headersOf(headers.toRecord()),
-    body: bodyDigest(body),
-  };
+  return sentOn(`deny ${status}`, { headers: headers.toRecord(), body });
 }
 
 export function responseSentOn({ changes }: ResponseDecision): SentOn {
-  return changedSentOn('pass', changes);
+  return sentOn('pass', changes);
 }
 
 /** An answer that asks for something that must not be sent on. */
 export function refusedSentOn(code: ErrorCode): SentOn {
-  return { decision: `refuse ${code}`, start: {}, headers: [] };
+  return { decision: `refuse ${code}`, changes: [] };
+}
+
+function sentOn(
+  decision: string,
+  changes: Partial<RequestChanges & ResponseChanges> & Pick<RequestChanges, 'headers'>,
+): SentOn {
+  const parts: [string, string][] = [];
+  for (const part of START) if (changes[part] !== undefined) parts.push([part, String(changes[part])]);
+  for (const name of Object.keys(changes.headers))
+    parts.push([HEADER + name, JSON.stringify(valuesOf(changes.headers[name]))]);
+  if (changes.body !== undefined) parts.push(['body', bodyDigest(changes.body)]);
+  return { decision, changes: parts };
 }
 
 /**
@@ -54,57 +61,24 @@ export function sentOnDifferences(
   shown: string | undefined,
 ): string[] {
   if (before.decision !== now.decision) return [`${before.decision} → ${now.decision}`];
-  const isBodyChanged = before.body !== now.body && bodyOf(before, shown) !== bodyOf(now, shown);
-  return [
-    ...START.filter((part) => before.start[part] !== now.start[part]),
-    ...headerDifferences(before.headers, now.headers)
-      .filter((name) => !ignored.has(name) && name !== 'content-length')
-      .map((name) => `header:${name}`),
-    ...(isBodyChanged ? ['body'] : []),
-  ];
+  const [old, fresh] = [new Map(before.changes), new Map(now.changes)];
+  const names = [...new Set([...old.keys(), ...fresh.keys()])]
+    .filter((part) => part.startsWith(HEADER))
+    .filter((part) => !ignored.has(part.slice(HEADER.length)) && part !== `${HEADER}content-length`);
+  const differences = [...START, ...names.sort()].filter((part) => old.get(part) !== fresh.get(part));
+  if (old.get('body') === fresh.get('body')) return differences;
+  // One policy may have set the very body that the other one left.
+  const left = shown === undefined ? undefined : bodyDigest(Buffer.from(shown));
+  const isSameBody = (old.get('body') ?? left) === (fresh.get('body') ?? left);
+  return isSameBody ? differences : [...differences, 'body'];
 }
 
 /** What was kept with a request. undefined: it is not what was written there. */
 export function parseSentOn(text: string): SentOn | undefined {
   const value = parseJson(text);
-  return isJsonObject(value) &&
-    typeof value.decision === 'string' &&
-    isJsonObject(value.start) &&
-    Array.isArray(value.headers)
+  return isJsonObject(value) && typeof value.decision === 'string' && Array.isArray(value.changes)
     ? (value as unknown as SentOn)
     : undefined;
-}
-
-function changedSentOn(decision: string, changes: RequestChanges | ResponseChanges): SentOn {
-  const start: Partial<Record<StartPart, string>> = {};
-  for (const part of START) {
-    const value = (changes as Partial<Record<StartPart, string | number>>)[part];
-    if (value !== undefined) start[part] = String(value);
-  }
-  const body = changes.body === undefined ? undefined : bodyDigest(changes.body);
-  return { decision, start, headers: headersOf(changes.headers), body };
-}
-
-function headersOf(changes: HeaderChanges): SentOn['headers'] {
-  return Object.entries(changes).map(([name, values]) => [
-    name,
-    typeof values === 'string' ? [values] : values,
-  ]);
-}
-
-function headerDifferences(before: SentOn['headers'], now: SentOn['headers']): string[] {
-  const [old, fresh] = [new Map(before), new Map(now)];
-  const names = new Set([...old.keys(), ...fresh.keys()]);
-  return [...names].filter((name) => !isSame(old.get(name), fresh.get(name))).sort();
-}
-
-function isSame(before: readonly string[] | undefined, now: readonly string[] | undefined): boolean {
-  if (before === undefined || now === undefined) return before === now;
-  return before.length === now.length && before.every((value, at) => value === now[at]);
-}
-
-function bodyOf({ body }: SentOn, shown: string | undefined): string | undefined {
-  return body ?? (shown === undefined ? undefined : bodyDigest(Buffer.from(shown)));
 }
 
 /** A body of so many bytes is not read as JSON: that would take too long beside live traffic. */
@@ -114,7 +88,7 @@ const MAX_PARSED_BYTES = 65_536;
 function bodyDigest(body: Uint8Array): string {
   const hash = createHash('sha256');
   if (body.length > MAX_PARSED_BYTES) return hash.update(body).digest('base64');
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+  const text = asBuffer(body).toString('utf8');
   // Numbers beyond 2^53 would be read wrong.
   const value = /^\s*[[{]/.test(text) && !/\d{16}/.test(text) ? parseJson(text) : undefined;
   return (value === undefined ? hash.update(body) : hash.update(JSON.stringify(value))).digest('base64');

@@ -1,8 +1,6 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { isSupportedMethod } from '../http/admission.js';
-import { hasControlCharacter, isToken } from '../http/header-rules.js';
-import { isSendableStatus } from '../http/message.js';
-import { encodeLossless, hasLoneSurrogate, trimBlanks } from '../http/text.js';
+import { isSendableStatus, isSupportedMethod } from '../http/admission.js';
+import { encodeLossless, hasControlCharacter, hasLoneSurrogate, isToken, trimBlanks } from '../http/text.js';
 
 /** @returns the name in lower case. @throws PingAuthError `directive_invalid` for a name that is not a token. */
 export function checkHeaderName(name: string): string {
@@ -63,6 +61,6 @@ export function checkBody(text: string): Uint8Array {
   return encodeLossless(text);
 }
 
-function invalid(detail: string): PingAuthError {
+export function invalid(detail: string): PingAuthError {
   return new PingAuthError('directive_invalid', { detail });
 }

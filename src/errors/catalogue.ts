@@ -25,309 +25,252 @@ export interface ErrorEntry {
   readonly failOpenScope: FailOpenScope | undefined;
 }
 
+/** What the client gets. */
+type Answer = readonly [status: number, message: string];
+type Exceptions = Partial<Pick<ErrorEntry, 'level' | 'failOpenScope'>>;
+
 export const ERRORS = {
-  config_invalid: entry(
-    500,
-    'The gateway is not configured correctly',
+  config_invalid: operatorError(
+    [500, 'The gateway is not configured correctly'],
     'The plugin configuration is invalid; every request is refused until it is corrected',
     'correct this in the configuration of the plugin',
-    'error',
   ),
-  internal_error: entry(
-    500,
-    'An internal error occurred',
+  internal_error: operatorError(
+    [500, 'An internal error occurred'],
     'A defect in ping-auth; please report it with the log line',
     'report it with the line of the log file',
-    'error',
   ),
-  state_missing: entry(
-    500,
-    'An internal error occurred',
+  state_missing: operatorError(
+    [500, 'An internal error occurred'],
     'The response phase found no record of a permitted request; the response was withheld',
     'look for another plugin that answered in the access phase, or an update in the middle of the request',
-    'error',
   ),
-  server_overloaded: entry(
-    503,
-    'The service is overloaded',
+  server_overloaded: operatorError(
+    [503, 'The service is overloaded'],
     'The plugin server has more requests in progress than it accepts, no memory for one more large body, or no CPU time left',
     'raise --workers, --max-events or --max-inflight-bytes, or make the policy provider answer faster',
-    'warn',
+    { level: 'warn' },
   ),
 
-  http2_not_allowed: entry(
-    400,
-    'HTTP/2 is not supported here',
+  http2_not_allowed: clientError(
+    [400, 'HTTP/2 is not supported here'],
     'An HTTP/2 client; allow_http2 admits it on Kong 3.9 or later',
     'set allow_http2 on Kong 3.9 or later, or take http2 out of proxy_listen',
-    'info',
   ),
-  upgrade_not_allowed: entry(
-    400,
-    'Protocol upgrades are not supported here',
+  upgrade_not_allowed: clientError(
+    [400, 'Protocol upgrades are not supported here'],
     'An upgrade (WebSocket) skips the response phase; allow_upgrade admits it',
     'set allow_upgrade where upgraded connections need no response policy',
-    'info',
   ),
-  method_not_supported: entry(
-    501,
-    'The request method is not supported',
+  method_not_supported: clientError(
+    [501, 'The request method is not supported'],
     'A method nginx does not know would reach the upstream as GET',
     'the client has to use a method that nginx knows',
-    'info',
   ),
-  request_unreadable: entry(
-    400,
-    'The request could not be read',
+  request_unreadable: clientError(
+    [400, 'The request could not be read'],
     'The request target or Host is not a URL that the policy could be shown',
     'the detail in the log says what the client has to send differently',
-    'info',
   ),
-  too_many_request_headers: entry(
-    431,
-    'Too many request headers',
+  too_many_request_headers: clientError(
+    [431, 'Too many request headers'],
     'Kong shows a plugin 1000 headers at most; more would reach the upstream unseen',
     'the client has to send fewer headers',
-    'info',
   ),
-  request_body_too_large: entry(
-    413,
-    'The request body is too large',
+  request_body_too_large: clientError(
+    [413, 'The request body is too large'],
     'The request body is over max_request_body_bytes',
     'raise max_request_body_bytes, or set request_body_over_limit to omit',
-    'info',
   ),
-  request_context_too_large: entry(
-    413,
-    'The request is too large',
+  request_context_too_large: operatorError(
+    [413, 'The request is too large'],
     'What Kong would have to keep of the request for the response phase is over max_request_context_bytes',
     'let the policy return state, raise max_request_context_bytes, or exclude bodies (send_request_body, body_content_types)',
-    'warn',
+    { level: 'warn' },
   ),
-  request_body_opaque: entry(
-    415,
-    'The request body cannot be evaluated',
+  request_body_opaque: clientError(
+    [415, 'The request body cannot be evaluated'],
     'The request body is not text that the policy could be shown, and opaque_bodies is reject',
     'set opaque_bodies to omit where such bodies are to pass unseen',
-    'info',
   ),
-  request_body_encoded: entry(
-    415,
-    'Compressed request bodies are not supported here',
+  request_body_encoded: clientError(
+    [415, 'Compressed request bodies are not supported here'],
     'The request body has a Content-Encoding, and encoded_request_bodies is reject',
     'set encoded_request_bodies to decode, or let the client send the body without Content-Encoding',
-    'info',
   ),
-  request_body_unreadable: entry(
-    415,
-    'The request body cannot be read',
+  request_body_unreadable: clientError(
+    [415, 'The request body cannot be read'],
     'The request body is text by its type, but its content encoding or charset cannot be decoded for the policy',
     'the client has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
-    'info',
   ),
-  request_body_unavailable: entry(
-    500,
-    'An internal error occurred',
+  request_body_unavailable: operatorError(
+    [500, 'An internal error occurred'],
     'The buffered request body file is not readable by the plugin server',
     "run the plugin server as the user of Kong's workers, and let --body-dir name Kong's prefix if it is given",
-    'error',
   ),
 
   too_many_response_headers: badGateway(
     'The upstream sent 1000 headers or more; some would pass unseen',
     'the upstream has to send fewer headers',
-    'warn',
+    { level: 'warn' },
   ),
   response_body_too_large: badGateway(
     'The upstream body is over max_response_body_bytes',
     'raise max_response_body_bytes, or set response_body_over_limit to omit',
-    'warn',
+    { level: 'warn' },
   ),
   response_body_opaque: badGateway(
     'The upstream body is not text that the policy could be shown, and opaque_bodies is reject',
     'set opaque_bodies to omit where such bodies are to pass unseen',
-    'warn',
+    { level: 'warn' },
   ),
   response_body_unreadable: badGateway(
     'The upstream body is text by its type, but its content encoding or charset cannot be decoded for the policy',
     'the upstream has to send a known content encoding and charset; opaque_bodies: allow_unreadable lets such bodies pass unseen',
-    'warn',
+    { level: 'warn' },
   ),
 
-  mcp_message_invalid: entry(
-    400,
-    'The message is not one that is accepted here',
+  mcp_message_invalid: clientError(
+    [400, 'The message is not one that is accepted here'],
     'Not one JSON-RPC request or notification that policy and MCP server read alike',
     'the client has to send one JSON-RPC object that all parsers read alike; the detail in the log names the problem',
-    'info',
   ),
-  mcp_headers_disagree: entry(
-    400,
-    'The headers do not agree with the message',
+  mcp_headers_disagree: clientError(
+    [400, 'The headers do not agree with the message'],
     'Mcp-Method, Mcp-Name or MCP-Protocol-Version is missing or differs from the body',
     "the client's headers have to repeat what its message says",
-    'info',
   ),
-  mcp_origin_not_allowed: entry(
-    403,
-    'The Origin is not allowed here',
+  mcp_origin_not_allowed: clientError(
+    [403, 'The Origin is not allowed here'],
     'The Origin header of the request is not in mcp_allowed_origins',
     'add the origin to mcp_allowed_origins if it belongs to a client of yours; otherwise nothing: a foreign web page was kept out',
-    'info',
   ),
-  mcp_method_not_allowed: entry(
-    405,
-    'The request method is not supported here',
+  mcp_method_not_allowed: clientError(
+    [405, 'The request method is not supported here'],
     'An HTTP method that MCP does not use, or the GET stream of earlier revisions, which would never end',
     'nothing; clients go on without that stream',
-    'info',
   ),
-  mcp_method_not_offered: entry(
-    404,
-    'The method is not offered here',
+  mcp_method_not_offered: clientError(
+    [404, 'The method is not offered here'],
     'subscriptions/listen, whose stream would be buffered without end',
     'use the access-only plugin on a route of its own where such streams are wanted',
-    'info',
   ),
   mcp_response_invalid: badGateway(
     'The MCP server did not answer with one JSON-RPC response to the request; it was withheld',
     'the detail in the log says what the MCP server has to send differently',
-    'warn',
+    { level: 'warn' },
   ),
 
   provider_unreachable: badGateway(
     'No connection to the policy provider; no byte of the call was sent',
     'check service_url, DNS, firewall and that the sideband listener is on, or run `ping-auth check`',
-    'error',
-    'unreachable',
+    { failOpenScope: 'unreachable' },
   ),
   provider_connection_lost: badGateway(
     'The connection to the policy provider was lost during the call, before a complete answer',
     "look into the policy provider's own log; for large messages, raise its message limit or lower max_request_body_bytes",
-    'error',
-    'unavailable',
+    { failOpenScope: 'unavailable' },
   ),
   provider_tls_failed: badGateway(
     'The TLS handshake with the policy provider failed or its certificate is not trusted',
     'check ca_certificate, tls_server_name and client_certificate, or run `ping-auth check`',
-    'error',
   ),
-  provider_timeout: entry(
-    504,
-    'The policy decision took too long',
+  provider_timeout: operatorError(
+    [504, 'The policy decision took too long'],
     'No connection to the policy provider, or no complete answer, within the deadline',
     'find out why the policy provider is slow, or raise call_timeout_ms',
-    'error',
-    'unavailable',
+    { failOpenScope: 'unavailable' },
   ),
   provider_failing: badGateway(
     'The policy provider answered with a 5xx status',
     "look into the policy provider's own log",
-    'error',
-    'unavailable',
+    { failOpenScope: 'unavailable' },
   ),
-  provider_circuit_open: entry(
-    503,
-    'The policy service is unavailable',
+  provider_circuit_open: operatorError(
+    [503, 'The policy service is unavailable'],
     'The circuit breaker is open after repeated failures of the policy provider; no call was made',
     'look for the failures before it; the circuit breaker closes when a probe succeeds',
-    'warn',
-    'unavailable',
+    { level: 'warn', failOpenScope: 'unavailable' },
   ),
-  provider_queue_full: entry(
-    503,
-    'The service is overloaded',
+  provider_queue_full: operatorError(
+    [503, 'The service is overloaded'],
     'All connections to the policy provider are busy, and the queue is full or the call waited in it for too long',
     'raise connections or max_queued_calls, or make the policy provider answer faster',
-    'warn',
+    { level: 'warn' },
   ),
-  provider_rate_limited: entry(
-    429,
-    'Too many requests',
+  provider_rate_limited: operatorError(
+    [429, 'Too many requests'],
     'The policy provider answered 429; no call is made until its Retry-After has passed',
     'raise the rate limit of this gateway at the policy provider',
-    'warn',
+    { level: 'warn' },
   ),
-  provider_payload_too_large: entry(
-    413,
-    'The request is too large',
+  provider_payload_too_large: operatorError(
+    [413, 'The request is too large'],
     'The policy provider answered 413: the payload is over its limit',
     'raise the message limit of the policy provider, or lower max_request_body_bytes',
-    'warn',
+    { level: 'warn' },
   ),
   provider_secret_refused: badGateway(
     'The policy provider answered 401: shared_secret or secret_header_name is wrong',
     'check shared_secret and secret_header_name, or run `ping-auth check`',
-    'error',
   ),
   provider_forbidden: badGateway(
     'The policy provider answered 403 to the sideband call',
     'check what the secret is allowed to do at the policy provider',
-    'error',
   ),
   provider_no_endpoint: badGateway(
     'The policy provider answered 404: service_url is wrong, or no API service matches the request URL',
     'check service_url, and that an API service matches the URL of the request',
-    'error',
   ),
   provider_rejected: badGateway(
     'The policy provider rejected the sideband payload with a 4xx status',
     "compare the detail in the log with the policy provider's log",
-    'error',
   ),
   provider_unexpected_status: badGateway(
     'The policy provider answered with a status that is not a decision',
     'check that service_url leads to the Sideband API and not to a proxy or login page',
-    'error',
   ),
   provider_not_json: badGateway(
     'The answer is not JSON: service_url probably names another service or port',
     'check host, port and scheme of service_url',
-    'error',
   ),
   provider_answer_invalid: badGateway(
     'The answer is JSON but not a sideband answer',
     'check that service_url leads to the Sideband API, and the version of the product',
-    'error',
   ),
   provider_answer_too_large: badGateway(
     'The answer is over max_sideband_response_bytes',
     'raise max_sideband_response_bytes',
-    'error',
   ),
   directive_invalid: badGateway(
     'The answer asks for something that must not be sent on (header, URL, method, status)',
     'correct the policy: the detail of the decision line (log_level = info, or --log-file) names what it asked for',
-    'error',
   ),
-  client_gone: entry(
-    499,
-    'The client closed the connection',
+  client_gone: clientError(
+    [499, 'The client closed the connection'],
     'The client went away; the sideband call was cancelled',
     'nothing; the client closed the connection',
-    'info',
   ),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
 
-function entry(
-  status: number,
-  message: string,
+/** The client caused it: its developer is told the code, and no operator has to know. */
+function clientError([status, message]: Answer, meaning: string, remedy: string): ErrorEntry {
+  return { status, message, meaning, remedy, level: 'info', failOpenScope: undefined };
+}
+
+/** An operator has to know of it. */
+function operatorError(
+  [status, message]: Answer,
   meaning: string,
   remedy: string,
-  level: ErrorEntry['level'],
-  failOpenScope?: FailOpenScope,
+  { level = 'error', failOpenScope }: Exceptions = {},
 ): ErrorEntry {
   return { status, message, meaning, remedy, level, failOpenScope };
 }
 
 /** What a client need not tell from each other: 502, or the admin's `error_status`. */
-function badGateway(
-  meaning: string,
-  remedy: string,
-  level: ErrorEntry['level'],
-  failOpenScope?: FailOpenScope,
-): ErrorEntry {
-  return entry(502, 'The policy decision could not be obtained', meaning, remedy, level, failOpenScope);
+function badGateway(meaning: string, remedy: string, exceptions?: Exceptions): ErrorEntry {
+  return operatorError([502, 'The policy decision could not be obtained'], meaning, remedy, exceptions);
 }

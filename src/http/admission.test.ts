@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { aRequest, aResponse, SHOW_ALL } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest, admitResponse } from './admission.js';
-import type { HeaderField } from './header-list.js';
+import type { HeaderField } from './headers.js';
 
 const verdict = (parts: Parameters<typeof aRequest>[0], settings = {}): string => {
   try {

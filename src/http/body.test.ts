@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { CountingMemory } from '../../test/model/counting-memory.js';
 import { bytes, SHOW_ALL } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type BodyRules, decodeBody, requestBodyRules, responseBodyRules } from './body.js';
-import { type HeaderField, HeaderList } from './header-list.js';
+import { type BodyRules, type BodySettings, bodyRules, decodeBody } from './body.js';
+import { type HeaderField, HeaderList } from './headers.js';
 import { UNLIMITED_MEMORY } from './memory-reservation.js';
 
-const ALL: BodyRules = { ...requestBodyRules(SHOW_ALL), encoded: 'forward', maxBytes: 1_000_000 };
+const ALL: BodyRules = { ...bodyRules('request', SHOW_ALL), encoded: 'forward', maxBytes: 1_000_000 };
 const read = (body: Uint8Array, fields: readonly HeaderField[] = [], rules: Partial<BodyRules> = {}) =>
   decodeBody(body, HeaderList.from(fields), { ...ALL, ...rules }, UNLIMITED_MEMORY);
 /** The text, or the reason why there is none. */
@@ -337,21 +337,22 @@ describe('form data', () => {
 
 const JSON_TYPE: HeaderField = ['content-type', 'application/json; charset=utf-8'];
 const OPAQUE: HeaderField = ['content-type', 'application/octet-stream'];
-const show = (
-  body: Uint8Array,
-  fields: readonly HeaderField[] = [],
-  settings: Partial<Parameters<typeof requestBodyRules>[0]> = {},
-) =>
-  decodeBody(body, HeaderList.from(fields), requestBodyRules({ ...SHOW_ALL, ...settings }), UNLIMITED_MEMORY);
+const show = (body: Uint8Array, fields: readonly HeaderField[] = [], settings: Partial<BodySettings> = {}) =>
+  decodeBody(
+    body,
+    HeaderList.from(fields),
+    bodyRules('request', { ...SHOW_ALL, ...settings }),
+    UNLIMITED_MEMORY,
+  );
 const showOfResponse = (
   body: Uint8Array,
   fields: readonly HeaderField[] = [],
-  settings: Partial<Parameters<typeof responseBodyRules>[0]> = {},
+  settings: Partial<BodySettings> = {},
 ) =>
   decodeBody(
     body,
     HeaderList.from(fields),
-    responseBodyRules({ ...SHOW_ALL, ...settings }),
+    bodyRules('response', { ...SHOW_ALL, ...settings }),
     UNLIMITED_MEMORY,
   );
 

@@ -4,15 +4,17 @@ import { PingAuthError } from '../errors/ping-auth-error.js';
 import { BodyFault } from './body-fault.js';
 import { decodeText } from './charset.js';
 import { decodeContent } from './content-encoding.js';
-import type { HeaderList } from './header-list.js';
+import type { HeaderList } from './headers.js';
 import { contentEncodingsOf, essenceOf, type MediaType, mediaType, NO_TYPE } from './media-type.js';
 import type { MemoryReservation } from './memory-reservation.js';
 import type { BodyView, OmissionReason } from './message.js';
 import { multipartParts, partsAgreeWithUtf8 } from './multipart.js';
 
+type Direction = 'request' | 'response';
+
 /** Which bodies of one direction the policy is shown. */
 export interface BodyRules {
-  readonly direction: 'request' | 'response';
+  readonly direction: Direction;
   readonly send: boolean;
   /** Of the bytes as they came, and of the decoded ones. */
   readonly maxBytes: number;
@@ -23,50 +25,35 @@ export interface BodyRules {
   readonly encoded: PluginConfig['encoded_request_bodies'];
 }
 
-export type RequestBodySettings = Pick<
+export type BodySettings = Pick<
   PluginConfig,
-  | 'send_request_body'
-  | 'max_request_body_bytes'
-  | 'request_body_over_limit'
+  | `send_${Direction}_body`
+  | `max_${Direction}_body_bytes`
+  | `${Direction}_body_over_limit`
   | 'body_content_types'
   | 'opaque_bodies'
   | 'encoded_request_bodies'
   | 'mcp'
 >;
 
-export type ResponseBodySettings = Pick<
-  PluginConfig,
-  | 'send_response_body'
-  | 'max_response_body_bytes'
-  | 'response_body_over_limit'
-  | 'body_content_types'
-  | 'opaque_bodies'
->;
-
-export function requestBodyRules(settings: RequestBodySettings): BodyRules {
+export function bodyRules(direction: Direction, settings: BodySettings): BodyRules {
   const { encoded_request_bodies: encoded, mcp } = settings;
+  // A message that an MCP server may read in another way is never forwarded.
+  const ofRequest = mcp && encoded === 'forward' ? 'decode' : encoded;
   return {
-    direction: 'request',
-    send: settings.send_request_body,
-    maxBytes: settings.max_request_body_bytes,
-    overLimit: settings.request_body_over_limit,
+    direction,
+    send: settings[`send_${direction}_body`],
+    maxBytes: settings[`max_${direction}_body_bytes`],
+    overLimit: settings[`${direction}_body_over_limit`],
     contentTypes: settings.body_content_types,
     opaque: settings.opaque_bodies,
-    // A message that an MCP server may read in another way is never forwarded.
-    encoded: mcp && encoded === 'forward' ? 'decode' : encoded,
+    encoded: direction === 'request' ? ofRequest : 'forward',
   };
 }
 
-export function responseBodyRules(settings: ResponseBodySettings): BodyRules {
-  return {
-    direction: 'response',
-    send: settings.send_response_body,
-    maxBytes: settings.max_response_body_bytes,
-    overLimit: settings.response_body_over_limit,
-    contentTypes: settings.body_content_types,
-    opaque: settings.opaque_bodies,
-    encoded: 'forward',
-  };
+/** The text that the policy is shown, `''` where there is no body; undefined when it is not shown the one there is. */
+export function textShown(body: BodyView): string | undefined {
+  return body.kind === 'text' ? body.text : body.kind === 'absent' ? '' : undefined;
 }
 
 const ABSENT: BodyView = { kind: 'absent' };
@@ -140,12 +127,12 @@ async function readText(
   }
   // A string takes one byte a character if all of them are ASCII, otherwise two.
   memory.grow(isAscii(bytes) ? bytes.length : 2 * bytes.length);
-  if (type.kind === 'opaque') return { kind: 'text', ...(await decodeText(bytes, 'declared', [], memory)) };
-  if (type.kind !== 'multipart')
-    return { kind: 'text', ...(await decodeText(bytes, type.kind, type.charsets, memory)) };
-  const decoded = await decodeText(bytes, 'form', type.charsets, memory);
-  if (/charset/i.test(decoded.text)) await checkParts(bytes, type, memory);
-  return { kind: 'text', ...decoded };
+  const { kind } = type;
+  const detection = kind === 'opaque' ? 'declared' : kind === 'multipart' ? 'form' : kind;
+  const charsets = kind === 'opaque' ? NO_TYPE.charsets : type.charsets;
+  const { text, charset } = await decodeText(bytes, detection, charsets, memory);
+  if (kind === 'multipart' && /charset/i.test(text)) await checkParts(bytes, type, memory);
+  return { kind: 'text', text, charset };
 }
 
 async function checkParts(bytes: Uint8Array, type: MediaType, memory: MemoryReservation): Promise<void> {

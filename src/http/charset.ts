@@ -2,8 +2,7 @@ import { Buffer, isAscii, isUtf8 } from 'node:buffer';
 import { BodyFault } from './body-fault.js';
 import type { CharsetDetection } from './media-type.js';
 import type { MemoryReservation } from './memory-reservation.js';
-import { nextTurn, STEP_BYTES } from './steps.js';
-import { asBuffer } from './text.js';
+import { asBuffer, nextTurn, STEP_BYTES } from './text.js';
 
 /** A body as text. A byte order mark stays in, so that what comes back unchanged is the same. */
 export interface DecodedText {
@@ -38,19 +37,15 @@ export async function decodeText(
   memory: MemoryReservation,
 ): Promise<DecodedText> {
   const buffer = asBuffer(bytes);
-  const [first] = labels;
-  if (labels.every((label) => label === 'utf-8' || label === 'utf8')) {
-    if (detection === 'xml') return decodeXml(buffer, first && 'utf-8', memory);
-    if (isUtf8(buffer)) return decodeDeclared(buffer, 'utf-8', detection, undefined, memory);
-    const mark = byteOrderMark(buffer);
-    if (first !== undefined || mark === undefined || mark === 'utf-8' || detection === 'form')
-      throw wrongBytes('utf-8');
-    return decodeDeclared(buffer, mark, detection, mark, memory);
-  }
   const mark = byteOrderMark(buffer);
-  const [encoding = 'utf-8', ...others] = new Set(labels.map((label) => encodingOf(label, mark)));
-  if (others.length > 0) throw ambiguous('Content-Type names two charsets');
-  if (detection === 'xml') return decodeXml(buffer, encoding, memory);
+  let declared: string | undefined;
+  for (const label of labels) {
+    const encoding = encodingOf(label, mark);
+    if (encoding !== (declared ?? encoding)) throw ambiguous('Content-Type names two charsets');
+    declared = encoding;
+  }
+  if (detection === 'xml') return decodeXml(buffer, declared, mark, memory);
+  const encoding = declared ?? (detection === 'form' ? undefined : mark) ?? 'utf-8';
   return decodeDeclared(buffer, encoding, detection, mark, memory);
 }
 
@@ -132,9 +127,9 @@ async function agreesWithUtf8(buffer: Buffer, text: string, memory: MemoryReserv
 async function decodeXml(
   buffer: Buffer,
   declared: string | undefined,
+  mark: string | undefined,
   memory: MemoryReservation,
 ): Promise<DecodedText> {
-  const mark = byteOrderMark(buffer);
   if (buffer.subarray(0, 4).equals(EBCDIC_XML)) throw ambiguous('the body looks like XML in EBCDIC');
   const label = xmlEncoding(buffer.toString('latin1', mark === 'utf-8' ? 3 : 0, buffer.indexOf('?>') + 1));
   const inside = label === undefined ? undefined : encodingOf(label, mark);
@@ -230,6 +225,7 @@ function endOfStep(buffer: Buffer, start: number): number {
  * @throws BodyFault for one that this Node does not know
  */
 function encodingOf(label: string, mark: string | undefined): string {
+  if (label === 'utf-8' || label === 'utf8') return 'utf-8';
   if (ASCII_LABELS.has(label)) return 'us-ascii';
   let encoding: string;
   try {

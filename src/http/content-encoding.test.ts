@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { CountingMemory } from '../../test/model/counting-memory.js';
 import { BodyFault } from './body-fault.js';
 import { decodeContent, isZstdFrame } from './content-encoding.js';
-import { HeaderList } from './header-list.js';
+import { HeaderList } from './headers.js';
 import { contentEncodingsOf } from './media-type.js';
 import { UNLIMITED_MEMORY } from './memory-reservation.js';
 

@@ -1,4 +1,5 @@
-import type { HeaderList } from './header-list.js';
+import type { HeaderList } from './headers.js';
+import { listItems } from './text.js';
 
 /**
  * How those who read a text find out its charset, which differs from type to type:
@@ -145,8 +146,5 @@ export function contentEncodingsOf(headers: Pick<HeaderList, 'getAll'>): readonl
   const values = headers.getAll('content-encoding');
   const others = headers.getAll('content_encoding');
   if (values.length === 0 && others.length === 0) return NONE;
-  return [...values, ...others]
-    .flatMap((value) => value.split(','))
-    .map((encoding) => encoding.trim().toLowerCase())
-    .filter((encoding) => encoding !== '' && encoding !== 'identity');
+  return listItems([...values, ...others]).filter((encoding) => encoding !== 'identity');
 }

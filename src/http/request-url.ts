@@ -20,15 +20,6 @@ const ORDINARY_PATH = /^(?:\/(?![./])[!$&'()*+,:;=@[\]A-Za-z0-9\-_.~]*)*\/?$/;
 /** Escapes of these stay when Kong normalises a path: decoding one would change what the path means. */
 const RESERVED = new Set(Buffer.from("!*'();:@&=+$,/?%#[]", 'latin1'));
 
-/** What Kong says about a request's URL. `path` is `get_path`: decoded and normalised; `query` the raw one. */
-export interface KongUrlParts {
-  readonly scheme: string;
-  readonly host: string;
-  readonly port: number;
-  readonly path: string;
-  readonly query: string | undefined;
-}
-
 /** A URL of the policy, taken apart but not altered; path and query as they stand in it. */
 export interface AnsweredUrl {
   readonly scheme: string;
@@ -38,11 +29,16 @@ export interface AnsweredUrl {
   readonly query: string;
 }
 
-/** @throws PingAuthError `request_unreadable` when no URL can be made of it that says what the upstream will get. */
-export function requestUrlFromKong(parts: KongUrlParts): RequestUrl {
-  const url = { ...parts, scheme: parts.scheme.toLowerCase(), path: escapeKongPath(parts.path) };
+/**
+ * @param parts what Kong says of a request's URL: `path` is `get_path`, decoded and normalised; `query` the raw one
+ * @throws PingAuthError `request_unreadable` when no URL can be made of it that says what the upstream will get.
+ */
+export function requestUrlFromKong(parts: RequestUrl): RequestUrl {
+  const { host, port, query } = parts;
+  const [scheme, path] = [parts.scheme.toLowerCase(), escapeKongPath(parts.path)];
+  const url = { scheme, host, port, path, query: query === '' ? undefined : query };
   checkRequestUrl(url);
-  return { ...url, query: parts.query === '' ? undefined : parts.query };
+  return url;
 }
 
 /**
@@ -86,8 +82,20 @@ export function parseAnsweredUrl(text: string): AnsweredUrl {
   const [, scheme = '', authority = '', path = '', query = ''] = match;
   if (authority.includes('@')) throw invalid('holds credentials');
   const { host, port } = parseAuthority(authority, 'url');
-  if (!hasValidEscapes(path) || !hasValidEscapes(query)) throw invalid('holds an incomplete percent escape');
+  if (BAD_ESCAPE.test(path) || BAD_ESCAPE.test(query)) throw invalid('holds an incomplete percent escape');
   return { scheme: scheme.toLowerCase(), host, port, path: path === '' ? '/' : path, query };
+}
+
+/**
+ * The URL of a payload, or of a test case, as that of a request.
+ * @throws PingAuthError `directive_invalid`
+ */
+export function requestUrlOf(text: string): RequestUrl {
+  const { scheme, host, port, path, query } = parseAnsweredUrl(text);
+  return {
+    ...{ scheme, host, path, port: port ?? defaultPort(scheme) ?? 0 },
+    query: query === '' ? undefined : query,
+  };
 }
 
 /** `host[:port]`. @throws PingAuthError `directive_invalid` naming `field`. */
@@ -99,10 +107,13 @@ export function parseAuthority(text: string, field: string): { host: string; por
   return { host, port };
 }
 
+/** A segment `.` or `..`, escaped or not. */
+const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?=\/|$)/i;
+
 /** @throws PingAuthError `directive_invalid` for a path that the upstream would walk or cut short. */
 export function checkNewPath(path: string): void {
   // set_path does not normalise (recorded), so `/v1/../admin` would be the upstream's to resolve.
-  if (hasDotSegment(path)) throw invalid('has a path with a . or .. segment');
+  if (DOT_SEGMENT.test(path)) throw invalid('has a path with a . or .. segment');
   if (path.includes('%00')) throw invalid('has a path with a NUL');
 }
 
@@ -114,11 +125,6 @@ export function defaultPort(scheme: string): number | undefined {
 /** The port of an http or https URL, said or meant. */
 export function portOf({ port, protocol }: URL): number {
   return port === '' ? (defaultPort(protocol.slice(0, -1)) ?? 0) : Number(port);
-}
-
-/** The escapes `%XX` of a text are complete. */
-function hasValidEscapes(text: string): boolean {
-  return !BAD_ESCAPE.test(text);
 }
 
 /** Escapes a path as Kong does for the upstream: what is escaped already stays. */
@@ -134,7 +140,7 @@ export function escapeKongPath(path: string): string {
   if (!path.startsWith('/')) throw unreadable('the path does not start with /');
   // A raw `#` goes to the upstream as it came, where a parser may cut the path; %23 stays escaped and is fine.
   if (/[?#]/.test(path)) throw unreadable('the path holds a raw ? or #');
-  if (!hasValidEscapes(path)) throw unreadable('the path holds an incomplete escape');
+  if (BAD_ESCAPE.test(path)) throw unreadable('the path holds an incomplete escape');
   return escapePath(path);
 }
 
@@ -156,7 +162,7 @@ export function normalisePath(target: string): string | undefined {
   if (ORDINARY_PATH.test(raw) && raw !== '') return raw;
   // Control characters and blanks, a fragment, a NUL, an incomplete escape: nginx refuses them or reads them its own way.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (!raw.startsWith('/') || /[\u0000-\u0020\u007f#]|%00/.test(raw) || !hasValidEscapes(raw))
+  if (!raw.startsWith('/') || /[\u0000-\u0020\u007f#]|%00/.test(raw) || BAD_ESCAPE.test(raw))
     return undefined;
   const decoded = decodeUnreserved(raw);
   if (decodeUtf8(encodeLossless(decoded)) === undefined) return undefined; // Kong finds no route for those
@@ -164,28 +170,14 @@ export function normalisePath(target: string): string | undefined {
   return resolved === undefined ? undefined : escapePath(resolved);
 }
 
-/** Whether a path would be walked by the upstream: a segment `.` or `..`, escaped or not. */
-function hasDotSegment(path: string): boolean {
-  return /(?:^|\/)(?:\.|%2e){1,2}(?=\/|$)/i.test(path);
-}
-
 function decodeUnreserved(path: string): string {
   if (!path.includes('%')) return path;
-  const bytes: number[] = [];
-  const raw = encodeLossless(path);
-  for (let at = 0; at < raw.length; at += 1) {
-    const byte = raw[at] ?? 0;
-    if (byte !== 0x25) {
-      bytes.push(byte);
-      continue;
-    }
-    const hex = String.fromCharCode(raw[at + 1] ?? 0, raw[at + 2] ?? 0).toUpperCase();
-    const value = Number.parseInt(hex, 16);
-    if (RESERVED.has(value)) bytes.push(byte, hex.charCodeAt(0), hex.charCodeAt(1));
-    else bytes.push(value);
-    at += 2;
-  }
-  return decodeLossless(Uint8Array.from(bytes));
+  const bytes = Buffer.from(encodeLossless(path)).toString('latin1');
+  const decoded = bytes.replace(/%(..)/g, (escaped, hex: string) => {
+    const byte = Number.parseInt(hex, 16);
+    return RESERVED.has(byte) ? escaped.toUpperCase() : String.fromCharCode(byte);
+  });
+  return decodeLossless(Buffer.from(decoded, 'latin1'));
 }
 
 /** Merges slashes and resolves dot segments; undefined when the path climbs over its root (nginx answers 400). */
@@ -223,6 +215,6 @@ function invalid(reason: string, field = 'url'): PingAuthError {
   return new PingAuthError('directive_invalid', { detail: `${field} ${reason}` });
 }
 
-function unreadable(detail: string): PingAuthError {
+export function unreadable(detail: string): PingAuthError {
   return new PingAuthError('request_unreadable', { detail });
 }

@@ -96,7 +96,7 @@ export function bytesOfText(text: string): number {
   return Buffer.byteLength(text) === text.length ? text.length : 2 * text.length;
 }
 
-/** By hand: `/[ \t]+$/` takes quadratic time on a value full of blanks, which any client can send. */
+/** Without a regular expression: `/[ \t]+$/` takes quadratic time on a value full of blanks, which any client can send. */
 export function trimBlanks(value: string): string {
   let start = 0;
   let end = value.length;
@@ -116,4 +116,36 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
   if (length === 0 || at + length > bytes.length) return 0;
   return isUtf8(bytes.subarray(at, at + length)) ? length : 0;
+}
+
+/** RFC 9110, section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Whether a text can be the name of a header. */
+export function isToken(name: string): boolean {
+  return TOKEN.test(name);
+}
+
+/** All but the tab: what nginx takes in a header value from a client, and no value may have. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL_CHARACTER = /[\x00-\x08\x0a-\x1f\x7f]/;
+
+export function hasControlCharacter(value: string): boolean {
+  return CONTROL_CHARACTER.test(value);
+}
+
+/** The items of a header that is a list, in lower case, without empty ones. */
+export function listItems(values: readonly string[]): string[] {
+  return values
+    .flatMap((value) => value.split(','))
+    .map((item) => item.trim().toLowerCase())
+    .filter((item) => item !== '');
+}
+
+/** A step of work on a large text takes a few milliseconds, in which no other event is served. */
+export const STEP_BYTES = 1_048_576;
+
+/** Lets the events that are waiting have their turn between two steps. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fakeKong, GET_REQUEST } from '../../test/support/fake-kong.js';
 import type { RequestChanges, ResponseChanges } from '../directives/decision.js';
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 import type { ReadLimits } from './gateway.js';
 import { KongGateway } from './kong-gateway.js';
 import { RequestHeadReader } from './request-head.js';

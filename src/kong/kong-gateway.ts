@@ -1,8 +1,7 @@
 import { isUnchanged, type RequestChanges, type ResponseChanges } from '../directives/decision.js';
-import { MAX_VISIBLE_HEADERS } from '../http/admission.js';
-import { headerChanges, isEmpty, isRemoval } from '../http/header-list.js';
-import { isLeftToKong } from '../http/header-rules.js';
-import { type HttpResponse, isBodiless, type OmissionReason, type ResponseToSend } from '../http/message.js';
+import { isBodiless, MAX_VISIBLE_HEADERS } from '../http/admission.js';
+import { headerChanges, isEmpty, isRemoval, LEFT_TO_KONG } from '../http/headers.js';
+import type { HttpResponse, OmissionReason, ResponseToSend } from '../http/message.js';
 import { toPingAuthError } from './call-errors.js';
 import type {
   Gateway,
@@ -156,7 +155,7 @@ export class KongGateway implements Gateway {
         'kong.response.get_headers',
       );
       // The upstream's Date, too: Kong would take it for that of the answer.
-      const names = seen.names().filter((name) => name === 'date' || !isLeftToKong(name));
+      const names = seen.names().filter((name) => name === 'date' || !LEFT_TO_KONG.has(name));
       const calls: Promise<unknown>[] = names.map((name) => kongResponse.clearHeader(name));
       if (seen.size < MAX_VISIBLE_HEADERS) {
         this.#writeLog(log, calls);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 
 /**
  * Readers for what PDK calls return. The two protocols show the same thing in different ways (a missing value is undefined,

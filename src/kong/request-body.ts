@@ -1,5 +1,5 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderList } from '../http/header-list.js';
+import type { HeaderList } from '../http/headers.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import { codeOf } from './call-errors.js';
 import type { ReadLimits } from './gateway.js';

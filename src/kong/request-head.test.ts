@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { kongPath } from '../../dev/kong/http/uri.js';
+import { requestVariable } from '../../dev/kong-connection/request-variable.js';
 import { fakeKong, GET_REQUEST, GET_VARIABLES } from '../../test/support/fake-kong.js';
-import { requestVariable } from '../../test/support/request-variable.js';
 import { decodeLossless, encodeLossless } from '../http/text.js';
 import { RequestHeadReader, readHeadByCalls } from './request-head.js';
 

@@ -1,7 +1,6 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { MAX_ROUTED_HEADERS, MAX_VISIBLE_HEADERS } from '../http/admission.js';
-import type { HeaderList } from '../http/header-list.js';
-import { canonicalName } from '../http/header-rules.js';
+import { canonicalName, type HeaderList } from '../http/headers.js';
 import type { HttpRequest, RequestUrl } from '../http/message.js';
 import { checkRequestUrl, isRoutedAs, normalisePath, requestUrlFromKong } from '../http/request-url.js';
 import type { RequestOwner } from './gateway.js';

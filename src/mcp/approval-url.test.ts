@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 import { approvalPage } from './approval-url.js';
 
 const URL = 'https://approve.example/a?id=4711#x';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 import { requestDenialForAgent } from './approval.js';
 import { readMcpRequest } from './request.js';
 

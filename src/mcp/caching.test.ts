@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 import { privateCacheControl, privateResult } from './caching.js';
 
 const response = (result: string) => `{"jsonrpc":"2.0","id":1,"result":${result}}`;

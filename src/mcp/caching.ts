@@ -1,4 +1,4 @@
-import type { HeaderList } from '../http/header-list.js';
+import type { HeaderList } from '../http/headers.js';
 import { type JsonMember, jsonMembers } from '../http/json-members.js';
 import { parseJson } from '../http/text.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bytes, text } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 import type { ResponseToSend } from '../http/message.js';
 import { denialForAgent, errorResponseForAgent } from './denial.js';
 import { McpError } from './error.js';

@@ -1,5 +1,6 @@
-import { type HeaderField, HeaderList } from '../http/header-list.js';
-import { type ResponseToSend, reasonPhrase } from '../http/message.js';
+import { reasonPhrase } from '../http/admission.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
+import type { ResponseToSend } from '../http/message.js';
 import { decodeUtf8, isJsonObject, parseJson } from '../http/text.js';
 import { McpError } from './error.js';
 import { JSON_HEADERS } from './headers.js';

@@ -1,5 +1,4 @@
-import { type HeaderField, HeaderList } from '../http/header-list.js';
-import { canonicalName } from '../http/header-rules.js';
+import { canonicalName, type HeaderField, HeaderList } from '../http/headers.js';
 import { decodeUtf8 } from '../http/text.js';
 import type { McpMessage } from './message.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 import { originCheck } from './origin.js';
 
 const passes = (allowed: readonly string[], ...origins: string[]) => {

@@ -1,4 +1,4 @@
-import type { HeaderList } from '../http/header-list.js';
+import type { HeaderList } from '../http/headers.js';
 import { McpError } from './error.js';
 
 /** Whether the Origin of a request is one of the admin's; made once for a configuration. */

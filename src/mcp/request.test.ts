@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { headerParts, headersFrom } from '../../test/model/decisions.js';
 import { bytes } from '../../test/model/messages.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 import { McpError } from './error.js';
 import { encodeValue } from './headers.js';
 import { mcpHeaderChanges, readMcpRequest } from './request.js';

@@ -1,6 +1,12 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderChanges, HeaderList, headerChanges, isRemoval, valuesOf } from '../http/header-list.js';
-import { canonicalName } from '../http/header-rules.js';
+import {
+  canonicalName,
+  type HeaderChanges,
+  HeaderList,
+  headerChanges,
+  isRemoval,
+  valuesOf,
+} from '../http/headers.js';
 import type { HttpRequest } from '../http/message.js';
 import { decodeUtf8 } from '../http/text.js';
 import { APPROVED_METHODS, type ApprovalResponse, withoutApproval } from './approval-state.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 import { withResourceMetadata } from './resource-metadata.js';
 
 const URL = 'https://gw.example/.well-known/oauth-protected-resource/mcp';

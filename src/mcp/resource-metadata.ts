@@ -1,4 +1,4 @@
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 
 const CHALLENGE = 'www-authenticate';
 /** `Bearer` where a challenge starts: at the front or behind a comma. */

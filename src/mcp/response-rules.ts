@@ -1,4 +1,4 @@
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 import { privateCacheControl, privateResult } from './caching.js';
 import { withResourceMetadata } from './resource-metadata.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aResponse, text } from '../../test/model/messages.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 import { McpError } from './error.js';
 import { MAX_LINES, readEventStream } from './event-stream.js';
 import { readMcpResponse } from './response.js';

@@ -1,4 +1,4 @@
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 import type { HttpResponse } from '../http/message.js';
 import { McpError } from './error.js';
 import { readEventStream } from './event-stream.js';

@@ -4,7 +4,7 @@ import { headerParts } from '../../test/model/decisions.js';
 import { accessPhase, fakeGateway, fakeInstance, REQUEST } from '../../test/support/fake-instance.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 import { toPingAuthError } from '../kong/call-errors.js';
 import type { RequestAnswer } from '../sideband/messages.js';
 import { NOT_EVALUATED, readRequestContext } from '../sideband/request-context.js';

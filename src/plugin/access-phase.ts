@@ -1,18 +1,18 @@
-import { withDecodedBody } from '../directives/changed-body.js';
 import {
   describeChanges,
   NO_REQUEST_CHANGES,
   type RequestChanges,
   type RequestDecision,
+  withDecodedBody,
 } from '../directives/decision.js';
+import { failOpenChanges } from '../directives/header-changes.js';
 import { decideRequest } from '../directives/request-decision.js';
-import { failOpenChanges } from '../directives/request-headers.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
-import { decodeBody } from '../http/body.js';
-import type { HeaderList } from '../http/header-list.js';
+import { decodeBody, textShown } from '../http/body.js';
+import type { HeaderList } from '../http/headers.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
-import { type BodyView, type HttpRequest, type ResponseToSend, textShown } from '../http/message.js';
+import type { BodyView, HttpRequest, ResponseToSend } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
 import { bytesOfText } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';

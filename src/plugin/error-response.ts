@@ -1,5 +1,5 @@
 import type { PingAuthError } from '../errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 import type { ResponseToSend } from '../http/message.js';
 
 /** What a client may read as `code`: one word for each status, so that it learns nothing about the inside. */

@@ -2,7 +2,7 @@ import { configWarnings } from '../config/config-warnings.js';
 import { parseConfig } from '../config/parse-config.js';
 import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
-import { type BodyRules, requestBodyRules, responseBodyRules } from '../http/body.js';
+import { type BodyRules, bodyRules } from '../http/body.js';
 import { portOf } from '../http/request-url.js';
 import type { ReadLimits } from '../kong/gateway.js';
 import { type OriginCheck, originCheck } from '../mcp/origin.js';
@@ -109,8 +109,8 @@ export function createSetup(
       overLimit: config.request_body_over_limit,
       hostLimitsBody: host !== STOCK_HOST,
     },
-    requestBodyRules: requestBodyRules(config),
-    responseBodyRules: responseBodyRules(config),
+    requestBodyRules: bodyRules('request', config),
+    responseBodyRules: bodyRules('response', config),
     excluded: new Set(config.excluded_request_headers),
     mcp: config.mcp
       ? {

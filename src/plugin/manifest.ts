@@ -1,4 +1,4 @@
-import { ENTITY_CHECKS, KONG_SCHEMA_FIELDS } from '../config/kong-schema.js';
+import { ENTITY_CHECKS, KONG_SCHEMA_FIELDS } from '../config/schema.js';
 import { VERSION } from '../version.js';
 
 /** What Kong has to know at its start; loaded without the plugin's code, so that `--dump` is quick. */

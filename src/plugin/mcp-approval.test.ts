@@ -15,8 +15,7 @@ import {
   response,
   shownHeader,
 } from '../../test/support/mcp-phases.js';
-import type { HeaderField } from '../http/header-list.js';
-import { isRemoval } from '../http/header-list.js';
+import { type HeaderField, isRemoval } from '../http/headers.js';
 import type { RequestAnswer, RequestPayload } from '../sideband/messages.js';
 
 const URL = 'https://approve.example/1';

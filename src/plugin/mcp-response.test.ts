@@ -15,7 +15,7 @@ import {
   shownHeader,
   stream,
 } from '../../test/support/mcp-phases.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 import type { HttpResponse } from '../http/message.js';
 import type { ResponsePayload } from '../sideband/messages.js';
 

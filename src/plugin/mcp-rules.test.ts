@@ -16,7 +16,7 @@ import {
   stream,
   without,
 } from '../../test/support/mcp-phases.js';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 import type { HttpRequest, HttpResponse } from '../http/message.js';
 
 const LIST = post({ ...CALL, method: 'tools/list', params: {} });

@@ -9,7 +9,7 @@ import {
 } from '../../test/support/fake-instance.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 import type { ResponseAnswer } from '../sideband/messages.js';
 import { NOT_EVALUATED, writeRequestContext } from '../sideband/request-context.js';
 

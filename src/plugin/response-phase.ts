@@ -1,20 +1,19 @@
-import { applyResponseChanges } from '../directives/apply.js';
-import { changedBody } from '../directives/changed-body.js';
+import { applyResponseChanges, rebaseChanges } from '../directives/apply.js';
 import {
+  changedBody,
   describeChanges,
   NO_RESPONSE_CHANGES,
   type ResponseChanges,
   type ResponseDecision,
 } from '../directives/decision.js';
-import { rebaseChanges } from '../directives/representation.js';
 import { decideResponse } from '../directives/response-decision.js';
 import { parseSentOn, refusedSentOn, responseSentOn } from '../directives/sent-on.js';
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../http/admission.js';
-import { decodeBody } from '../http/body.js';
-import { headerChanges, oneOrMany, valuesOf } from '../http/header-list.js';
+import { decodeBody, textShown } from '../http/body.js';
+import { headerChanges, oneOrMany, valuesOf } from '../http/headers.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
-import { type BodyView, type HttpResponse, textShown } from '../http/message.js';
+import type { BodyView, HttpResponse } from '../http/message.js';
 import { bytesOfText, decodeUtf8 } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
 import { approvalPage } from '../mcp/approval-url.js';
@@ -193,6 +192,5 @@ function withMcpRules(
   for (const [name, values] of ruled) headers[name] = oneOrMany(values);
   if (text === undefined) return { ...changes, headers };
   memory.grow(bytesOfText(text) + text.length);
-  const written = changedBody(text, headers, shown.headers);
-  return { ...changes, headers: written.headers, body: written.bytes };
+  return { ...changes, ...changedBody(text, headers, shown.headers) };
 }

@@ -1,5 +1,5 @@
 import type { ShownRequest } from '../directives/request-decision.js';
-import { type HeaderField, HeaderList } from '../http/header-list.js';
+import { type HeaderField, HeaderList } from '../http/headers.js';
 import type { HttpRequest } from '../http/message.js';
 import { defaultPort, parseAnsweredUrl } from '../http/request-url.js';
 import type { RequestPayload } from '../sideband/messages.js';

@@ -10,15 +10,15 @@ import {
 } from '../directives/sent-on.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError } from '../errors/ping-auth-error.js';
-import { type BodyView, type HttpResponse, textShown } from '../http/message.js';
+import { textShown } from '../http/body.js';
+import type { BodyView, HttpResponse } from '../http/message.js';
 import { bytesOfText } from '../http/text.js';
 import type { Caller } from '../sideband/call-deadline.js';
 import { bodyMemberInSteps, composeResponsePayload } from '../sideband/payloads.js';
 import { callTimeoutMs } from '../sideband/provider.js';
 import { retainedPayload } from '../sideband/request-context.js';
 import { createSidebandClient, type Evaluation, type SidebandClient } from '../sideband/sideband-client.js';
-import type { Phase } from '../telemetry/decision-log.js';
-import type { ShadowRecord } from '../telemetry/shadow-log.js';
+import type { Phase, ShadowRecord } from '../telemetry/decision-log.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import type { ShadowLimits, ShadowMemory } from './shadow-limits.js';
 import { shownRequestOf } from './shadow-request.js';

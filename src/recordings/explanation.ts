@@ -4,7 +4,7 @@ import { decideRequest } from '../directives/request-decision.js';
 import { decideResponse } from '../directives/response-decision.js';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError } from '../errors/ping-auth-error.js';
-import { HeaderList } from '../http/header-list.js';
+import { HeaderList } from '../http/headers.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../http/message.js';
 import { defaultPort, parseAnsweredUrl } from '../http/request-url.js';
 import { readRequestAnswer, readResponseAnswer } from '../sideband/wire-answers.js';

@@ -1,8 +1,7 @@
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
 import { isJsonObject, type JsonObject, parseJson } from '../http/text.js';
-import { OUTCOMES, PHASES } from '../telemetry/decision-log.js';
-import { SHADOW_RESULTS } from '../telemetry/shadow-log.js';
+import { OUTCOMES, PHASES, SHADOW_RESULTS } from '../telemetry/decision-log.js';
 
 const TEXT = z.string().optional();
 const NUMBER = z.number().optional();

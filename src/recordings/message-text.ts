@@ -1,5 +1,6 @@
-import type { HeaderField } from '../http/header-list.js';
-import { type HttpRequest, type HttpResponse, reasonPhrase } from '../http/message.js';
+import { reasonPhrase } from '../http/admission.js';
+import type { HeaderField } from '../http/headers.js';
+import type { HttpRequest, HttpResponse } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
 import { printable, printableLines } from '../telemetry/printable.js';
 import { laidOut } from './layout.js';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 import { isJsonObject, type JsonObject, parseJson } from '../http/text.js';
 import { textOf } from '../telemetry/gap-marks.js';
 import { type Gaps, gapsOf } from './gaps.js';

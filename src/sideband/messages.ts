@@ -1,4 +1,4 @@
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 
 /** Any JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };

@@ -7,7 +7,7 @@ import {
   showRequest,
   showResponse,
 } from '../../test/model/messages.js';
-import { allowsBody, isBodiless, isSendableStatus, reasonPhrase } from '../http/message.js';
+import { allowsBody, isBodiless, isSendableStatus, reasonPhrase } from '../http/admission.js';
 import { bodyMember, bodyMemberInSteps, composeResponsePayload } from './payloads.js';
 import {
   type RequestContext,

@@ -1,8 +1,8 @@
-import type { HeaderList } from '../http/header-list.js';
+import { reasonPhrase } from '../http/admission.js';
+import type { HeaderList } from '../http/headers.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
-import { type BodyView, type HttpRequest, type HttpResponse, reasonPhrase } from '../http/message.js';
-import { nextTurn, STEP_BYTES } from '../http/steps.js';
-import { bytesOfText, jsonString, toWireText } from '../http/text.js';
+import type { BodyView, HttpRequest, HttpResponse } from '../http/message.js';
+import { bytesOfText, jsonString, nextTurn, STEP_BYTES, toWireText } from '../http/text.js';
 import type { CertificateJwk } from './messages.js';
 import type { RequestContext } from './request-context.js';
 

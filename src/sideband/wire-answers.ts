@@ -1,5 +1,5 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 import { jsonMembers } from '../http/json-members.js';
 import { decodeUtf8, isJsonObject, type JsonObject } from '../http/text.js';
 import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from './messages.js';

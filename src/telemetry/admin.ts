@@ -1,18 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { VERSION } from '../version.js';
-import type { MetricsSnapshot } from './metrics.js';
-import { parseAdminAddress } from './options.js';
-
-export interface MetricsPage {
-  readonly contentType: string;
-  readonly text: string;
-}
+import type { MetricsPage } from './metrics.js';
 
 export interface AdminCallbacks {
   readonly metrics: () => Promise<MetricsPage>;
-  /** Is the process able to work at all? It answers, so as a rule: yes. */
-  readonly live?: () => boolean | Promise<boolean>;
   readonly ready: () => Readiness | Promise<Readiness>;
 }
 
@@ -64,8 +56,11 @@ class IdleConnections {
  * the monitoring reaches.
  * @throws when the address cannot be bound.
  */
-export async function startAdmin(address: string, callbacks: AdminCallbacks): Promise<AdminServer> {
-  const { host, port } = parseAdminAddress(address);
+export async function startAdmin(
+  host: string,
+  port: number,
+  callbacks: AdminCallbacks,
+): Promise<AdminServer> {
   const idle = new IdleConnections();
   const server = createServer(SERVER_OPTIONS, (request, response) => {
     idle.leave(request.socket);
@@ -108,10 +103,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, callba
       const page = await callbacks.metrics();
       return send(response, 200, page.contentType, page.text);
     }
-    case '/health/live': {
-      const live = (await callbacks.live?.()) ?? true;
-      return sendJson(response, live ? 200 : 503, { status: live ? 'live' : 'dead', version: VERSION });
-    }
+    case '/health/live':
+      return sendJson(response, 200, { status: 'live', version: VERSION });
     case '/health/ready': {
       const { ready, checks } = await callbacks.ready();
       return sendJson(response, ready ? 200 : 503, {
@@ -136,14 +129,4 @@ function send(response: ServerResponse, status: number, contentType: string, bod
     'Cache-Control': 'no-store',
   });
   response.end(response.req.method === 'HEAD' ? undefined : body);
-}
-
-/**
- * One page in Prometheus' text format from the snapshots of all worker processes: counters, histograms and most gauges
- * are added up; a circuit shows its worst state; event-loop lag is an average.
- */
-export async function aggregateSnapshots(snapshots: readonly MetricsSnapshot[]): Promise<MetricsPage> {
-  const { AggregatorRegistry } = (await import('prom-client')).default;
-  const registry = AggregatorRegistry.aggregate(snapshots as unknown as object[]);
-  return { contentType: registry.contentType, text: await registry.metrics() };
 }

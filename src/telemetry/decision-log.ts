@@ -27,9 +27,13 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-export interface DecisionRecord {
+/** `dropped`: it was not asked to the end, because a limit of the shadow's was reached. */
+export const SHADOW_RESULTS = ['same', 'different', 'error', 'dropped'] as const;
+export type ShadowResult = (typeof SHADOW_RESULTS)[number];
+
+/** What is known of a request and of the call about it, whichever policy was asked. */
+interface CallRecord {
   readonly phase: Phase;
-  readonly outcome: Outcome;
   readonly requestId?: string | undefined;
   /** Id of Kong's route, as it stands in the instance's configuration. */
   readonly routeId?: string | undefined;
@@ -38,14 +42,21 @@ export interface DecisionRecord {
   readonly method?: string | undefined;
   /** Of the request, escaped, without the query; in the access phase. */
   readonly path?: string | undefined;
-  /** The MCP message of the request. */
-  readonly mcp?: { readonly method: string; readonly name?: string | undefined } | undefined;
-  /** Status the client gets, where ping-auth knows it. */
-  readonly status?: number | undefined;
+  readonly code?: ErrorCode | undefined;
+  readonly detail?: string | undefined;
   /** Origin of the policy provider that was asked; undefined when none was. */
   readonly provider?: string | undefined;
   /** The sideband call; undefined when none was made. */
   readonly providerMs?: number | undefined;
+}
+
+/** What became of one phase of one request. */
+export interface DecisionRecord extends CallRecord {
+  readonly outcome: Outcome;
+  /** The MCP message of the request. */
+  readonly mcp?: { readonly method: string; readonly name?: string | undefined } | undefined;
+  /** Status the client gets, where ping-auth knows it. */
+  readonly status?: number | undefined;
   /** The whole phase. */
   readonly ms?: number | undefined;
   /** Names only: see describeChanges in directives/. */
@@ -55,51 +66,84 @@ export interface DecisionRecord {
   readonly approval?: ApprovalOffer | undefined;
   /** Why the policy decided without the body although there is one. */
   readonly bodyNotShown?: OmissionReason | undefined;
-  readonly code?: ErrorCode | undefined;
-  readonly detail?: string | undefined;
   /** The provider's `Correlation-Id`. */
   readonly correlationId?: string | undefined;
   /** `id` of the provider's error document. */
   readonly providerErrorId?: string | undefined;
 }
 
+/** What became of one question to a shadow policy. */
+export interface ShadowRecord extends CallRecord {
+  readonly result: ShadowResult;
+  /** `permit`, `deny 403`. */
+  readonly live?: string | undefined;
+  readonly shadow?: string | undefined;
+  /** Names only. */
+  readonly differences?: readonly string[] | undefined;
+}
+
 /** The level of the line: that of the error if there is one; a fail-open is never quieter than a warning. */
 export function decisionLevel(record: DecisionRecord): 'info' | 'warn' | 'error' {
   const level = record.code === undefined ? 'info' : ERRORS[record.code].level;
-  return record.outcome.endsWith('fail_open') && level === 'info' ? 'warn' : level;
+  return record.outcome === 'fail_open' && level === 'info' ? 'warn' : level;
 }
 
 /** Members of the log line, in reading order. Absent ones are left out. */
 export function decisionFields(record: DecisionRecord): Record<string, unknown> {
-  const { changed, notes } = record;
-  const fields: Record<string, unknown> = {
+  const { mcp, notes } = record;
+  return {
     event: 'decision',
     phase: record.phase,
     decision: record.outcome,
-    request_id: text(record.requestId),
-    method: text(record.method),
-    path: record.path === undefined ? undefined : redactText(record.path, 300),
-    route: record.routeId,
-    service: record.serviceId,
-    mcp: record.mcp && { method: text(record.mcp.method), name: text(record.mcp.name) },
+    ...requestFields(record),
+    mcp: mcp && { method: text(mcp.method), name: text(mcp.name) },
     status: record.status,
-    code: record.code,
-    detail: text(record.detail),
-    provider: record.provider,
-    provider_ms: record.providerMs && tenths(record.providerMs),
+    ...callFields(record),
     ms: record.ms && tenths(record.ms),
-    changed: changed?.length ? changed.map((name) => redactText(name, 100)) : undefined,
-    ignored: notes?.length ? notes.map((note) => redactText(`${note.what}:${note.name}`, 100)) : undefined,
+    changed: names(record.changed),
+    ignored: names(notes?.map(({ what, name }) => `${what}:${name}`)),
     approval: record.approval,
     body_not_shown: record.bodyNotShown,
     correlation_id: text(record.correlationId),
     provider_error_id: text(record.providerErrorId),
   };
-  return fields;
 }
 
-function text(value: string | undefined): string | undefined {
-  return value === undefined || value === '' ? undefined : redactText(value, 600);
+/** The same for a shadow policy. */
+export function shadowFields(record: ShadowRecord): Record<string, unknown> {
+  return {
+    event: 'shadow',
+    phase: record.phase,
+    result: record.result,
+    ...requestFields(record),
+    live: record.live,
+    shadow: record.shadow,
+    differences: names(record.differences),
+    ...callFields(record),
+  };
+}
+
+function requestFields({ requestId, method, path, routeId, serviceId }: CallRecord) {
+  const shownPath = text(path, 300);
+  return {
+    request_id: text(requestId),
+    method: text(method),
+    path: shownPath,
+    route: routeId,
+    service: serviceId,
+  };
+}
+
+function callFields({ code, detail, provider, providerMs }: CallRecord) {
+  return { code, detail: text(detail), provider, provider_ms: providerMs && tenths(providerMs) };
+}
+
+function text(value: string | undefined, characters = 600): string | undefined {
+  return value === undefined || value === '' ? undefined : redactText(value, characters);
+}
+
+function names(list: readonly string[] | undefined): string[] | undefined {
+  return list?.length ? list.map((name) => redactText(name, 100)) : undefined;
 }
 
 /** Milliseconds to a tenth, as log lines have them. */

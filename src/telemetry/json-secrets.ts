@@ -1,5 +1,6 @@
 import { REDACTED } from './gap-marks.js';
 import { exceptionsOf, isSecretName } from './secret-names.js';
+import { type Edit, edited } from './text-edits.js';
 
 /** What is not blanked although the name (of the member, or of one around it) is that of a secret. */
 type Exceptions = ReturnType<typeof exceptionsOf>;
@@ -37,7 +38,7 @@ const MAX_DEPTH = 500;
  * @param blankText for texts inside
  */
 export function blankJson(text: string, blankText: (text: string) => string): string | undefined {
-  const edits: [start: number, end: number, replacement: string][] = [];
+  const edits: Edit[] = [];
   const stack: Frame[] = [];
   let expected: Expected = 'value';
   let at = 0;
@@ -131,7 +132,7 @@ export function blankJson(text: string, blankText: (text: string) => string): st
   }
   // Cut off: what is open is closed.
   for (const frame of stack) close(frame);
-  return count === 0 && stack.length === 0 ? undefined : applied(text, edits);
+  return count === 0 && stack.length === 0 ? undefined : edited(text, edits);
 }
 
 /** Whether a text that stands here is a name: `{"name": "password", …}`, `[["password", …]]`. */
@@ -169,17 +170,4 @@ function decoded(text: string, start: number, end: number): string | undefined {
     if (end < text.length) return undefined;
   }
   return undefined;
-}
-
-function applied(text: string, edits: [start: number, end: number, replacement: string][]): string {
-  if (edits.length === 0) return text;
-  const parts: string[] = [];
-  let at = 0;
-  for (const [start, end, replacement] of edits.sort((a, b) => a[0] - b[0])) {
-    if (start < at) continue;
-    parts.push(text.slice(at, start), replacement);
-    at = end;
-  }
-  parts.push(text.slice(at));
-  return parts.join('');
 }

@@ -1,11 +1,13 @@
 // Secrets in XML and HTML, and in the parts of a multipart body.
-import { decodedQuietly } from './decoded-quietly.js';
 import { REDACTED } from './gap-marks.js';
 import { isSecretName } from './secret-names.js';
+import { decodedQuietly, type Edit, edited } from './text-edits.js';
 
 const TAG_NAME = /[A-Za-z_][\w.:-]{0,200}/y;
 const ATTRIBUTE = /(?<![\w.:-])([\w.:-]{1,200})\s{0,50}=\s{0,50}("[^"]*(?:"|$)|'[^']*(?:'|$))/g;
 const FIELD_NAME = /\bname\*?=(?:"([^"\r\n]{0,200})"|([^\s;"]{1,200}))/gi;
+const EMPTY_LINE = /\r?\n\r?\n/;
+const PART_HEAD = /content-disposition:[^\r\n]{0,500}/gi;
 const NAMING = new Set(['name', 'key', 'id', 'field', 'property']);
 
 /**
@@ -14,42 +16,29 @@ const NAMING = new Set(['name', 'key', 'id', 'field', 'property']);
  * blanked to the end.
  */
 export function blankMarkup(text: string): string {
-  const parts: string[] = [];
+  const edits: Edit[] = [];
   /** Names whose end was looked for in vain: it is not looked for again. */
   const unclosed = new Set<string>();
-  let copied = 0;
-  let at = text.indexOf('<');
-  while (at !== -1) {
+  for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', at)) {
     TAG_NAME.lastIndex = at + 1;
     const [name] = TAG_NAME.exec(text) ?? [];
-    if (name === undefined) {
-      at = text.indexOf('<', at + 1);
-      continue;
-    }
-    const end = endOfTag(text, at + 1 + name.length);
-    const attributes = text.slice(at + 1 + name.length, end);
+    at += 1 + (name?.length ?? 0);
+    if (name === undefined) continue;
+    const end = endOfTag(text, at);
+    const attributes = text.slice(at, end);
     const isNamed = namesSecret(attributes);
-    const clean = attributes.includes('=') ? blankAttributes(attributes, isNamed) : attributes;
-    parts.push(text.slice(copied, at + 1 + name.length), clean);
-    copied = end;
+    if (attributes.includes('=')) edits.push([at, end, blankAttributes(attributes, isNamed)]);
     at = end;
-    const isEmpty = attributes.endsWith('/>');
-    if (!isEmpty && end < text.length && (isNamed || isSecretName(localName(name)))) {
-      const closing = unclosed.has(name) ? -1 : closingTag(text, name, end);
-      if (closing === -1) unclosed.add(name);
-      const stop = closing === -1 ? text.length : closing;
-      // `<input name="password" value="x">` has no content, and no end.
-      const isContent = closing !== -1 || !isNamed;
-      if (isContent && /\S/.test(text.slice(end, stop))) {
-        parts.push(REDACTED);
-        copied = stop;
-      }
-      if (isContent) at = stop;
-    }
-    at = text.indexOf('<', at);
+    const isEmpty = attributes.endsWith('/>') || end === text.length;
+    if (isEmpty || !(isNamed || isSecretName(localName(name)))) continue;
+    const closing = unclosed.has(name) ? -1 : closingTag(text, name, end);
+    if (closing === -1) unclosed.add(name);
+    // `<input name="password" value="x">` has no content, and no end.
+    if (closing === -1 && isNamed) continue;
+    at = closing === -1 ? text.length : closing;
+    if (/\S/.test(text.slice(end, at))) edits.push([end, at, REDACTED]);
   }
-  parts.push(text.slice(copied));
-  return parts.join('');
+  return edited(text, edits);
 }
 
 /** Of this element: `</passwordX` does not close `<password>`. */
@@ -118,35 +107,34 @@ export function blankMultipart(text: string, blankText: (text: string) => string
 
 /** Fields of a multipart body that another text quotes: without its boundary, up to the next line that starts like one. */
 export function blankQuotedParts(text: string): string {
-  const HEAD = /content-disposition:[^\r\n]{0,500}/gi;
-  const parts: string[] = [];
-  let at = 0;
-  for (let match = HEAD.exec(text); match !== null; match = HEAD.exec(text)) {
-    const [, quoted, bare] = /\bname=(?:"([^"\r\n]{0,200})"|([^\s;"]{1,200}))/i.exec(match[0]) ?? [];
-    if (!isSecretName(quoted ?? bare ?? '')) continue;
-    const gap = /\r?\n\r?\n/.exec(text.slice(match.index, match.index + 2000));
+  const edits: Edit[] = [];
+  for (let head = PART_HEAD.exec(text); head !== null; head = PART_HEAD.exec(text)) {
+    if (!namesSecretField(head[0])) continue;
+    const gap = EMPTY_LINE.exec(text.slice(head.index, head.index + 2000));
     if (gap === null) continue;
-    const start = match.index + gap.index + gap[0].length;
+    const start = head.index + gap.index + gap[0].length;
     const next = text.indexOf('\n--', start - 1);
     const end = next === -1 ? text.length : text[next - 1] === '\r' ? next - 1 : next;
-    if (end > start) parts.push(text.slice(at, start), REDACTED);
-    at = Math.max(start, end);
-    HEAD.lastIndex = at;
+    if (end > start) edits.push([start, end, REDACTED]);
+    PART_HEAD.lastIndex = Math.max(start, end);
   }
-  return at === 0 ? text : parts.join('') + text.slice(at);
+  return edited(text, edits);
 }
 
 function blankPart(part: string, blankText: (text: string) => string): string {
-  const [gap] = /\r?\n\r?\n/.exec(part) ?? [];
-  const start = gap === undefined ? part.length : part.indexOf(gap) + gap.length;
-  const head = part.slice(0, start);
+  const gap = EMPTY_LINE.exec(part);
+  const start = gap === null ? part.length : gap.index + gap[0].length;
   const content = part.slice(start);
   const [end = ''] = /\r?\n$/.exec(content) ?? [];
   const inside = content.slice(0, content.length - end.length);
   if (inside === '') return part;
-  // Servers differ in which name counts when there are several: `filename="name=a"; name="b"`, `name*=UTF-8''b`.
-  const isSecret = [...head.matchAll(FIELD_NAME)].some(([, quoted, bare]) =>
+  const head = part.slice(0, start);
+  return head + (namesSecretField(head) ? REDACTED : blankText(inside)) + end;
+}
+
+/** Servers differ in which name counts when there are several: `filename="name=a"; name="b"`, `name*=UTF-8''b`. */
+function namesSecretField(head: string): boolean {
+  return [...head.matchAll(FIELD_NAME)].some(([, quoted, bare]) =>
     isSecretName(decodedQuietly(quoted ?? bare ?? '').replace(/^[\w-]{1,20}'[\w-]{0,20}'/, '')),
   );
-  return head + (isSecret ? REDACTED : blankText(inside)) + end;
 }

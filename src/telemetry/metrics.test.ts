@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { aggregateSnapshots } from './admin.js';
-import { createMetrics } from './metrics.js';
+import { providerStatus } from '../../test/support/provider-status.js';
+import { aggregateSnapshots, createMetrics } from './metrics.js';
 
 describe('metrics', () => {
   it('of several workers make one page: counts added up, a circuit at its worst', async () => {
     const snapshots = [];
     for (const state of ['open', 'closed'] as const) {
       const metrics = await createMetrics({ process: false });
-      metrics.watch({ circuits: () => [['https://pa:3020', state]], eventsInFlight: () => 2 });
-      metrics.watch({ connections: () => [['https://pa:3020', 'idle', 3]] });
+      const provider = providerStatus('https://pa:3020', {
+        circuit: state,
+        connections: { open: 3, free: 3 },
+      });
+      metrics.watch({ eventsInFlight: () => 2 });
+      metrics.watch({ providers: () => [provider] });
       metrics.decision({ phase: 'access', outcome: 'permit', providerMs: 4 });
       metrics.decision({
         phase: 'response',
@@ -44,18 +48,18 @@ describe('metrics', () => {
   it('do not grow without bound with the providers of many configurations', async () => {
     const metrics = await createMetrics({ process: false });
     metrics.watch({
-      circuits: () => Array.from({ length: 500 }, (_, i) => [`https://p${i}`, 'closed'] as const),
+      providers: () => Array.from({ length: 500 }, (_, i) => providerStatus(`https://p${i}`)),
     });
     const { text } = await aggregateSnapshots([await metrics.snapshot()]);
     expect(text.match(/^ping_auth_circuit_state\{/gm)).toHaveLength(50);
   });
 
   it('forget a provider that is no longer there', async () => {
-    let circuits: (readonly [string, 'open'])[] = [['https://gone', 'open']];
+    let providers = [providerStatus('https://gone', { circuit: 'open' })];
     const metrics = await createMetrics({ process: false });
-    metrics.watch({ circuits: () => circuits });
+    metrics.watch({ providers: () => providers });
     await metrics.snapshot();
-    circuits = [];
+    providers = [];
     expect((await aggregateSnapshots([await metrics.snapshot()])).text).not.toContain('https://gone');
   });
 

@@ -1,11 +1,17 @@
-import type prom from 'prom-client';
-import { ERRORS, type ErrorCode } from '../errors/catalogue.js';
+import type { ErrorCode } from '../errors/catalogue.js';
 import { methodLabel } from '../mcp/message.js';
 import type { CircuitState } from '../sideband/circuit-breaker.js';
-import { type DecisionRecord, OUTCOMES, type Outcome, PHASES, type Phase } from './decision-log.js';
-import { SHADOW_RESULTS, type ShadowRecord, type ShadowResult } from './shadow-log.js';
-
-type Prom = typeof prom;
+import type { ProviderStatus } from '../sideband/sideband-runtime.js';
+import {
+  type DecisionRecord,
+  OUTCOMES,
+  type Outcome,
+  PHASES,
+  type Phase,
+  SHADOW_RESULTS,
+  type ShadowRecord,
+  type ShadowResult,
+} from './decision-log.js';
 
 /** A sideband call takes 2–50 ms as a rule; deadlines lie at 10 s, at most 50 s. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -16,22 +22,6 @@ const MAX_SHADOW_ROUTES = 200;
 
 const CIRCUIT_VALUES: Record<CircuitState, number> = { closed: 0, half_open: 1, open: 2, rate_limited: 3 };
 
-export const CONNECTION_STATES = ['active', 'idle', 'pending'] as const;
-export type ConnectionState = (typeof CONNECTION_STATES)[number];
-
-const RETRY_REASONS = ['failover', 'stale_connection'] as const;
-export type RetryReason = (typeof RETRY_REASONS)[number];
-
-/** State that is read when somebody asks for the metrics rather than counted all the time. */
-export interface Gauges {
-  readonly circuits?: () => Iterable<readonly [provider: string, state: CircuitState]>;
-  readonly connections?: () => Iterable<readonly [provider: string, state: ConnectionState, count: number]>;
-  readonly eventsInFlight?: () => number;
-  readonly rpcConnections?: () => number;
-  readonly rpcCounts?: () => RpcCounts;
-  readonly inflightBytes?: () => number;
-}
-
 /** What the plugin server counts; `ping_auth_rpc_…_total`. */
 const RPC_COUNTERS = {
   events: 'Events (one phase of one request) that Kong started',
@@ -40,37 +30,64 @@ const RPC_COUNTERS = {
   instancesUnknown: 'Connections closed so that Kong sends a configuration again',
   protocolErrors: 'Connections closed because of bytes that are not the protocol',
 } as const;
-export type RpcCounts = Readonly<Record<keyof typeof RPC_COUNTERS, number>>;
+
+/** State that is read when the metrics are asked for rather than counted all the time. */
+export interface Gauges {
+  readonly providers?: () => readonly ProviderStatus[];
+  readonly eventsInFlight?: () => number;
+  readonly rpcConnections?: () => number;
+  readonly rpcCounts?: () => Readonly<Record<keyof typeof RPC_COUNTERS, number>>;
+  readonly inflightBytes?: () => number;
+}
+
+/** As prom-client's `getMetricsAsJSON` has it. */
+interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** How the values of several processes become one. */
+  readonly aggregator: 'sum' | 'max';
+  readonly values: readonly Sample[];
+}
+
+interface Sample {
+  readonly value: number;
+  readonly labels: Readonly<Record<string, string | number>>;
+  /** Where it is not the name of the metric. */
+  readonly metricName?: string;
+}
 
 /** Plain JSON, so that a worker can send it to its parent. Made by `snapshot`, read by aggregateSnapshots. */
 export type MetricsSnapshot = readonly object[];
+
+export interface MetricsPage {
+  readonly contentType: string;
+  readonly text: string;
+}
 
 export interface Metrics {
   decision(record: DecisionRecord): void;
   shadow(record: ShadowRecord): void;
   /** A sideband call was sent a second time. */
-  retry(reason: RetryReason): void;
+  retry(reason: 'failover' | 'stale_connection'): void;
   /** The readings replace earlier ones of the same name. */
   watch(gauges: Gauges): void;
   snapshot(): Promise<MetricsSnapshot>;
 }
 
-/** prom-client is loaded here and nowhere else: without `--admin` nothing is collected and `--dump` stays quick. */
+/**
+ * Counts in plain numbers and puts them into prom-client's form when somebody asks. prom-client is loaded in this file and nowhere
+ * else: without `--admin` nothing is collected and `--dump` stays quick.
+ */
 export async function createMetrics(options: { readonly process?: boolean } = {}): Promise<Metrics> {
   const { default: client } = await import('prom-client');
   const registry = new client.Registry();
   if (options.process !== false) client.collectDefaultMetrics({ register: registry });
 
-  // Counted in plain numbers; prom-client is told when somebody asks.
   const counts = { access: new PhaseCounts('access'), response: new PhaseCounts('response') };
-  const retries: Record<RetryReason, number> = { failover: 0, stale_connection: 0 };
-  defineCounters(client, registry, Object.values(counts), retries);
+  const retries = { failover: 0, stale_connection: 0 };
   const shadows = new ShadowCounts();
-  defineShadowCounter(client, registry, shadows);
   let gauges: Gauges = {};
-  defineGauges(client, registry, () => gauges);
-  defineRpcCounters(client, registry, () => gauges);
-
   return {
     decision: (record) => counts[record.phase].count(record),
     shadow: (record) => shadows.count(record),
@@ -80,8 +97,32 @@ export async function createMetrics(options: { readonly process?: boolean } = {}
     watch(more) {
       gauges = { ...gauges, ...more };
     },
-    snapshot: async () => (await registry.getMetricsAsJSON()) as unknown as MetricsSnapshot,
+    snapshot: async () => [
+      ...(await registry.getMetricsAsJSON()),
+      ...decisionMetrics([counts.access, counts.response]),
+      counter(
+        'ping_auth_sideband_retries_total',
+        'Sideband calls sent again: to another policy provider, or on a new connection',
+        Object.entries(retries).map(([reason, value]) => ({ value, labels: { reason } })),
+      ),
+      counter(
+        'ping_auth_shadow_total',
+        'Questions to shadow policies by phase, result and route; docs/shadow.md explains the results',
+        shadows.samples(),
+      ),
+      ...gaugeMetrics(gauges),
+    ],
   };
+}
+
+/**
+ * One page in Prometheus' text format from the snapshots of all worker processes: counters, histograms and most gauges
+ * are added up; a circuit shows its worst state; event-loop lag is an average.
+ */
+export async function aggregateSnapshots(snapshots: readonly MetricsSnapshot[]): Promise<MetricsPage> {
+  const { AggregatorRegistry } = (await import('prom-client')).default;
+  const registry = AggregatorRegistry.aggregate(snapshots as unknown as object[]);
+  return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
 /** What became of one phase's events. */
@@ -106,10 +147,7 @@ class PhaseCounts {
 
   count({ outcome, code, providerMs, mcp }: DecisionRecord): void {
     this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
-    if (code !== undefined) {
-      const known = knownCode(code);
-      this.codes[known] = (this.codes[known] ?? 0) + 1;
-    }
+    if (code !== undefined) this.codes[code] = (this.codes[code] ?? 0) + 1;
     if (mcp !== undefined) {
       const method = methodLabel(mcp);
       this.methods[method] = (this.methods[method] ?? 0) + 1;
@@ -121,212 +159,140 @@ class PhaseCounts {
     this.durations[bucket] = (this.durations[bucket] ?? 0) + 1;
     this.durationSum += seconds;
   }
-}
 
-type ShadowResults = Record<Phase, Record<ShadowResult, number>>;
+  durationSamples(name: string): Sample[] {
+    const { phase } = this;
+    let count = 0;
+    const buckets = this.durations.map((inBucket, at) => {
+      count += inBucket;
+      const le = DURATION_BUCKETS[at] ?? '+Inf';
+      return { value: count, labels: { le, phase }, metricName: `${name}_bucket` };
+    });
+    return [
+      ...buckets,
+      { value: this.durationSum, labels: { phase }, metricName: `${name}_sum` },
+      { value: count, labels: { phase }, metricName: `${name}_count` },
+    ];
+  }
+}
 
 /** What became of questions to shadow policies, by route. */
 class ShadowCounts {
-  readonly routes = new Map<string, ShadowResults>();
+  readonly #routes = new Map<string, Record<Phase, Record<ShadowResult, number>>>();
 
   count({ phase, result, routeId = 'none' }: ShadowRecord): void {
-    const route = this.routes.has(routeId) || this.routes.size < MAX_SHADOW_ROUTES ? routeId : 'other';
-    let counts = this.routes.get(route);
+    const route = this.#routes.has(routeId) || this.#routes.size < MAX_SHADOW_ROUTES ? routeId : 'other';
+    let counts = this.#routes.get(route);
     if (counts === undefined) {
       // All results of a route exist from its first question on, so that its first difference is an increase.
-      counts = { access: noResults(), response: noResults() };
-      this.routes.set(route, counts);
+      const none = { same: 0, different: 0, error: 0, dropped: 0 };
+      counts = { access: { ...none }, response: { ...none } };
+      this.#routes.set(route, counts);
     }
     counts[phase][result]++;
   }
-}
 
-function noResults(): Record<ShadowResult, number> {
-  return { same: 0, different: 0, error: 0, dropped: 0 };
-}
-
-function defineShadowCounter(client: Prom, registry: prom.Registry, { routes }: ShadowCounts): void {
-  new client.Counter({
-    name: 'ping_auth_shadow_total',
-    help: 'Questions to shadow policies by phase, result and route; docs/shadow.md explains the results',
-    labelNames: ['phase', 'result', 'route'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [route, counts] of routes) {
-        for (const phase of PHASES) {
-          for (const result of SHADOW_RESULTS) this.inc({ phase, result, route }, counts[phase][result]);
-        }
-      }
-    },
-  });
-}
-
-function defineCounters(
-  client: Prom,
-  registry: prom.Registry,
-  phases: readonly PhaseCounts[],
-  retries: Readonly<Record<RetryReason, number>>,
-): void {
-  const registers = [registry];
-  const byPhase = (
-    name: string,
-    help: string,
-    label: string,
-    countsOf: (phase: PhaseCounts) => Readonly<Record<string, number>>,
-  ) =>
-    new client.Counter({
-      name,
-      help,
-      labelNames: ['phase', label],
-      registers,
-      collect() {
-        this.reset();
-        for (const one of phases) {
-          const { phase } = one;
-          for (const [value, count] of Object.entries(countsOf(one)))
-            this.inc({ phase, [label]: value }, count);
-        }
-      },
-    });
-  byPhase('ping_auth_decisions_total', 'Decisions by phase and outcome', 'outcome', (one) => one.outcomes);
-  byPhase(
-    'ping_auth_errors_total',
-    'Errors by phase and code; docs/errors.md explains the codes',
-    'code',
-    (one) => one.codes,
-  );
-  byPhase(
-    'ping_auth_mcp_messages_total',
-    'MCP messages by phase and method; methods that are not in the specification count as other',
-    'method',
-    (one) => one.methods,
-  );
-  new client.Counter({
-    name: 'ping_auth_fail_open_total',
-    help: 'Requests or responses that went on without a decision of the policy',
-    labelNames: ['phase'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { phase, outcomes } of phases) this.inc({ phase }, outcomes.fail_open ?? 0);
-    },
-  });
-  new client.Counter({
-    name: 'ping_auth_sideband_retries_total',
-    help: 'Sideband calls sent again: to another policy provider, or on a new connection',
-    labelNames: ['reason'],
-    registers,
-    collect() {
-      this.reset();
-      for (const reason of RETRY_REASONS) this.inc({ reason }, retries[reason]);
-    },
-  });
-  registry.registerMetric(new DurationHistogram(phases) as unknown as prom.Metric);
-}
-
-/** prom-client's own histogram can only be told single observations; a registry takes whatever can be asked like one. */
-class DurationHistogram {
-  readonly name = 'ping_auth_sideband_duration_seconds';
-  readonly #phases: readonly PhaseCounts[];
-
-  constructor(phases: readonly PhaseCounts[]) {
-    this.#phases = phases;
-  }
-
-  async get(): Promise<object> {
-    const { name } = this;
-    const values = this.#phases.flatMap(({ phase, durations, durationSum }) => {
-      let count = 0;
-      const buckets = durations.map((inBucket, at) => {
-        count += inBucket;
-        const le = DURATION_BUCKETS[at] ?? '+Inf';
-        return { labels: { le, phase }, value: count, metricName: `${name}_bucket` };
-      });
-      return [
-        ...buckets,
-        { labels: { phase }, value: durationSum, metricName: `${name}_sum` },
-        { labels: { phase }, value: count, metricName: `${name}_count` },
-      ];
-    });
-    const help = 'Duration of calls of the policy provider, failed ones included';
-    return { name, help, type: 'histogram', values, aggregator: 'sum' };
-  }
-
-  reset(): void {}
-}
-
-function defineRpcCounters(client: Prom, registry: prom.Registry, current: () => Gauges): void {
-  for (const [key, help] of Object.entries(RPC_COUNTERS)) {
-    const name = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    new client.Counter({
-      name: `ping_auth_rpc_${name}_total`,
-      help,
-      registers: [registry],
-      collect() {
-        this.reset();
-        this.inc(current().rpcCounts?.()[key as keyof RpcCounts] ?? 0);
-      },
-    });
+  samples(): Sample[] {
+    return [...this.#routes].flatMap(([route, counts]) =>
+      PHASES.flatMap((phase) =>
+        SHADOW_RESULTS.map((result) => ({ value: counts[phase][result], labels: { phase, result, route } })),
+      ),
+    );
   }
 }
 
-function defineGauges(client: Prom, registry: prom.Registry, current: () => Gauges): void {
-  const registers = [registry];
-  new client.Gauge({
-    name: 'ping_auth_circuit_state',
-    help: 'Circuit breaker of a policy provider: 0 closed, 1 half open, 2 open, 3 rate limited; the worst of all worker processes',
-    labelNames: ['provider'],
-    aggregator: 'max',
-    registers,
-    collect() {
-      this.reset();
-      for (const [provider, state] of bounded(current().circuits?.())) {
-        this.set({ provider }, CIRCUIT_VALUES[state]);
-      }
+function decisionMetrics(phases: readonly PhaseCounts[]): Metric[] {
+  const by = (label: string, countsOf: (phase: PhaseCounts) => Readonly<Record<string, number>>) =>
+    phases.flatMap((one) =>
+      Object.entries(countsOf(one)).map(([name, value]) => ({
+        value,
+        labels: { phase: one.phase, [label]: name },
+      })),
+    );
+  const duration = 'ping_auth_sideband_duration_seconds';
+  return [
+    counter(
+      'ping_auth_decisions_total',
+      'Decisions by phase and outcome',
+      by('outcome', (one) => one.outcomes),
+    ),
+    counter(
+      'ping_auth_errors_total',
+      'Errors by phase and code; docs/errors.md explains the codes',
+      by('code', (one) => one.codes),
+    ),
+    counter(
+      'ping_auth_mcp_messages_total',
+      'MCP messages by phase and method; methods that are not in the specification count as other',
+      by('method', (one) => one.methods),
+    ),
+    counter(
+      'ping_auth_fail_open_total',
+      'Requests or responses that went on without a decision of the policy',
+      phases.map(({ phase, outcomes }) => ({ value: outcomes.fail_open ?? 0, labels: { phase } })),
+    ),
+    {
+      name: duration,
+      help: 'Duration of calls of the policy provider, failed ones included',
+      type: 'histogram',
+      aggregator: 'sum',
+      values: phases.flatMap((one) => one.durationSamples(duration)),
     },
-  });
-  new client.Gauge({
-    name: 'ping_auth_connections',
-    help: 'Connections to a policy provider (active, idle) and calls that wait for one (pending)',
-    labelNames: ['provider', 'state'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [provider, state, count] of bounded(current().connections?.(), CONNECTION_STATES.length)) {
-        this.inc({ provider, state }, count);
-      }
-    },
-  });
-  const plain = (name: string, help: string, read: () => number | undefined) =>
-    new client.Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read() ?? 0);
-      },
-    });
-  plain('ping_auth_events_in_flight', 'Events in progress', () => current().eventsInFlight?.());
-  plain('ping_auth_inflight_bytes', 'Memory reserved for messages in progress, bytes', () =>
-    current().inflightBytes?.(),
-  );
-  plain('ping_auth_rpc_connections', 'Connections from Kong workers', () => current().rpcConnections?.());
+  ];
 }
 
-function* bounded<T extends readonly [string, ...unknown[]]>(
-  readings: Iterable<T> | undefined,
-  each = 1,
-): Iterable<T> {
-  let left = MAX_PROVIDERS * each;
-  for (const reading of readings ?? []) {
-    if (left === 0) return;
-    left -= 1;
-    yield reading;
-  }
+function gaugeMetrics({
+  providers,
+  eventsInFlight,
+  inflightBytes,
+  rpcConnections,
+  rpcCounts,
+}: Gauges): Metric[] {
+  const known = (providers?.() ?? []).slice(0, MAX_PROVIDERS);
+  const counts = rpcCounts?.();
+  return [
+    {
+      name: 'ping_auth_circuit_state',
+      help: 'Circuit breaker of a policy provider: 0 closed, 1 half open, 2 open, 3 rate limited; the worst of all worker processes',
+      type: 'gauge',
+      aggregator: 'max',
+      values: known.map(({ provider, circuit }) => ({
+        value: CIRCUIT_VALUES[circuit],
+        labels: { provider },
+      })),
+    },
+    gauge(
+      'ping_auth_connections',
+      'Connections to a policy provider (active, idle) and calls that wait for one (pending)',
+      known.flatMap(({ provider, connections: { open, free }, calls }) => [
+        { value: Math.max(0, open - free), labels: { provider, state: 'active' } },
+        { value: free, labels: { provider, state: 'idle' } },
+        { value: calls.queued, labels: { provider, state: 'pending' } },
+      ]),
+    ),
+    gauge('ping_auth_events_in_flight', 'Events in progress', one(eventsInFlight?.())),
+    gauge(
+      'ping_auth_inflight_bytes',
+      'Memory reserved for messages in progress, bytes',
+      one(inflightBytes?.()),
+    ),
+    gauge('ping_auth_rpc_connections', 'Connections from Kong workers', one(rpcConnections?.())),
+    ...(Object.keys(RPC_COUNTERS) as (keyof typeof RPC_COUNTERS)[]).map((key) => {
+      const name = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      return counter(`ping_auth_rpc_${name}_total`, RPC_COUNTERS[key], one(counts?.[key]));
+    }),
+  ];
 }
 
-/** Codes are typed, yet a label is for ever: anything else counts as our own fault. */
-function knownCode(code: ErrorCode): ErrorCode {
-  return Object.hasOwn(ERRORS, code) ? code : 'internal_error';
+function counter(name: string, help: string, values: readonly Sample[]): Metric {
+  return { name, help, type: 'counter', aggregator: 'sum', values };
+}
+
+function gauge(name: string, help: string, values: readonly Sample[]): Metric {
+  return { name, help, type: 'gauge', aggregator: 'sum', values };
+}
+
+/** Of a metric without labels. */
+function one(value = 0): Sample[] {
+  return [{ value, labels: {} }];
 }

@@ -129,6 +129,12 @@ const HELD: readonly (readonly [what: string, shown: string])[] = [
     'multipart, quoted in another text',
     body(`it was:\r\n"--b1\r\nContent-Disposition: form-data; name="otp"\r\n\r\n${S}\r\n--b1--"`),
   ],
+  [
+    'multipart, quoted, with several names',
+    body(
+      `it was:\r\n"--b1\r\nContent-Disposition: form-data; name="a"; name*=UTF-8''otp\r\n\r\n${S}\r\n--b1--"`,
+    ),
+  ],
   ['YAML', body(`user: joe\npassword: ${S}\n`)],
   ['settings', body(`user = joe\napi_key = ${S}\n`)],
   ['an HTTP message', body(`GET / HTTP/1.1\r\nCookie: a=b; sid=${S}\r\n\r\n`)],

@@ -1,9 +1,9 @@
 // Where secrets stand in a text of any kind: JSON, markup, multipart, forms, URLs, header lines, tokens.
-import { decodedQuietly } from './decoded-quietly.js';
 import { REDACTED } from './gap-marks.js';
 import { blankJson } from './json-secrets.js';
 import { blankMarkup, blankMultipart, blankQuotedParts } from './markup-secrets.js';
 import { isSecretName } from './secret-names.js';
+import { decodedQuietly, type Edit, edited } from './text-edits.js';
 
 /** JSON in a form in JSON … is looked into so deep: each level costs the text once more. */
 const MAX_NESTING = 3;
@@ -51,27 +51,20 @@ const QUOTED =
 
 function blankQuoted(text: string): string {
   if (!/["']/.test(text)) return text;
-  const parts: string[] = [];
-  let at = 0;
-  for (let match = next(0); match !== null; match = next(QUOTED.lastIndex)) {
+  const edits: Edit[] = [];
+  for (let match = QUOTED.exec(text); match !== null; match = QUOTED.exec(text)) {
     const [whole, name = '', between = ''] = match;
     if (!isSecretName(unescaped(name))) continue;
     const start = match.index + whole.length;
     const isNumber = /[-\d]/.test(text[start] ?? '');
     // A bare `pin=1` is a pair of a query, which ends elsewhere.
     if (isNumber && !/["']/.test(between)) continue;
-    const end = isNumber ? endOfNumber(text, start) : endOfQuoted(text, start);
+    const end = isNumber ? endOf(text, start, /[^\d.eE+-]/g) : endOfQuoted(text, start);
     const [quote = '"'] = /^\\?["']/.exec(text.slice(start, start + 2)) ?? [];
-    parts.push(text.slice(at, start), `${quote}${REDACTED}${quote}`);
-    at = end;
+    edits.push([start, end, `${quote}${REDACTED}${quote}`]);
     QUOTED.lastIndex = end;
   }
-  return at === 0 ? text : parts.join('') + text.slice(at);
-
-  function next(from: number): RegExpExecArray | null {
-    QUOTED.lastIndex = from;
-    return QUOTED.exec(text);
-  }
+  return edited(text, edits);
 }
 
 /** `p\u0061ssword` of JSON that cannot be read as a whole. */
@@ -79,12 +72,6 @@ function unescaped(name: string): string {
   return name.replaceAll(/\\u([\da-fA-F]{4})/g, (_, code: string) =>
     String.fromCharCode(Number.parseInt(code, 16)),
   );
-}
-
-function endOfNumber(text: string, start: number): number {
-  let at = start;
-  while (/[\d.eE+-]/.test(text[at] ?? '')) at += 1;
-  return at;
 }
 
 /** Behind the same quote, escaped or not as the first one; the end of the text when there is none. */
@@ -136,8 +123,7 @@ const ENCODED = /%(?:3d|7b|40|3c|25|26|3f|22|3a)/i;
 function blankWord(word: string, nesting: number): string {
   const text = withoutUserInfo(word);
   if (!text.includes('=')) return text;
-  const parts: string[] = [];
-  let at = 0;
+  const edits: Edit[] = [];
   // Not kept in PAIR.lastIndex: the text inside a value is looked through with the same expression.
   let from = 0;
   /** Where the outermost value ends that was decoded: the pairs in it (`a=/b=/c=%3d`) were looked at with it. */
@@ -145,7 +131,7 @@ function blankWord(word: string, nesting: number): string {
   for (;;) {
     PAIR.lastIndex = from;
     const match = PAIR.exec(text);
-    if (match === null) break;
+    if (match === null) return edited(text, edits);
     const [whole, before = '', name = ''] = match;
     const start = match.index + whole.length;
     from = start;
@@ -153,8 +139,7 @@ function blankWord(word: string, nesting: number): string {
       // A parameter of the path ends with its segment; elsewhere a value may hold all but the separator of its kind.
       const end = endOf(text, start, before === ';' ? /[/?#&;]/g : /[&#]/g);
       if (end === start) continue;
-      parts.push(text.slice(at, start), REDACTED);
-      at = end;
+      edits.push([start, end, REDACTED]);
       from = end;
     } else if (nesting < MAX_NESTING && start >= decodedTo) {
       const end = endOf(text, start, /[&#;]/g);
@@ -166,15 +151,11 @@ function blankWord(word: string, nesting: number): string {
       if (ENCODED.test(inside)) inside = decodedQuietly(inside);
       const clean = blankBody(inside, nesting + 1);
       if (clean === inside) continue;
-      parts.push(
-        text.slice(at, start),
-        encodeURIComponent(clean.toWellFormed()).replaceAll('%5Bredacted%5D', REDACTED),
-      );
-      at = end;
+      const encoded = encodeURIComponent(clean.toWellFormed()).replaceAll('%5Bredacted%5D', REDACTED);
+      edits.push([start, end, encoded]);
       from = end;
     }
   }
-  return at === 0 ? text : parts.join('') + text.slice(at);
 }
 
 function endOf(text: string, start: number, separators: RegExp): number {
@@ -185,18 +166,15 @@ function endOf(text: string, start: number, separators: RegExp): number {
 /** `scheme://user:password@host` and `//user@host`. */
 function withoutUserInfo(word: string): string {
   if (!word.includes('@')) return word;
-  const parts: string[] = [];
-  let at = 0;
+  const edits: Edit[] = [];
   for (let slashes = word.indexOf('//'); slashes !== -1; slashes = word.indexOf('//', slashes + 2)) {
     if (slashes > 0 && word[slashes - 1] !== ':') continue;
     const start = slashes + 2;
     const end = endOf(word, start, /[/?#\\]/g);
     const last = word.slice(start, end).lastIndexOf('@');
-    if (last === -1) continue;
-    parts.push(word.slice(at, start), REDACTED);
-    at = start + last;
+    if (last !== -1) edits.push([start, start + last, REDACTED]);
   }
-  return at === 0 ? word : parts.join('') + word.slice(at);
+  return edited(word, edits);
 }
 
 /** Twice: `acc%2565ss_token`. */
@@ -204,6 +182,9 @@ function decodedName(name: string): string {
   if (!/[%+]/.test(name)) return name;
   return decodedQuietly(decodedQuietly(name.replaceAll('+', ' ')));
 }
+
+/** From the end of its first line; up to the start of its last line, or to the end where it is cut off. */
+const PRIVATE_KEY = /(PRIVATE KEY-----)[\s\S]*?(-----END[\s\S]*?PRIVATE KEY-----|-----END|$)/g;
 
 /** What is a credential whatever it is called: a JWT, `Bearer …`, a private key. */
 function blankTokens(text: string): string {
@@ -216,7 +197,7 @@ function blankTokens(text: string): string {
         /\d/.test(value) || /[a-z][A-Z]/.test(value) ? `${scheme}${space}${REDACTED}` : whole,
     );
   }
-  return clean.includes('PRIVATE KEY-----') ? blankPrivateKeys(clean) : clean;
+  return clean.replaceAll(PRIVATE_KEY, `$1${REDACTED}$2`);
 }
 
 /** From the start of the token to the end of the run of its characters: each run is looked at once. */
@@ -232,22 +213,4 @@ function blankJwt(run: string): string {
     return `${run.slice(0, start)}${index === 0 ? '' : `${before}.`}${segment.slice(0, from)}${REDACTED}`;
   }
   return run;
-}
-
-function blankPrivateKeys(text: string): string {
-  const parts: string[] = [];
-  let at = 0;
-  for (;;) {
-    const start = text.indexOf('PRIVATE KEY-----', at);
-    if (start === -1) break;
-    const inside = start + 'PRIVATE KEY-----'.length;
-    const end = text.indexOf('-----END', inside);
-    parts.push(text.slice(at, inside), REDACTED);
-    at = end === -1 ? text.length : end;
-    const behind = end === -1 ? -1 : text.indexOf('PRIVATE KEY-----', end);
-    if (behind === -1) continue;
-    parts.push(text.slice(at, behind + 'PRIVATE KEY-----'.length));
-    at = behind + 'PRIVATE KEY-----'.length;
-  }
-  return parts.join('') + text.slice(at);
 }

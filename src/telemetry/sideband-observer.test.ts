@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { aggregateSnapshots } from './admin.js';
+import { providerStatus } from '../../test/support/provider-status.js';
 import { createLog } from './logger.js';
-import { createMetrics } from './metrics.js';
-import { sidebandGauges } from './sideband-observer.js';
+import { aggregateSnapshots, createMetrics } from './metrics.js';
 import { createTelemetry } from './telemetry.js';
 
 async function setUp() {
@@ -57,18 +56,12 @@ describe('what the sideband client reports', () => {
 
   it('gives the gauges their readings', async () => {
     const { metrics, page } = await setUp();
-    metrics.watch(
-      sidebandGauges(() => [
-        {
-          provider: 'https://a',
-          circuit: 'rate_limited',
-          secondsLeft: 3,
-          ejected: false,
-          connections: { open: 5, free: 2 },
-          calls: { underWay: 3, queued: 7 },
-        },
-      ]),
-    );
+    const provider = providerStatus('https://a', {
+      circuit: 'rate_limited',
+      connections: { open: 5, free: 2 },
+      calls: { underWay: 3, queued: 7 },
+    });
+    metrics.watch({ providers: () => [provider] });
     const text = await page();
     for (const line of [
       'ping_auth_circuit_state{provider="https://a"} 3',

@@ -1,13 +1,28 @@
 import { asPingAuthError } from '../errors/ping-auth-error.js';
 import type { SidebandObserver } from '../sideband/observer.js';
-import { type DecisionRecord, decisionFields, decisionLevel, type Outcome } from './decision-log.js';
+import {
+  type DecisionRecord,
+  decisionFields,
+  decisionLevel,
+  type Outcome,
+  type ShadowRecord,
+  shadowFields,
+} from './decision-log.js';
 import { type ExchangeSink, exchangeFields, type SidebandExchange } from './exchange-recorder.js';
 import type { Log } from './logger.js';
 import type { Metrics } from './metrics.js';
-import type { DecisionLines } from './options.js';
 import { redactText } from './redaction.js';
-import { type ShadowRecord, shadowFields } from './shadow-log.js';
-import { createSidebandObserver } from './sideband-observer.js';
+
+/** Which decisions are worth a line on standard output, where it costs Kong's worker time even when Kong drops it. */
+export type DecisionLines = 'all' | 'changes' | 'refusals';
+
+const UNCHANGED: readonly Outcome[] = ['permit', 'pass', 'monitor_permit', 'monitor_pass'];
+/** Outcomes without a line on standard output; a log file gets all lines. */
+const HIDDEN: Readonly<Record<DecisionLines, ReadonlySet<Outcome>>> = {
+  all: new Set(),
+  changes: new Set(UNCHANGED),
+  refusals: new Set([...UNCHANGED, 'change', 'monitor_change'] as const),
+};
 
 /** Everything the plugin tells the outside world about its work. No method throws or waits. */
 export interface Telemetry {
@@ -46,10 +61,10 @@ export function createTelemetry(
   };
   return {
     notice,
-    sideband: createSidebandObserver(notice, metrics),
+    sideband: sidebandObserver(notice, metrics),
     decision(record) {
       metrics?.decision(record);
-      const target = isWorthALine(record.outcome, decisions) ? logger : fileLogger;
+      const target = HIDDEN[decisions].has(record.outcome) ? fileLogger : logger;
       if (target === undefined) return;
       const level = decisionLevel(record);
       if (target.isLevelEnabled(level)) target[level](decisionFields(record), message(record));
@@ -100,19 +115,25 @@ function causeOf(error: Error): string | undefined {
   return cause instanceof Error ? redactText(cause.stack ?? cause.message, 2000) : undefined;
 }
 
-/** Whether the line is written to standard output; a log file gets all of them. */
-function isWorthALine(outcome: Outcome, lines: DecisionLines): boolean {
-  if (lines === 'all') return true;
-  switch (outcome) {
-    case 'permit':
-    case 'pass':
-    case 'monitor_permit':
-    case 'monitor_pass':
-      return false;
-    case 'change':
-    case 'monitor_change':
-      return lines === 'changes';
-    default:
-      return true;
-  }
+/** Lines and counts of what happens between two decisions: failovers, circuit breakers, stale connections. */
+function sidebandObserver(notice: Telemetry['notice'], metrics: Metrics | undefined): SidebandObserver {
+  return {
+    providerFailed({ phase, provider, code, detail, next }) {
+      if (next === undefined) return; // The decision line says it.
+      metrics?.retry('failover');
+      notice('warn', 'policy provider failed, another one is called', {
+        phase: phase === 'request' ? 'access' : 'response',
+        ...{ provider, next, code, detail: redactText(detail, 600) },
+      });
+    },
+    circuitChanged({ provider, from, to, secondsLeft }) {
+      const level = to === 'closed' ? 'info' : 'warn';
+      const fields = { provider, from, to, seconds_left: secondsLeft };
+      notice(level, `circuit breaker of the policy provider: ${from} → ${to}`, fields);
+    },
+    staleConnection() {
+      // Every restart of a provider brings many; worth a count, not a line each.
+      metrics?.retry('stale_connection');
+    },
+  };
 }

@@ -23,7 +23,7 @@ export function isTracing(): boolean {
 export interface SidebandSpan {
   /** For the call: the trace context is that of our span when an SDK records it, otherwise the client's own, untouched. */
   readonly call: CallContext;
-  end(result: { readonly outcome?: string; readonly status?: number; readonly errorCode?: string }): void;
+  end(result: { readonly status?: number; readonly errorCode?: string }): void;
 }
 
 /** Opens the client span around one sideband call, child of the trace context that the API client sent. */
@@ -32,7 +32,7 @@ export function startSidebandSpan(
   url: { readonly host: string; readonly port: number },
   incoming: CallContext,
 ): SidebandSpan {
-  const { traceparent, tracestate, requestId, caller } = incoming;
+  const { traceparent, tracestate } = incoming;
   const headers: Record<string, string> = {
     ...(traceparent !== undefined && { traceparent }),
     ...(tracestate !== undefined && { tracestate }),
@@ -53,15 +53,8 @@ export function startSidebandSpan(
   );
   if (span.isRecording()) propagation.inject(trace.setSpan(parent, span), headers);
   return {
-    call: {
-      requestId,
-      caller,
-      traceparent: headers.traceparent,
-      tracestate: headers.tracestate,
-      memory: incoming.memory,
-    },
-    end({ outcome, status, errorCode }) {
-      if (outcome !== undefined) span.setAttribute('ping_auth.decision', outcome);
+    call: { ...incoming, traceparent: headers.traceparent, tracestate: headers.tracestate },
+    end({ status, errorCode }) {
       if (status !== undefined) span.setAttribute('http.response.status_code', status);
       if (errorCode !== undefined) {
         span.setAttribute('error.type', errorCode);

@@ -1,13 +1,13 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openProtobufSides } from '../../bench/kong/protobuf-side.js';
-import { bytesOf, intOf } from '../../bench/kong/wire.js';
-import { answerTo, CASES, type LimitCase } from '../../bench/limit/cases.js';
+import { ANSWERS, CASES, type LimitCase } from '../../bench/limit/cases.js';
+import { benchConfig } from '../../bench/support/bench-config.js';
 import { type PluginServerProcess, startOurs, startYardstick } from '../../bench/support/plugin-servers.js';
-import { benchConfig } from '../../bench/support/provider.js';
 import { Closing } from '../../dev/closing.js';
+import { decodeArguments } from '../../dev/kong/rpc/pb-methods.js';
 import { decodeStruct } from '../../dev/kong/rpc/protobuf.js';
+import { openLanes, PROTOBUF } from '../../dev/kong-connection/lane.js';
+import { readExit } from '../../dev/kong-connection/messages.js';
+import { startEchoProvider } from '../../dev/policy-provider/echo.js';
 
 // A comparison means something only when both servers do the same work.
 
@@ -16,22 +16,15 @@ const closing = new Closing();
 let serviceUrl: string;
 let servers: readonly [PluginServerProcess, PluginServerProcess];
 /** What the policy provider was asked: the path and the payload. */
-let asked: (readonly [string | undefined, unknown])[] = [];
+let asked: (readonly [string, unknown])[] = [];
 
 beforeAll(async () => {
-  const provider = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const payload = Buffer.concat(chunks);
-      asked.push([request.url, JSON.parse(payload.toString())]);
-      response.setHeader('content-type', 'application/json').end(answerTo(request.url ?? '', payload));
-    });
+  const provider = await startEchoProvider({
+    answers: ANSWERS,
+    onCall: (target, payload) => asked.push([target, JSON.parse(payload.toString())]),
   });
-  closing.add(() => provider.closeAllConnections());
   closing.add(() => provider.close());
-  await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
-  serviceUrl = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`;
+  serviceUrl = provider.url;
   const ours = await startOurs();
   closing.add(() => ours.end());
   const yardstick = await startYardstick();
@@ -55,22 +48,25 @@ async function run(
 ): Promise<{ asked: unknown; effects: Effects }> {
   let effects: Effects = { requestContexts: 0 };
   const config = benchConfig({ url: `${serviceUrl}/${one.name}` });
-  const [side] = await openProtobufSides(server.socket, config, 1, (method, argument) => {
-    if (method === 'kong.service.request.set_path') effects.path = bytesOf(argument, 1).toString();
-    if (method === 'kong.service.request.set_headers') effects.headers = decodeStruct(argument);
+  const [lane] = await openLanes(PROTOBUF, server.socket, config, 1, (call) => {
+    const { method, payload } = call;
+    if (method === 'kong.service.request.set_path')
+      effects.path = String(decodeArguments(method, payload)?.[0]);
+    if (method === 'kong.service.request.set_headers') effects.headers = decodeStruct(payload);
     if (method === 'kong.ctx.shared.set') effects.requestContexts++;
-    if (method !== 'kong.response.exit') return;
-    const headers = decodeStruct(bytesOf(argument, 3));
-    effects.exit = { status: intOf(argument, 1), headers, body: bytesOf(argument, 2).toString() };
+    if (method === 'kong.response.exit') {
+      const { headers, ...exit } = readExit(call);
+      effects.exit = { ...exit, headers: decodeStruct(headers) };
+    }
   });
   try {
     for (let request = 0; request < REQUESTS; request++) {
       asked = [];
       effects = { requestContexts: 0 };
-      await side?.request(one.request);
+      await lane?.request(one.request);
     }
   } finally {
-    side?.close();
+    lane?.close();
   }
   return { asked, effects };
 }

@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { ERRORS } from '../../src/errors/catalogue.js';
-import { aggregateSnapshots } from '../../src/telemetry/admin.js';
-import { createMetrics } from '../../src/telemetry/metrics.js';
+import { aggregateSnapshots, createMetrics } from '../../src/telemetry/metrics.js';
+import { providerStatus } from '../support/provider-status.js';
 
 const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
 
@@ -53,10 +53,7 @@ const dashboard = Dashboard.parse(JSON.parse(read('kong/grafana/ping-auth-dashbo
 const series = new Map<string, Set<string>>([['up', new Set(['job'])]]);
 beforeAll(async () => {
   const metrics = await createMetrics();
-  metrics.watch({
-    circuits: () => [['https://pa', 'open']],
-    connections: () => [['https://pa', 'idle', 1]],
-  });
+  metrics.watch({ providers: () => [providerStatus('https://pa', { circuit: 'open' })] });
   metrics.decision({ phase: 'access', outcome: 'refuse', code: 'provider_timeout', providerMs: 1 });
   metrics.shadow({ phase: 'access', result: 'different', routeId: 'r' });
   const { text } = await aggregateSnapshots([await metrics.snapshot()]);

@@ -12,7 +12,7 @@ const PAGE = read('docs/contributors/architecture.md');
 /** Whoever follows a header through the program opens so many files at most. */
 const MAX_HANDS = 14;
 /** Of src/, in both phases of a plain GET. */
-const MAX_FILES = 44;
+const MAX_FILES = 40;
 
 /** The text between a heading and the next one of the same kind. */
 function section(heading: string): string {

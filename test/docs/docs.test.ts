@@ -8,10 +8,10 @@ import { readDeclarativeFile } from '../../src/cli/check/declarative-file.js';
 import { EXIT } from '../../src/cli/terminal.js';
 import { FIELD_NAMES } from '../../src/config/schema.js';
 import { ERRORS } from '../../src/errors/catalogue.js';
-import { aggregateSnapshots } from '../../src/telemetry/admin.js';
 import { OUTCOMES } from '../../src/telemetry/decision-log.js';
-import { createMetrics } from '../../src/telemetry/metrics.js';
+import { aggregateSnapshots, createMetrics } from '../../src/telemetry/metrics.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
+import { providerStatus } from '../support/provider-status.js';
 import { inlineCode, pages, read, root, snippets } from './pages.js';
 
 /** GitHub's rule for the anchor of a heading, as far as our headings need it. */
@@ -45,10 +45,7 @@ describe('errors', () => {
 describe('metrics', () => {
   it('are documented, each with its labels', async () => {
     const metrics = await createMetrics({ process: false });
-    metrics.watch({
-      circuits: () => [['https://pa', 'open']],
-      connections: () => [['https://pa', 'idle', 1]],
-    });
+    metrics.watch({ providers: () => [providerStatus('https://pa', { circuit: 'open' })] });
     metrics.decision({
       ...{ phase: 'access', outcome: 'refuse', code: 'provider_timeout', providerMs: 1 },
       mcp: { method: 'tools/call' },

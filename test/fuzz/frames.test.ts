@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { frame } from '../../dev/kong-connection/frames.js';
+import {
+  eventCall,
+  instanceCall,
+  startCall,
+  structMessage,
+  textMessage,
+} from '../../dev/kong-connection/messages.js';
 import { decodeLossless, encodeLossless } from '../../src/http/text.js';
 import { FrameReader } from '../../src/pluginserver/frames.js';
 import { pdkMethod, readRpcCall } from '../../src/pluginserver/messages.js';
 import { readStruct, textFromBytes, WireError, WireReader } from '../../src/pluginserver/wire-reader.js';
 import { WireWriter, writeStruct } from '../../src/pluginserver/wire-writer.js';
-import {
-  eventCall,
-  frame,
-  instanceCall,
-  startCall,
-  structMessage,
-  textMessage,
-} from '../pluginserver/kong-side.js';
 import { anyBytes, damaged, damages, fuzzed, oddText, split } from './fuzz.js';
 
 const MAX_FRAME = 4096;

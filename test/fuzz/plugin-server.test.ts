@@ -1,23 +1,26 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { decodeArguments, encodeReply } from '../../dev/kong/rpc/pb-methods.js';
+import { frame } from '../../dev/kong-connection/frames.js';
+import { KongConnection } from '../../dev/kong-connection/kong-connection.js';
+import {
+  eventCall,
+  instanceCall,
+  type PdkCall,
+  startCall,
+  textMessage,
+} from '../../dev/kong-connection/messages.js';
+import {
+  PLAIN_GET,
+  replyTo,
+  requestReplies,
+  responseReplies,
+} from '../../dev/kong-connection/request-replies.js';
+import { type EchoProvider, startEchoProvider } from '../../dev/policy-provider/echo.js';
 import * as pingAuth from '../../src/plugin/module.js';
 import { useTelemetry } from '../../src/plugin/runtime.js';
 import { writeRequestContext } from '../../src/sideband/request-context.js';
 import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
-import {
-  eventCall,
-  frame,
-  instanceCall,
-  intMessage,
-  KongSide,
-  type PdkCall,
-  startCall,
-  structMessage,
-  textMessage,
-} from '../pluginserver/kong-side.js';
 import { probe, probeModule } from '../pluginserver/probe-server.js';
 import { until } from '../support/until.js';
 import { anyBytes, damaged, damages, fuzzed, oddText, split } from './fuzz.js';
@@ -55,7 +58,7 @@ describe('a plugin server with anything at all on its socket', () => {
       },
     });
     const { socketPath, server, log } = await probe(module, { maxFrameBytes: 65_536 });
-    const honest = await KongSide.connect(socketPath);
+    const honest = await KongConnection.connect(socketPath);
     const id = await honest.start('probe');
     await fc.assert(
       fc.asyncProperty(
@@ -63,7 +66,7 @@ describe('a plugin server with anything at all on its socket', () => {
         fc.array(fc.nat(), { maxLength: 6 }),
         fc.boolean(),
         async (bytes, places, abort) => {
-          const stranger = await KongSide.connect(socketPath);
+          const stranger = await KongConnection.connect(socketPath);
           // A real instance in some of them, so that events really begin.
           const real = abort ? bytes : Buffer.concat([frame(eventCall(9, id, 'access')), bytes]);
           for (const chunk of split(real, places)) stranger.socket.write(chunk);
@@ -87,37 +90,23 @@ describe('a plugin server with anything at all on its socket', () => {
 });
 
 describe('ping-auth with a Kong that answers anything', () => {
-  let provider: Server;
+  let provider: EchoProvider;
   let asked: string[] = [];
-  let url = '';
 
   beforeAll(async () => {
     useTelemetry(SILENT_TELEMETRY);
-    provider = createServer(async (request, response) => {
-      const payload = JSON.parse(await text(request));
-      asked.push(request.url ?? '');
-      const { access_token: _, ...rest } = payload;
-      response.end(JSON.stringify(request.url === '/sideband/request' ? { ...rest, state: 'kept' } : rest));
-    });
-    await new Promise<void>((resolve) => provider.listen(0, '127.0.0.1', resolve));
-    url = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`;
+    provider = await startEchoProvider({ onCall: (target) => asked.push(target) });
   });
-  afterAll(() => {
-    provider.closeAllConnections();
-    provider.close();
-  });
+  afterAll(() => provider.close());
 
   /** Which replies are damaged (by their place in the event), and how. */
   const plans = fc.array(fc.tuple(fc.integer({ min: 0, max: 15 }), fc.oneof(damages, oddText, anyBytes)), {
     maxLength: 3,
   });
   const spoil =
-    (
-      plan: readonly (readonly [number, string | Uint8Array | Parameters<typeof damaged>[1]])[],
-      phase: string,
-    ) =>
+    (plan: readonly (readonly [number, string | Uint8Array | Parameters<typeof damaged>[1]])[]) =>
     (call: PdkCall, index: number): Uint8Array | string => {
-      const honest = phase === 'access' ? answerHonestly(call) : answerInResponse(call);
+      const honest = answerHonestly(call);
       const [, damage] = plan.find(([place]) => place === index) ?? [];
       if (damage === undefined) return honest;
       if (typeof damage === 'string') return textMessage(damage);
@@ -128,15 +117,15 @@ describe('ping-auth with a Kong that answers anything', () => {
     'goes on in the %s phase only when the policy was asked and permitted',
     async (phase) => {
       const { socketPath, server } = await probe(pingAuth as never, { maxFrameBytes: 1 << 20 });
-      const config = { service_url: url, shared_secret: 's', secret_header_name: 'CLIENT-TOKEN' };
+      const config = { service_url: provider.url, shared_secret: 's', secret_header_name: 'CLIENT-TOKEN' };
       const ends = { returned: 0, refused: 0 };
-      const starter = await KongSide.connect(socketPath);
+      const starter = await KongConnection.connect(socketPath);
       const id = await starter.start('ping-auth', config);
       await fc.assert(
         fc.asyncProperty(plans, async (plan) => {
           asked = [];
-          const kong = await KongSide.connect(socketPath);
-          const { end, calls } = await kong.event(id, phase, spoil(plan, phase));
+          const kong = await KongConnection.connect(socketPath);
+          const { end, calls } = await kong.event(id, phase, spoil(plan));
           kong.destroy();
           const methods = calls.map(({ method }) => method);
           const expected = phase === 'access' ? '/sideband/request' : '/sideband/response';
@@ -162,49 +151,10 @@ describe('ping-auth with a Kong that answers anything', () => {
 });
 
 function answerHonestly({ method, payload }: PdkCall): Uint8Array {
-  switch (method) {
-    case 'kong.client.get_forwarded_ip':
-      return textMessage('192.0.2.7');
-    case 'kong.client.get_port':
-    case 'kong.request.get_forwarded_port':
-      return intMessage(8000);
-    case 'kong.request.get_method':
-      return textMessage('GET');
-    case 'kong.request.get_forwarded_scheme':
-      return textMessage('http');
-    case 'kong.request.get_forwarded_host':
-      return textMessage('api.example');
-    case 'kong.request.get_path':
-      return textMessage('/things');
-    case 'kong.request.get_http_version':
-      return HTTP_1_1;
-    case 'kong.request.get_headers':
-      return structMessage({ host: 'api.example', 'x-two': ['a', 'b'] });
-    case 'kong.nginx.get_var':
-      return textMessage(payload.includes('kong_request_id') ? 'rid' : '');
-    default:
-      return new Uint8Array();
-  }
+  return encodeReply(method, replyTo(HONEST, method, decodeArguments(method, payload)?.[0]));
 }
 
-function answerInResponse({ method }: PdkCall): Uint8Array {
-  switch (method) {
-    case 'kong.response.get_status':
-      return intMessage(200);
-    case 'kong.response.get_headers':
-      return structMessage({ 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=2'] });
-    case 'kong.service.response.get_raw_body':
-      return textMessage('hello');
-    case 'kong.ctx.shared.get':
-      return Buffer.concat([Buffer.from([(3 << 3) | 2]), textMessage(MEMO).subarray(1)]);
-    default:
-      return new Uint8Array();
-  }
-}
-
-/** `Number{v: 1.1}` */
-const HTTP_1_1 = Buffer.concat([Buffer.from([(1 << 3) | 1]), Buffer.from(Float64Array.of(1.1).buffer)]);
-const MEMO = writeRequestContext({
+const REQUEST_CONTEXT = writeRequestContext({
   outcome: 'permit',
   method: 'GET',
   requestId: undefined,
@@ -213,3 +163,15 @@ const MEMO = writeRequestContext({
   target: '"method":"GET","url":"http://api.example:8000/things","http_version":"1.1"',
   kept: '"state":"kept"',
 });
+const HONEST = {
+  ...requestReplies({
+    ...PLAIN_GET,
+    ...{ query: '', id: 'rid', headers: { host: 'api.example', 'x-two': ['a', 'b'] } },
+  }),
+  ...responseReplies(
+    200,
+    { 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=2'] },
+    Buffer.from('hello'),
+  ),
+  'kong.ctx.shared.get': REQUEST_CONTEXT,
+};

@@ -6,10 +6,9 @@ import { describeChanges } from '../../src/directives/decision.js';
 import { decideRequest } from '../../src/directives/request-decision.js';
 import { decideResponse } from '../../src/directives/response-decision.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { admitRequest } from '../../src/http/admission.js';
-import { requestBodyRules } from '../../src/http/body.js';
-import type { HeaderField, HeaderList } from '../../src/http/header-list.js';
-import { isBodiless } from '../../src/http/message.js';
+import { admitRequest, isBodiless } from '../../src/http/admission.js';
+import { bodyRules } from '../../src/http/body.js';
+import type { HeaderField, HeaderList } from '../../src/http/headers.js';
 import {
   composeUrl,
   escapePath,
@@ -304,7 +303,7 @@ describe('the memo between the two phases', () => {
 
 /** A NUL near its start makes a text look like UTF-16, for instance. */
 function isReadable(message: { readonly body: Uint8Array; readonly headers: HeaderList }): boolean {
-  return !refuses(() => viewOf(message.body, message.headers, requestBodyRules(SHOW_ALL)));
+  return !refuses(() => viewOf(message.body, message.headers, bodyRules('request', SHOW_ALL)));
 }
 
 function wire({ headers, body: bytes }: { headers: Iterable<readonly [string, string]>; body: Uint8Array }) {

@@ -7,13 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuthority, type KeyPair } from '../../dev/certificates.js';
 import { Closing } from '../../dev/closing.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
+import { HTTP_INCLUDE } from '../../dev/kong-connection/request-variable.js';
 import type { KongPdk } from '../../src/kong/kong-pdk.js';
 import { type RequestHead, RequestHeadReader, readHeadByCalls } from '../../src/kong/request-head.js';
 import { dumpOf } from '../../src/pluginserver/dump.js';
 import { DEFAULTS } from '../../src/pluginserver/options.js';
 import type { PluginModule } from '../../src/pluginserver/plugin-module.js';
 import { PluginServer } from '../../src/pluginserver/run-server.js';
-import { HTTP_INCLUDE } from '../support/request-variable.js';
 
 /** Answers every request with what each of the two ways saw of it. */
 class BothWays {

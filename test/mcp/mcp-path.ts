@@ -1,5 +1,5 @@
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
+import { type HeaderField, HeaderList } from '../../src/http/headers.js';
 import type { HttpResponse, ResponseToSend } from '../../src/http/message.js';
 import { denialForAgent, errorResponseForAgent } from '../../src/mcp/denial.js';
 import type { McpMessage } from '../../src/mcp/message.js';

@@ -3,7 +3,7 @@ import { createMcpHandler, McpServer, type PerRequestResponseMode } from '@model
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { startMcpServer } from '../../dev/mcp/mcp-server.js';
-import { HeaderList } from '../../src/http/header-list.js';
+import { HeaderList } from '../../src/http/headers.js';
 import { bytes } from '../model/messages.js';
 import { mcpPath, type Policy, type Send } from './mcp-path.js';
 

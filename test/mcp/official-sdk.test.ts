@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectAgent } from '../../dev/mcp/agent.js';
 import { CUSTOMER, type McpServerOptions, startMcpServer } from '../../dev/mcp/mcp-server.js';
-import { HeaderList } from '../../src/http/header-list.js';
+import { HeaderList } from '../../src/http/headers.js';
 import type { ResponseToSend } from '../../src/http/message.js';
 import { bytes } from '../model/messages.js';
 import { mcpPath, type Policy } from './mcp-path.js';

@@ -7,7 +7,7 @@ import {
   headerChanges,
   isRemoval,
   valuesOf,
-} from '../../src/http/header-list.js';
+} from '../../src/http/headers.js';
 import type { HttpRequest } from '../../src/http/message.js';
 import type { RequestAnswer } from '../../src/sideband/messages.js';
 import { echo, type Permit, permit, type RequestShowSettings, SHOW_ALL, showRequest } from './messages.js';

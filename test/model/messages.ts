@@ -3,14 +3,8 @@ import { gunzipSync } from 'node:zlib';
 import type { PluginConfig } from '../../src/config/schema.js';
 import type { ShownRequest } from '../../src/directives/request-decision.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import {
-  type BodyRules,
-  type RequestBodySettings,
-  type ResponseBodySettings,
-  requestBodyRules,
-  responseBodyRules,
-} from '../../src/http/body.js';
-import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
+import { type BodyRules, type BodySettings, bodyRules } from '../../src/http/body.js';
+import { type HeaderField, HeaderList } from '../../src/http/headers.js';
 import { mediaType, NO_TYPE } from '../../src/http/media-type.js';
 import type { BodyView, HttpRequest, HttpResponse, RequestUrl } from '../../src/http/message.js';
 import { composeUrl } from '../../src/http/request-url.js';
@@ -120,7 +114,7 @@ export function echo(headers: HeaderList): HeaderField[] {
   return Array.from(headers, ([name, value]) => [name, toWireText(value)]);
 }
 
-export type RequestShowSettings = RequestBodySettings & Pick<PluginConfig, 'excluded_request_headers'>;
+export type RequestShowSettings = BodySettings & Pick<PluginConfig, 'excluded_request_headers'>;
 
 /** What the access phase shows of a request, in the order in which it does it. */
 export function showRequest(
@@ -130,7 +124,7 @@ export function showRequest(
   const excluded = new Set(settings.excluded_request_headers.map((name) => name.toLowerCase()));
   const url = composeUrl(request.url);
   const headers = request.headers.filter((name) => !excluded.has(name));
-  const body = viewOf(request.body, request.headers, requestBodyRules(settings));
+  const body = viewOf(request.body, request.headers, bodyRules('request', settings));
   const pem = request.clientCertificatePem;
   const certificate = pem === undefined ? undefined : certificateToJwk(pem);
   const text = composeRequestPayload(
@@ -154,9 +148,9 @@ export function showRequest(
 export function showResponse(
   response: HttpResponse,
   requestContext: RequestContext,
-  settings: ResponseBodySettings,
+  settings: BodySettings,
 ): { readonly body: BodyView; readonly payload: ResponsePayload & { readonly state?: Json } } {
-  const body = viewOf(response.body, response.headers, responseBodyRules(settings));
+  const body = viewOf(response.body, response.headers, bodyRules('response', settings));
   return { body, payload: JSON.parse(composeResponsePayload(response, requestContext, bodyMember(body))) };
 }
 

@@ -3,15 +3,15 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { frame } from '../../dev/kong-connection/frames.js';
+import type { KongConnection } from '../../dev/kong-connection/kong-connection.js';
 import {
   eventCall,
-  frame,
   intMessage,
-  type KongSide,
   readExit,
   structMessage,
   textMessage,
-} from '../pluginserver/kong-side.js';
+} from '../../dev/kong-connection/messages.js';
 import { temporaryFolder } from '../pluginserver/probe-server.js';
 import { ServerProcess } from '../pluginserver/server-process.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
@@ -72,7 +72,7 @@ async function freePort(): Promise<number> {
 }
 
 /** An event of the response phase, with all of the upstream's body but its last byte on the wire. */
-async function responseUntilLastByte(server: ServerProcess, id: number): Promise<KongSide> {
+async function responseUntilLastByte(server: ServerProcess, id: number): Promise<KongConnection> {
   const kong = await server.connect();
   kong.send(eventCall(7, id, 'response'));
   for (let part = 0; part < 8; part += 1) await kong.next();
@@ -82,15 +82,14 @@ async function responseUntilLastByte(server: ServerProcess, id: number): Promise
 }
 
 /** Sends the rest, answers what is still asked, and gives the status of the exit. */
-async function finish(kong: KongSide): Promise<number> {
+async function finish(kong: KongConnection): Promise<number> {
   kong.socket.write(BODY.subarray(-1));
   kong.send('');
   for (;;) {
-    const method = (await kong.next())?.toString();
-    const payload = await kong.next();
-    if (method === undefined || payload === undefined) return 0;
-    if (method === 'kong.response.exit') return readExit({ method, payload }).status;
-    kong.send(method === 'kong.response.get_headers' ? structMessage({ 'x-up': '1' }) : '');
+    const call = await kong.nextCall();
+    if (call.method === '') return 0;
+    if (call.method === 'kong.response.exit') return readExit(call).status;
+    kong.send(call.method === 'kong.response.get_headers' ? structMessage({ 'x-up': '1' }) : '');
   }
 }
 

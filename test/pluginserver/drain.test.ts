@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { eventCall } from './kong-side.js';
+import { eventCall } from '../../dev/kong-connection/messages.js';
 import { probe, probeModule } from './probe-server.js';
 
 test('at the end idle connections are closed at once, an event in flight ends as it should', async () => {

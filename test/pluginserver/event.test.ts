@@ -1,20 +1,17 @@
 import { expect, test } from 'vitest';
+import type { EventResult, Reply } from '../../dev/kong-connection/kong-connection.js';
 import {
-  type EventResult,
   eventCall,
   intMessage,
   readExit,
   readSequence,
   structMessage,
   textMessage,
-} from './kong-side.js';
+} from '../../dev/kong-connection/messages.js';
 import { type PhaseFunction, probe, probeModule } from './probe-server.js';
 
 /** Runs one access event of a plugin against a Kong that answers with `reply`. */
-async function access(
-  phase: PhaseFunction,
-  reply: Parameters<import('./kong-side.js').KongSide['event']>[2] = () => '',
-): Promise<EventResult> {
+async function access(phase: PhaseFunction, reply: Reply = () => ''): Promise<EventResult> {
   const { connect } = await probe(probeModule({ access: phase }));
   const kong = await connect();
   return kong.event(await kong.start('probe'), 'access', reply);
@@ -90,7 +87,7 @@ test('nothing follows an exit: no call, no empty frame, no return', async () => 
   kong.send(eventCall(1, await kong.start('probe'), 'access'));
   expect(String(await kong.next())).toBe('kong.response.exit');
   const payload = (await kong.next()) ?? Buffer.alloc(0);
-  expect(readExit({ method: '', payload })).toMatchObject({ status: 403, body: 'no' });
+  expect(readExit({ payload })).toMatchObject({ status: 403, body: 'no' });
   // The second connection is served after the first one's turn: what the server wanted to add would be here by now.
   const second = await connect();
   await second.start('probe');

@@ -1,7 +1,13 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { eventCall, type PdkCall, readExit, structMessage, textMessage } from './kong-side.js';
+import {
+  eventCall,
+  type PdkCall,
+  readExit,
+  structMessage,
+  textMessage,
+} from '../../dev/kong-connection/messages.js';
 import { type AnyKong, probe, probeModule, temporaryFolder } from './probe-server.js';
 
 const EXIT_500 = { status: 500, body: '{"message":"An unexpected error occurred"}' };
@@ -122,8 +128,7 @@ test('when Kong does not name the upstream headers within 5 s the refusal goes o
   expect(String(await kong.next())).toBe('kong.log.err');
   await kong.next();
   expect(String(await kong.next())).toBe('kong.response.exit');
-  const payload = (await kong.next()) ?? Buffer.alloc(0);
-  expect(readExit({ method: '', payload })).toMatchObject(EXIT_500);
+  expect(readExit({ payload: (await kong.next()) ?? Buffer.alloc(0) })).toMatchObject(EXIT_500);
 });
 
 test('an error after an exit changes nothing', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { instanceCall, readExit } from '../../dev/kong-connection/messages.js';
 import type { PhaseEvent } from '../../src/pluginserver/plugin-module.js';
-import { readExit } from './kong-side.js';
 import { probe, probeModule } from './probe-server.js';
 
 test('every instance has the configuration that Kong gave it, and the host', async () => {
@@ -187,7 +187,6 @@ test('a plugin with a close method is told when its instance is closed and its l
   const id = await kong.start('probe');
   const event = kong.event(id, 'access');
   while (server.host.eventsInFlight === 0) await new Promise(setImmediate);
-  const { instanceCall } = await import('./kong-side.js');
   const other = await connect();
   other.send(instanceCall(2, 35, id));
   await other.next();

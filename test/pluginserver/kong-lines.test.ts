@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { textMessage } from './kong-side.js';
+import { textMessage } from '../../dev/kong-connection/messages.js';
 import { probe, probeModule } from './probe-server.js';
 
 /** Refusals of the server itself stand in Kong's log: its default level hides the lines of a plugin server. */

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { KongConnection } from '../../dev/kong-connection/kong-connection.js';
 import { DEFAULTS, type PluginServerOptions } from '../../src/pluginserver/options.js';
 import type { PhaseEvent, PluginModule } from '../../src/pluginserver/plugin-module.js';
 import { PluginServer } from '../../src/pluginserver/run-server.js';
-import { KongSide } from './kong-side.js';
 
 export interface LogLine {
   readonly level: string;
@@ -23,7 +23,7 @@ export interface Probe {
   readonly socketPath: string;
   readonly folder: string;
   readonly log: LogLine[];
-  connect(): Promise<KongSide>;
+  connect(): Promise<KongConnection>;
 }
 
 /**
@@ -84,7 +84,7 @@ export async function probe(
     folder,
     log,
     connect: async () => {
-      const side = await KongSide.connect(socketPath);
+      const side = await KongConnection.connect(socketPath);
       atEnd(() => side.destroy());
       return side;
     },

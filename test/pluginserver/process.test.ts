@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { textMessage } from './kong-side.js';
+import { textMessage } from '../../dev/kong-connection/messages.js';
 import { temporaryFolder } from './probe-server.js';
 import { buildExecutable, removeExecutable, ServerProcess } from './server-process.js';
 

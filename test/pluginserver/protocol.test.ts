@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { eventCall, frame, instanceCall, readSequence, startCall, textMessage } from './kong-side.js';
+import { frame } from '../../dev/kong-connection/frames.js';
+import {
+  eventCall,
+  instanceCall,
+  readSequence,
+  startCall,
+  textMessage,
+} from '../../dev/kong-connection/messages.js';
 import { type Probe, probe, probeModule } from './probe-server.js';
 
 const echo = probeModule({

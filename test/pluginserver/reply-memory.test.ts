@@ -1,6 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
+import { frame } from '../../dev/kong-connection/frames.js';
+import type { KongConnection } from '../../dev/kong-connection/kong-connection.js';
+import { eventCall, readExit, structMessage, textMessage } from '../../dev/kong-connection/messages.js';
 import type { SharedMemory } from '../../src/pluginserver/options.js';
-import { eventCall, frame, type KongSide, readExit, structMessage, textMessage } from './kong-side.js';
 import { probe, probeModule } from './probe-server.js';
 
 /** Memory for large replies of Kong while they arrive: many connections at once must not take as much as they like. */
@@ -37,18 +39,17 @@ const reader = probeModule({
 });
 
 /** Begins an event, and sends all of the large reply but its last byte. */
-async function nearlyReplied(kong: KongSide, id: number): Promise<void> {
+async function nearlyReplied(kong: KongConnection, id: number): Promise<void> {
   kong.send(eventCall(7, id, 'access'));
   await kong.next();
   await kong.next();
   await new Promise<void>((resolve) => kong.socket.write(LARGE_REPLY.subarray(0, -1), () => resolve()));
 }
 
-async function exitOf(kong: KongSide): Promise<{ status: number; body: string }> {
-  const method = (await kong.next())?.toString() ?? '';
-  const payload = (await kong.next()) ?? Buffer.alloc(0);
-  expect(method).toBe('kong.response.exit');
-  const { status, body } = readExit({ method, payload });
+async function exitOf(kong: KongConnection): Promise<{ status: number; body: string }> {
+  const call = await kong.nextCall();
+  expect(call.method).toBe('kong.response.exit');
+  const { status, body } = readExit(call);
   return { status, body };
 }
 
@@ -97,8 +98,8 @@ describe('large replies while they arrive', () => {
       await new Promise<void>((resolve) => kong.socket.write(part, () => setImmediate(resolve)));
     const cleared: string[] = [];
     for (let method = ''; method !== 'kong.response.exit'; ) {
-      method = (await kong.next())?.toString() ?? '';
-      const payload = (await kong.next()) ?? Buffer.alloc(0);
+      const { payload, ...call } = await kong.nextCall();
+      method = call.method;
       if (method === 'kong.response.clear_header') cleared.push(payload.subarray(2).toString());
       kong.send('');
     }
@@ -118,7 +119,7 @@ describe('what was sent to a Kong that does not take it', () => {
     access: (kong) => kong.service.request.setRawBody(Buffer.alloc(SENT)),
   });
 
-  async function begun(memory: SharedMemory & { held: number }): Promise<KongSide> {
+  async function begun(memory: SharedMemory & { held: number }): Promise<KongConnection> {
     const { connect } = await probe(sender, { memory });
     const kong = await connect();
     const id = await kong.start('probe');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { vi } from 'vitest';
-import { KongSide } from './kong-side.js';
+import { KongConnection } from '../../dev/kong-connection/kong-connection.js';
 import { atEnd } from './probe-server.js';
 
 let folder: string | undefined;
@@ -77,8 +77,8 @@ export class ServerProcess {
     return lines();
   }
 
-  async connect(): Promise<KongSide> {
-    const side = await KongSide.connect(this.socketPath);
+  async connect(): Promise<KongConnection> {
+    const side = await KongConnection.connect(this.socketPath);
     atEnd(() => side.destroy());
     return side;
   }

@@ -3,9 +3,9 @@ import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 
 import { type ListenOptions, Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { KongConnection } from '../../dev/kong-connection/kong-connection.js';
 import type { ServerLogger } from '../../src/pluginserver/options.js';
 import { checkQueue, ListenError, SocketListener } from '../../src/pluginserver/socket-listener.js';
-import { KongSide } from './kong-side.js';
 import { atEnd, temporaryFolder } from './probe-server.js';
 
 interface Listening {
@@ -30,7 +30,7 @@ async function listen(path: string, takeover = false): Promise<Listening> {
 }
 
 async function connectTo(path: string): Promise<void> {
-  const side = await KongSide.connect(path);
+  const side = await KongConnection.connect(path);
   atEnd(() => side.destroy());
 }
 

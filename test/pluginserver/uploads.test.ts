@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import { eventCall, type KongSide, readExit, textMessage } from './kong-side.js';
+import type { KongConnection } from '../../dev/kong-connection/kong-connection.js';
+import { eventCall, readExit, textMessage } from '../../dev/kong-connection/messages.js';
 import { probe, probeModule } from './probe-server.js';
 
 /** Requests whose bodies arrive slowly or never: Kong waits for them inside of a call, and the event stays open all that time. */
@@ -20,16 +21,11 @@ const reader = probeModule({
 });
 
 /** Starts an event with a body that Kong has not received yet. */
-async function upload(kong: KongSide, id: number): Promise<void> {
+async function upload(kong: KongConnection, id: number): Promise<void> {
   kong.send(eventCall(7, id, 'access'));
-  await call(kong);
+  await kong.nextCall();
   kong.send(textMessage('POST'));
-  expect((await call(kong)).method).toBe('kong.request.get_raw_body');
-}
-
-async function call(kong: KongSide): Promise<{ method: string; payload: Buffer }> {
-  const method = (await kong.next())?.toString() ?? '';
-  return { method, payload: (await kong.next()) ?? Buffer.alloc(0) };
+  expect((await kong.nextCall()).method).toBe('kong.request.get_raw_body');
 }
 
 test('may be a quarter of the events; others are refused when their body does not come at once, the rest goes on', async () => {
@@ -42,7 +38,7 @@ test('may be a quarter of the events; others are refused when their body does no
   expect(await bodiless.event(id, 'access', () => textMessage('GET'))).toMatchObject({ end: 'returned' });
   const late = kongs.slice(QUARTER);
   for (const kong of late)
-    expect(readExit(await call(kong))).toMatchObject({ status: 503, body: 'ERR_TOO_MANY_UPLOADS' });
+    expect(readExit(await kong.nextCall())).toMatchObject({ status: 503, body: 'ERR_TOO_MANY_UPLOADS' });
   expect(server.host.eventsInFlight).toBe(QUARTER);
   expect(log.filter(({ event }) => event === 'uploads')).toHaveLength(1);
 
@@ -51,18 +47,18 @@ test('may be a quarter of the events; others are refused when their body does no
   const quick = await connect();
   await upload(quick, id);
   quick.send(textMessage('abc'));
-  expect(readExit(await call(quick))).toMatchObject({ status: 200, body: '3' });
+  expect(readExit(await quick.nextCall())).toMatchObject({ status: 200, body: '3' });
 
   // The ones that were let in may take their time.
   const [first] = kongs;
   first?.send(textMessage('abcd'));
-  expect(readExit(await call(first as KongSide))).toMatchObject({ status: 200, body: '4' });
+  expect(readExit(await (first as KongConnection).nextCall())).toMatchObject({ status: 200, body: '4' });
   for (const kong of kongs) kong.destroy();
   await vi.waitFor(() => expect(server.host.eventsInFlight).toBe(0));
   const again = await connect();
   await upload(again, id);
   again.send(textMessage('x'));
-  expect(readExit(await call(again))).toMatchObject({ status: 200, body: '1' });
+  expect(readExit(await again.nextCall())).toMatchObject({ status: 200, body: '1' });
 });
 
 test('a large body that comes after its event was refused is not kept in memory', async () => {
@@ -71,7 +67,7 @@ test('a large body that comes after its event was refused is not kept in memory'
   const id = await holding.start('probe');
   await upload(holding, id);
   await upload(late, id);
-  expect(readExit(await call(late))).toMatchObject({ status: 503 });
+  expect(readExit(await late.nextCall())).toMatchObject({ status: 503 });
   const before = process.memoryUsage().arrayBuffers;
   const beginning = Buffer.alloc(100);
   beginning.writeUInt32LE(LARGE);

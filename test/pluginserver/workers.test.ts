@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { eventCall, frame, KongSide, readExit, textMessage } from './kong-side.js';
+import { frame } from '../../dev/kong-connection/frames.js';
+import { KongConnection } from '../../dev/kong-connection/kong-connection.js';
+import { eventCall, instanceCall, readExit, textMessage } from '../../dev/kong-connection/messages.js';
 import { atEnd, temporaryFolder } from './probe-server.js';
 import { buildExecutable, removeExecutable, ServerProcess } from './server-process.js';
 
@@ -20,7 +22,7 @@ async function serve(...options: string[]): Promise<ServerProcess> {
 }
 
 /** The pid of the worker that served the event, as the probe plugin tells it. */
-async function servedBy(kong: KongSide, id: number, mark: string): Promise<number> {
+async function servedBy(kong: KongConnection, id: number, mark: string): Promise<number> {
   const { calls } = await kong.event(id, 'access');
   const [, pid] = new RegExp(`${mark}:(\\d+)`).exec(String(calls.at(-1)?.payload)) ?? [];
   return Number(pid);
@@ -30,7 +32,7 @@ test('an instance is known to all workers before Kong gets its id, connections a
   const server = await serve();
   const kongs = await Promise.all(Array.from({ length: 6 }, () => server.connect()));
   for (let round = 0; round < 5; round++) {
-    const id = await (kongs[round] as KongSide).start('probe', { mark: `m${round}` });
+    const id = await (kongs[round] as KongConnection).start('probe', { mark: `m${round}` });
     const pids = await Promise.all(kongs.map((kong) => servedBy(kong, id, `m${round}`)));
     expect(new Set(pids).size).toBe(2);
     for (const pid of new Set(pids)) expect(pids.filter((one) => one === pid)).toHaveLength(3);
@@ -42,7 +44,6 @@ test('an unknown instance closes the connection, a closed one is closed in every
   const server = await serve();
   const [first, second] = [await server.connect(), await server.connect()];
   const id = await first.start('probe');
-  const { instanceCall } = await import('./kong-side.js');
   first.send(instanceCall(2, 35, id));
   await first.next();
   await vi.waitFor(async () =>
@@ -109,7 +110,7 @@ test('SIGTERM to the parent lets events in all workers end; nothing is left', as
   const server = await serve();
   const workers = (await server.logged('worker_ready', 2)).map(({ worker }) => Number(worker));
   const kongs = await Promise.all([server.connect(), server.connect()]);
-  const id = await (kongs[0] as KongSide).start('probe', { mark: 'm' });
+  const id = await (kongs[0] as KongConnection).start('probe', { mark: 'm' });
   let signals = 0;
   const events = kongs.map((kong) =>
     kong.event(id, 'access', ({ method }) => {
@@ -162,7 +163,7 @@ test('an instance that is dropped right after it was found is not served', async
     worker.send({ type: 'connection', connection: 1 }, socket),
   ).listen(join(temporaryFolder(), 's'));
   atEnd(() => listener.close());
-  const kong = await KongSide.connect(String(listener.address()));
+  const kong = await KongConnection.connect(String(listener.address()));
   atEnd(() => kong.destroy());
   const asked = told('find');
   const event = kong.event(5, 'access');
@@ -173,7 +174,7 @@ test('an instance that is dropped right after it was found is not served', async
   worker.send({ type: 'drop', id: 5 });
   expect(await event).toEqual({ end: 'closed', calls: [] });
   const again = told('find');
-  const next = await KongSide.connect(String(listener.address()));
+  const next = await KongConnection.connect(String(listener.address()));
   atEnd(() => next.destroy());
   void next.event(5, 'access');
   await again;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { eventCall, readSequence, textMessage } from '../../dev/kong-connection/messages.js';
 import { until } from '../support/until.js';
-import { eventCall, readSequence, textMessage } from './kong-side.js';
 import { type AnyKong, probe, probeModule } from './probe-server.js';
 
 it('ends an event without waiting for the replies to its last writes, and takes them in before the next call', async () => {

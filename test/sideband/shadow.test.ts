@@ -10,7 +10,7 @@ import { Shadow } from '../../src/plugin/shadow.js';
 import { ShadowLimits } from '../../src/plugin/shadow-limits.js';
 import type { RequestAnswer, ResponseAnswer } from '../../src/sideband/messages.js';
 import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
-import type { ShadowRecord } from '../../src/telemetry/shadow-log.js';
+import type { ShadowRecord } from '../../src/telemetry/decision-log.js';
 import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
 import { accessPhase, type FakeGateway, fakeGateway, fakeInstance, HOST } from '../support/fake-instance.js';
 import {

@@ -10,7 +10,7 @@ const LOCK = `${ROOT}node_modules/.ping-auth-build-lock`;
 const STALE_LOCK_MS = 60_000;
 
 /**
- * Path of the bundled plugin server, built anew when a source is newer than it. `npm test` has built it already; this is
+ * Path of the bundled plugin server, rebuilt when a source is newer than it. `npm test` has built it already; this is
  * for `npx vitest run test/e2e` after an edit. Safe when several test processes ask at once. PING_AUTH_PLUGINSERVER names
  * another file to test: an installed package's, an older one's.
  */

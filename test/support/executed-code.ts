@@ -6,9 +6,9 @@ import { build } from 'esbuild';
 import { assembled, type Closing } from '../../dev/closing.js';
 import { type ClientRequest, sendRequest } from '../../dev/http-client.js';
 import { startKong } from '../../dev/kong/start-kong.js';
+import { HTTP_INCLUDE } from '../../dev/kong-connection/request-variable.js';
 import { startPolicyProvider } from '../../dev/policy-provider/server.js';
 import { startUpstream } from '../../dev/upstream/server.js';
-import { HTTP_INCLUDE } from './request-variable.js';
 import { until } from './until.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

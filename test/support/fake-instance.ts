@@ -1,6 +1,6 @@
 import { parseConfig } from '../../src/config/parse-config.js';
 import type { RequestChanges, ResponseChanges } from '../../src/directives/decision.js';
-import { HeaderList } from '../../src/http/header-list.js';
+import { HeaderList } from '../../src/http/headers.js';
 import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/http/message.js';
 import type { Gateway, LogValues, RequestReading } from '../../src/kong/gateway.js';
 import { AccessPhase } from '../../src/plugin/access-phase.js';

@@ -1,3 +1,4 @@
+import { nginxVariables, PLAIN_GET, requestReplies } from '../../dev/kong-connection/request-replies.js';
 import type { KongPdk } from '../../src/kong/kong-pdk.js';
 
 /** One PDK call as Kong would see it: `kong.request.get_header` and its arguments. */
@@ -50,34 +51,6 @@ function snakeCase(name: string): string {
 }
 
 /** What Kong answers to the reads of the access phase for `GET http://api.example:8000/things?x=1`. */
-export const GET_REQUEST = {
-  'kong.client.get_forwarded_ip': '192.0.2.7',
-  'kong.client.get_port': 40368,
-  'kong.request.get_method': 'GET',
-  'kong.request.get_host': 'api.example',
-  'kong.request.get_forwarded_scheme': 'http',
-  'kong.request.get_forwarded_host': 'api.example',
-  'kong.request.get_forwarded_port': 8000,
-  'kong.request.get_path': '/things',
-  'kong.request.get_raw_query': 'x=1',
-  'kong.request.get_http_version': 1.1,
-  'kong.request.get_headers': { host: 'api.example:8000', accept: '*/*', 'x-two': ['a', 'b'] },
-  'kong.nginx.get_var(ssl_client_raw_cert)': undefined,
-  // What `$host` is for a request without a Host header.
-  'kong.nginx.get_var(server_name)': 'api.example',
-  'kong.nginx.get_var(kong_request_id)': 'f386ef04c49c864b7cbe977b439cdb0e',
-} as const;
-
+export const GET_REQUEST = requestReplies(PLAIN_GET);
 /** nginx's variables for the same request. */
-export const GET_VARIABLES = {
-  remote_addr: '192.0.2.7',
-  realip_remote_port: 40368,
-  request_method: 'GET',
-  scheme: 'http',
-  host: 'api.example',
-  server_port: 8000,
-  request_uri: '/things?x=1',
-  args: 'x=1',
-  server_protocol: 'HTTP/1.1',
-  kong_request_id: 'f386ef04c49c864b7cbe977b439cdb0e',
-} as const;
+export const GET_VARIABLES = nginxVariables(PLAIN_GET);

@@ -1,7 +1,7 @@
 import { applyResponseChanges } from '../../src/directives/apply.js';
 import type { ErrorCode } from '../../src/errors/catalogue.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
-import { type HeaderField, HeaderList } from '../../src/http/header-list.js';
+import { type HeaderField, HeaderList } from '../../src/http/headers.js';
 import type { HttpRequest, HttpResponse } from '../../src/http/message.js';
 import type { RequestAnswer, RequestPayload, ResponsePayload } from '../../src/sideband/messages.js';
 import { text } from '../model/messages.js';

@@ -131,7 +131,7 @@ async function check(file: string | undefined, options: Arguments, terminal: Ter
   terminal.stdout.write(
     options.json ? reportAsJson(reports, isStrict) : reportInWords(reports, isStrict, paint),
   );
-  return hasFailed(reports, isStrict) ? EXIT.failed : EXIT.allWell;
+  return hasFailed(reports, isStrict) ? EXIT.failed : EXIT.ok;
 }
 
 type SampleFor = (entry: PluginEntry) => SampleRequest;

@@ -1,4 +1,4 @@
-import { HeaderList } from '../../http/header-list.js';
+import { HeaderList } from '../../http/headers.js';
 import { portOf } from '../../http/request-url.js';
 import type { RequestPayload } from '../../sideband/messages.js';
 import { bodyMember, composeResponsePayload, describeTarget } from '../../sideband/payloads.js';

@@ -54,7 +54,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
     const paint = paintFor(terminal.stdout, terminal.environment, options.color);
     const explanations = recordings.map(explain);
     for (const explanation of explanations) terminal.stdout.write(inWords(explanation, paint));
-    return explanations.every(({ isUsable }) => isUsable) ? EXIT.allWell : EXIT.failed;
+    return explanations.every(({ isUsable }) => isUsable) ? EXIT.ok : EXIT.failed;
   } catch (thrown) {
     return complain(terminal, 'explain', thrown);
   }

@@ -43,7 +43,7 @@ export function inspectCommand(terminal: Terminal): Command {
       process.once('SIGINT', end).once('SIGTERM', end);
       try {
         await inspect(file, options, terminal, stop);
-        terminal.exitCode(EXIT.allWell);
+        terminal.exitCode(EXIT.ok);
       } catch (thrown) {
         terminal.exitCode(complain(terminal, 'inspect', thrown));
       } finally {

@@ -2,14 +2,13 @@
 // way of a real one, from the model over the policy provider to what would be sent on.
 import type { PluginConfig } from '../../config/schema.js';
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
-import { withDecodedBody } from '../../directives/changed-body.js';
-import { describeChanges, noteInWords } from '../../directives/decision.js';
+import { describeChanges, noteInWords, withDecodedBody } from '../../directives/decision.js';
 import { decideRequest, type ShownRequest } from '../../directives/request-decision.js';
 import { decideResponse } from '../../directives/response-decision.js';
 import { asPingAuthError } from '../../errors/ping-auth-error.js';
 import { admitRequest, admitResponse } from '../../http/admission.js';
-import { decodeBody, requestBodyRules, responseBodyRules } from '../../http/body.js';
-import { type HeaderField, HeaderList } from '../../http/header-list.js';
+import { bodyRules, decodeBody } from '../../http/body.js';
+import { type HeaderField, HeaderList } from '../../http/headers.js';
 import { UNLIMITED_MEMORY } from '../../http/memory-reservation.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../../http/message.js';
 import { composeUrl, defaultPort, normalisePath, parseAnsweredUrl } from '../../http/request-url.js';
@@ -173,7 +172,7 @@ export function createPolicy(config: PluginConfig): Policy {
         const body = await decodeBody(
           response.body,
           response.headers,
-          responseBodyRules(config),
+          bodyRules('response', config),
           UNLIMITED_MEMORY,
         );
         const payload = composeResponsePayload(response, requestContext, bodyMember(body));
@@ -219,7 +218,7 @@ async function showRequest(request: HttpRequest, config: PluginConfig): Promise<
   return {
     url: composeUrl(request.url),
     headers: request.headers.filter((name) => !excluded.has(name)),
-    body: await decodeBody(request.body, request.headers, requestBodyRules(config), UNLIMITED_MEMORY),
+    body: await decodeBody(request.body, request.headers, bodyRules('request', config), UNLIMITED_MEMORY),
     certificate: pem === undefined ? undefined : certificateToJwk(pem),
   };
 }

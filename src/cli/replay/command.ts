@@ -122,7 +122,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
     );
     return EXIT.nothingToCheck;
   }
-  return EXIT.allWell;
+  return EXIT.ok;
 }
 
 /** @throws Error when the provider that was asked then is one that would be asked now */

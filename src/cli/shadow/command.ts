@@ -65,7 +65,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
       },
     };
     terminal.stdout.write(options.json ? replayAsJson(tally, facts) : replayInWords(tally, facts, paint));
-    return tally.differs(false) ? EXIT.failed : EXIT.allWell;
+    return tally.differs(false) ? EXIT.failed : EXIT.ok;
   }
   const report = reportOfLines(reading.lines, ignored);
   const { same, different, error } = report.counts;
@@ -76,7 +76,7 @@ async function run(file: string, options: Arguments, terminal: Terminal): Promis
         : linesInWords(report, file, names, paint),
     );
   if (different + error > 0) return EXIT.failed;
-  if (same > 0) return EXIT.allWell;
+  if (same > 0) return EXIT.ok;
   terminal.stderr.write(`ping-auth shadow: no answer of a shadow policy in ${file}\n`);
   return EXIT.nothingToCheck;
 }

@@ -1,7 +1,7 @@
 import type { ShadowLine } from '../../recordings/log-record.js';
 import { pathPattern } from '../../recordings/path-pattern.js';
+import type { ShadowResult } from '../../telemetry/decision-log.js';
 import { printable } from '../../telemetry/printable.js';
-import type { ShadowResult } from '../../telemetry/shadow-log.js';
 import type { KongNames } from '../policy/kong-names.js';
 import type { Paint } from '../terminal.js';
 

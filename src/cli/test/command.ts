@@ -75,7 +75,7 @@ async function run(files: readonly string[], options: Arguments, terminal: Termi
     }
     const paint = paintFor(terminal.stdout, terminal.environment, options.color);
     await report(results, options, terminal, read.hide, paint);
-    return allPassed(results) ? EXIT.allWell : EXIT.failed;
+    return allPassed(results) ? EXIT.ok : EXIT.failed;
   } catch (thrown) {
     return complain(terminal, 'test', thrown);
   }

@@ -1,18 +1,4 @@
-import { startProcess } from '../../dev/child-process.js';
-import type { Closing } from '../../dev/closing.js';
-
-/** Where a policy provider listens; `ca` when it uses TLS. */
-export interface ProviderAddress {
-  readonly url: string;
-  readonly ca?: string;
-}
-
-/** The provider that permits everything (echo-provider.ts), in a process of its own. */
-export async function startEchoProvider(closing: Closing): Promise<Required<ProviderAddress>> {
-  const provider = await startProcess<Required<ProviderAddress>>('./echo-provider.ts', import.meta.url);
-  closing.add(() => provider.end());
-  return provider.ready;
-}
+import type { ProviderAddress } from '../../dev/policy-provider/echo.js';
 
 /** Configuration of ping-auth for the benches: the defaults, but with room for the largest body. */
 export function benchConfig({ url, ca }: ProviderAddress): object {

@@ -2,11 +2,10 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { headerParts, inParts } from '../../test/model/decisions.js';
 import { aResponse, text } from '../../test/model/messages.js';
-import type { HeaderField } from '../http/header-list.js';
+import type { HeaderField } from '../http/headers.js';
 import type { HttpResponse } from '../http/message.js';
-import { applyResponseChanges } from './apply.js';
+import { applyResponseChanges, rebaseChanges } from './apply.js';
 import { NO_RESPONSE_CHANGES, type ResponseChanges } from './decision.js';
-import { rebaseChanges } from './representation.js';
 import { decideResponse } from './response-decision.js';
 
 const MESSAGE = '{"jsonrpc":"2.0","id":1,"result":{"secret":4711}}';

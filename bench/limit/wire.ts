@@ -1,41 +1,13 @@
+import { frame } from '../../dev/kong-connection/frames.js';
+
 /**
- * ProtoBuf:1 for the benches' Kong and for the yardstick: short, without a check, and independent of src/, so that it costs the
- * same whatever becomes of the server that is measured. Not for large frames.
+ * Messages of ProtoBuf:1 for the yardstick: short, without a check, and independent of all others, so that it costs the same
+ * whatever becomes of the server that is measured.
  */
-const HEADER_BYTES = 4;
-
 export const NOTHING = Buffer.alloc(0);
-
-/** A payload with its length before it, as it stands on the wire. */
-export function frame(payload: Uint8Array | string): Buffer {
-  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
-  const framed = Buffer.allocUnsafe(HEADER_BYTES + bytes.length);
-  framed.writeUInt32LE(bytes.length, 0);
-  framed.set(bytes, HEADER_BYTES);
-  return framed;
-}
 
 /** The frame with which an event ends, before the one that answers Kong's call. */
 export const END_OF_EVENT = frame(NOTHING);
-
-/** Cuts what a socket brings into frames. */
-export class FrameCutter {
-  #rest: Buffer = NOTHING;
-
-  /** @param take gets every payload that is whole now: a view, valid as long as it is referenced. */
-  push(chunk: Buffer, take: (payload: Buffer) => void): void {
-    const data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    let at = 0;
-    while (data.length - at >= HEADER_BYTES) {
-      const end = at + HEADER_BYTES + data.readUInt32LE(at);
-      if (end > data.length) break;
-      const payload = data.subarray(at + HEADER_BYTES, end);
-      at = end;
-      take(payload);
-    }
-    this.#rest = data.subarray(at);
-  }
-}
 
 /** Two frames: a PDK call's method and its argument. */
 export function pdkCall(method: string, argument: Uint8Array = NOTHING): Buffer {
@@ -49,12 +21,6 @@ export function bytesField(field: number, value: Uint8Array | string): Buffer {
 
 export function intField(field: number, value: number): Buffer {
   return Buffer.concat([varint(field * 8), varint(value)]);
-}
-
-export function doubleField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleLE(value);
-  return Buffer.concat([varint(field * 8 + 1), bytes]);
 }
 
 /** A `Value` with text. */
