@@ -132,6 +132,16 @@ test('workers whose parent is killed end by themselves', async () => {
   }
 });
 
+test('a worker whose parent has gone while it started ends by itself', async () => {
+  const worker = fork(executable, ['--socket', 'unused'], {
+    env: { ...process.env, PLUGINSERVER_WORKER: '1' },
+    silent: true,
+  });
+  atEnd(() => worker.kill('SIGKILL'));
+  worker.disconnect();
+  expect(await once(worker, 'exit')).toEqual([0, null]);
+});
+
 test('a takeover between servers with workers', async () => {
   const old = await serve();
   const next = new ServerProcess(executable, old.socketPath, '--workers', '2');

@@ -119,6 +119,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => drain(options.graceMs));
   const timer = setInterval(() => link.tell({ type: 'used', ids: instances.takeUsed() }), USE_REPORT_MS);
+  // The parent may have exited while this process started, before anything listened.
+  if (!process.connected) drain(options.graceMs);
   try {
     return await exited;
   } finally {
