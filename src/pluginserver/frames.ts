@@ -5,6 +5,7 @@ import { COPIED_BYTES, type PieceSink } from './wire-writer.js';
 
 /** Length of a frame's header: uint32, little-endian. */
 const HEADER_BYTES = 4;
+const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export interface FrameSink {
   /** One whole payload, to be read during the call: the reader opens the next frame then. */
@@ -29,8 +30,8 @@ export class FrameReader {
   readonly #sink: FrameSink;
   readonly #maxFrameBytes: number;
   readonly #frame = new WireReader();
-  readonly #header = Buffer.alloc(HEADER_BYTES);
-  #headerBytes = 0;
+  /** The beginning of a header whose end has not arrived. */
+  #header = NO_BYTES;
   #payload: Buffer | undefined;
   #payloadBytes = 0;
   #bytesToSkip = 0;
@@ -43,7 +44,7 @@ export class FrameReader {
 
   /** True between frames: the stream may end here without anything being cut off. */
   get atBoundary(): boolean {
-    return this.#headerBytes === 0 && this.#payload === undefined && this.#bytesToSkip === 0;
+    return this.#header.length === 0 && this.#payload === undefined && this.#bytesToSkip === 0;
   }
 
   /** No more frames are handed out, whatever is still in the chunk. */
@@ -52,12 +53,19 @@ export class FrameReader {
     this.#payload = undefined;
   }
 
-  push(chunk: Buffer): void {
+  push(received: Buffer): void {
+    const chunk = this.#header.length === 0 ? received : Buffer.concat([this.#header, received]);
+    this.#header = NO_BYTES;
     let at = 0;
     while (at < chunk.length && !this.#stopped) {
       if (this.#bytesToSkip > 0) at += this.#skip(chunk.length - at);
       else if (this.#payload !== undefined) at += this.#fill(this.#payload, chunk, at);
-      else at = this.#startFrame(chunk, at);
+      else if (chunk.length - at >= HEADER_BYTES) at = this.#startFrame(chunk, at);
+      else {
+        // A copy: a view would keep the whole chunk.
+        this.#header = Buffer.from(chunk.subarray(at));
+        return;
+      }
     }
   }
 
@@ -79,17 +87,8 @@ export class FrameReader {
 
   /** Returns where the next frame begins, or the end of the chunk. */
   #startFrame(chunk: Buffer, at: number): number {
-    let length: number;
-    let start = at + HEADER_BYTES;
-    if (this.#headerBytes === 0 && chunk.length >= start) length = chunk.readUInt32LE(at);
-    else {
-      const used = chunk.copy(this.#header, this.#headerBytes, at);
-      this.#headerBytes += used;
-      start = at + used;
-      if (this.#headerBytes < HEADER_BYTES) return start;
-      this.#headerBytes = 0;
-      length = this.#header.readUInt32LE(0);
-    }
+    const length = chunk.readUInt32LE(at);
+    const start = at + HEADER_BYTES;
     const end = start + length;
     if (length <= this.#maxFrameBytes && chunk.length >= end) {
       this.#sink.onFrame(this.#frame.open(chunk, start, end));

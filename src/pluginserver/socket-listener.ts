@@ -166,13 +166,19 @@ async function answers(path: string): Promise<boolean> {
   }
 }
 
-/** As many connections may wait to be accepted as the kernel allows, where it tells (Linux). */
-function longestQueue(): number | undefined {
+/** A number that the kernel tells in a file (Linux). */
+function kernelLimit(file: string, pattern: RegExp): number | undefined {
   try {
-    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
+    const [, limit] = pattern.exec(readFileSync(file, 'utf8')) ?? [];
+    return limit === undefined ? undefined : Number(limit);
   } catch {
     return undefined;
   }
+}
+
+/** How many connections may wait to be accepted. */
+function longestQueue(): number | undefined {
+  return kernelLimit('/proc/sys/net/core/somaxconn', /^(\d+)/);
 }
 
 /** Warns when the kernel lets fewer connections wait than a burst of requests brings. */
@@ -192,21 +198,12 @@ const RESERVE = 256;
  * be emptied by closing, and Kong answers a close by trying again at once, without limit.
  */
 export function checkFileLimit(maxConnections: number, logger: ServerLogger): void {
-  const limit = fileLimit();
+  // The soft limit: Node raises it to the hard limit by itself.
+  const limit = kernelLimit('/proc/self/limits', /^Max open files\s+(\d+)/m);
   if (limit === undefined || limit >= maxConnections + RESERVE) return;
   const remedy = `raise the limit of open files to ${maxConnections + RESERVE}, or lower --max-connections`;
   logger.warn(
     { event: 'file_limit', limit, maxConnections, remedy },
     'the limit of open files is too low for --max-connections',
   );
-}
-
-/** The soft limit of open files, where the kernel tells (Linux); Node raises it to the hard limit by itself. */
-function fileLimit(): number | undefined {
-  try {
-    const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return limit === undefined ? undefined : Number(limit);
-  } catch {
-    return undefined;
-  }
 }
