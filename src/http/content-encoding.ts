@@ -10,7 +10,7 @@ const SYNC_DECODED_BYTES = 65_536;
 /** Above that size a body may be this many times as large decoded, as with Envoy: text compresses to a tenth or so. */
 const MAX_RATIO = 100;
 const RATIO_COUNTS_FROM = 65_536;
-/** Nobody needs more than two, and each costs another round. */
+/** Two are more than usual, and each costs another round. */
 const MAX_CONTENT_ENCODINGS = 4;
 /** zlib's threads hand over this much at a time; each time costs a round through the event loop. */
 const CHUNK_BYTES = 262_144;
@@ -103,7 +103,7 @@ async function decodeOne(encoding: string, encoded: Encoded): Promise<Uint8Array
     return (isSmall && decodeNow(decoder, encoded)) || (await decodeInSteps(decoder, encoded));
   } catch (thrown) {
     const code = codeOf(thrown);
-    // zlib's own complaint about the data; anything else (no memory) is no fault of the body.
+    // zlib's own error about the data; anything else (no memory) is no fault of the body.
     throw /^(?:Z_|ERR_|ZSTD_)/.test(code) && !/MEM|ALLOC/i.test(code) ? broken() : thrown;
   }
 }

@@ -120,7 +120,7 @@ const CONTENT_TYPE =
   /^(application\/json|text\/event-stream)[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?;?$/i;
 
 /**
- * What a body is said to be: only when nobody can take it for something else, with one Content-Type, and UTF-8 if a charset
+ * What a body is said to be: only when no reader can take it for something else, with one Content-Type, and UTF-8 if a charset
  * is named. `content_type` is one, too, for who reads CGI variables.
  */
 export function bodyType(headers: HeaderList): 'json' | 'stream' | undefined {

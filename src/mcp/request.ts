@@ -34,7 +34,7 @@ export interface McpRequest {
   readonly headers: HeaderList;
   /** JSON of the message. */
   readonly text: string;
-  /** Whether that is another text than the client sent: what was meant for ping-auth is out of it, and must not go on. */
+  /** Whether that is another text than the client sent: what was meant for ping-auth is out of it, and must not be forwarded. */
   readonly isRewritten: boolean;
   /** What a person answered when their client asked them to open the page for an approval; undefined unless they refused. */
   readonly approvalResponse: ApprovalResponse | undefined;
@@ -85,8 +85,8 @@ export function readMcpRequest(
   const sent = readClientMessage(text);
   const retry = withoutApproval(sent, text);
   const message = retry?.message ?? sent;
-  const complaint = reservedHeader(headers) ?? disagreement(message, headers);
-  if (complaint !== undefined) throw new McpError('mcp_headers_disagree', -32020, complaint, message.id);
+  const wrong = reservedHeader(headers) ?? disagreement(message, headers);
+  if (wrong !== undefined) throw new McpError('mcp_headers_disagree', -32020, wrong, message.id);
   if (buffersResponses && message.method === 'subscriptions/listen') {
     const words = 'Method not found: this gateway buffers responses and offers no streams';
     throw new McpError('mcp_method_not_offered', -32601, words, message.id);
@@ -106,7 +106,7 @@ export function readMcpRequest(
 }
 
 /**
- * The header changes with which a request goes on that the policy permitted: `Mcp-Name` follows a changed body where the
+ * The header changes of a request that the policy permitted: `Mcp-Name` follows a changed body where the
  * client sent it, and what was made for the policy's eyes stays here.
  *
  * The policy may change what a message is about (tool, arguments), not what it is: the response would fit no request.
@@ -129,8 +129,8 @@ export function mcpHeaderChanges(
   if (after.name !== message.name && after.name !== undefined && !(NAME_HEADER in headers)) {
     following[NAME_HEADER] = encodeValue(after.name);
   }
-  const complaint = disagreement(after, shown.with(following));
-  if (complaint !== undefined) throw notAccepted(`makes headers and body differ: ${complaint}`);
+  const wrong = disagreement(after, shown.with(following));
+  if (wrong !== undefined) throw notAccepted(`makes headers and body differ: ${wrong}`);
   for (const name of Object.keys(following)) {
     if (isRemoval(following[name])) continue;
     const isUnsent = (name === METHOD_HEADER || name === NAME_HEADER) && !client.has(name);
