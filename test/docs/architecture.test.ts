@@ -9,7 +9,7 @@ import { circles, type Import, importsBelow } from './imports.js';
 import { read, root } from './pages.js';
 
 const PAGE = read('docs/contributors/architecture.md');
-/** Whoever follows a header through the program opens so many files at most. */
+/** Files that run once for each header. */
 const MAX_HANDS = 9;
 /** Of src/, in both phases of a plain GET. */
 const MAX_FILES = 39;
