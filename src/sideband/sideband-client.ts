@@ -2,9 +2,11 @@ import { isAscii } from 'node:buffer';
 import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
+import { LARGE_BYTES } from '../http/text.js';
 import { VERSION } from '../version.js';
 import { CallDeadline, type Caller, type Clock } from './call-deadline.js';
 import type { Admission, CircuitBreaker, CircuitSettings } from './circuit-breaker.js';
+import { parseLargeAnswer } from './large-answer.js';
 import type { RequestAnswer, ResponseAnswer } from './messages.js';
 import type { SidebandObserver, SidebandPhase } from './observer.js';
 import { callTimeoutMs, providersOf } from './provider.js';
@@ -21,7 +23,7 @@ import {
   type SidebandRuntime,
 } from './sideband-runtime.js';
 import { statusError } from './status-errors.js';
-import { printable, readRequestAnswer, readResponseAnswer } from './wire-answers.js';
+import { type LargeAnswer, printable, readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
 export type { Caller } from './call-deadline.js';
 export type { SidebandObserver } from './observer.js';
@@ -125,7 +127,7 @@ class ProviderCalls {
     phase: SidebandPhase,
     payload: string,
     context: CallContext,
-    read: (body: Buffer) => A,
+    read: (body: Buffer, large?: LargeAnswer) => A,
   ): Promise<Evaluation<A>> {
     const deadline = new CallDeadline(this.#timeoutMs, this.#clock, context.caller);
     let provider: string | undefined;
@@ -150,7 +152,8 @@ class ProviderCalls {
           provider = one.name;
           correlationId = attempt.correlationId;
           if (body.length > SMALL_ANSWER_BYTES) context.memory?.grow(parsedBytes(body));
-          const answer = read(body);
+          const large = body.length > LARGE_BYTES ? await parseLargeAnswer(body) : undefined;
+          const answer = read(body, large);
           const durationMs = this.#clock.now() - deadline.startedAt;
           return { answer, body, provider, durationMs, correlationId };
         }
