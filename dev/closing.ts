@@ -1,9 +1,20 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 /** Things to close, last opened first; one that fails does not keep the others open. */
 export class Closing {
   readonly #closers: (() => unknown)[] = [];
 
   add(close: () => unknown): void {
     this.#closers.push(close);
+  }
+
+  /** A folder that is removed, too. */
+  folder(prefix: string): string {
+    const folder = mkdtempSync(join(tmpdir(), prefix));
+    this.add(() => rmSync(folder, { recursive: true, force: true }));
+    return folder;
   }
 
   /** @throws AggregateError when something could not be closed. */

@@ -1,8 +1,8 @@
 import { type Agent, connectAgent, type ToolOutcome } from '../mcp/agent.js';
 import { CUSTOMER } from '../mcp/mcp-server.js';
 import type { SidebandCall } from '../policy-provider/call-log.js';
-import type { Landscape } from './landscape.js';
 import { callLines, heading, party, verdict } from './narrate.js';
+import type { DemoStack } from './stack.js';
 
 /** What an agent came to, and what the others saw of it. */
 interface AgentTrail {
@@ -28,27 +28,27 @@ const CHECKS: Readonly<Record<string, (trail: AgentTrail) => boolean>> = {
 };
 
 /** An AI agent on the official SDK, an MCP server on the official SDK, the policy between them. Returns whether all is as it should be. */
-export async function tellAgentStory(number: number, landscape: Landscape): Promise<boolean> {
+export async function tellAgentStory(number: number, stack: DemoStack): Promise<boolean> {
   heading(`${number}  An agent calls tools (MCP)`);
-  const agent = await connectAgent(`${landscape.kongUrl}/mcp`);
+  const agent = await connectAgent(`${stack.kongUrl}/mcp`);
   try {
-    const trail = await live(agent, landscape);
+    const trail = await live(agent, stack);
     return verdict(CHECKS, trail);
   } finally {
     await agent.close();
   }
 }
 
-async function live(agent: Agent, landscape: Landscape): Promise<AgentTrail> {
+async function live(agent: Agent, stack: DemoStack): Promise<AgentTrail> {
   const calls: SidebandCall[] = [];
   const step = async <T>(asked: string, ask: () => Promise<T>, words: (got: T) => string): Promise<T> => {
-    const [before, ran] = [(await landscape.provider().calls()).length, landscape.mcpServer.ran().length];
+    const [before, ran] = [(await stack.provider().calls()).length, stack.mcpServer.ran().length];
     const got = await ask();
-    const seen = (await landscape.provider().calls()).slice(before);
+    const seen = (await stack.provider().calls()).slice(before);
     calls.push(...seen);
     party('agent asked', [asked]);
     party('policy said', seen.flatMap(callLines));
-    party('server ran', [landscape.mcpServer.ran().slice(ran).join() || 'no tool']);
+    party('server ran', [stack.mcpServer.ran().slice(ran).join() || 'no tool']);
     party('agent got', [words(got)]);
     console.log();
     return got;
@@ -62,5 +62,5 @@ async function live(agent: Agent, landscape: Landscape): Promise<AgentTrail> {
   );
   const read = await step(`read_customer ${id}`, () => agent.call('read_customer', { id }), outcome);
   const deleted = await step(`delete_customer ${id}`, () => agent.call('delete_customer', { id }), outcome);
-  return { tools, read, deleted, ran: landscape.mcpServer.ran(), calls };
+  return { tools, read, deleted, ran: stack.mcpServer.ran(), calls };
 }

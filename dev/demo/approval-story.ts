@@ -3,8 +3,8 @@ import type { ToolOutcome } from '../mcp/agent.js';
 import { answerOnPage } from '../mcp/approve.js';
 import { connectModernAgent } from '../mcp/modern-agent.js';
 import type { SidebandCall } from '../policy-provider/call-log.js';
-import type { Landscape } from './landscape.js';
 import { callLines, heading, party, verdict } from './narrate.js';
+import type { DemoStack } from './stack.js';
 
 const ID = 4711;
 const OTHER = 4712;
@@ -37,12 +37,12 @@ const CHECKS: Readonly<Record<string, (trail: ApprovalTrail) => boolean>> = {
 };
 
 /** An agent wants to delete a customer; a person has to approve on a page. Returns whether all is as it should be. */
-export async function tellApprovalStory(number: number, landscape: Landscape): Promise<boolean> {
+export async function tellApprovalStory(number: number, stack: DemoStack): Promise<boolean> {
   heading(`${number}  An agent asks its user (approval by a person)`);
-  const { modernServer, provider, ca } = landscape;
+  const { modernServer, provider, ca } = stack;
   const asked: string[] = [];
   let ranBefore = -1;
-  const agent = await connectModernAgent(`${landscape.kongUrl}/customers`, {
+  const agent = await connectModernAgent(`${stack.kongUrl}/customers`, {
     headers: { authorization: ADA },
     onPage: async (url, message) => {
       asked.push(message);

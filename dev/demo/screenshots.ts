@@ -6,7 +6,7 @@ import { startBrowser } from '../../test/inspector/browser.js';
 import { Closing } from '../closing.js';
 import { sendRequest } from '../http-client.js';
 import { startInspectPage } from './inspect-page.js';
-import { startLandscape } from './landscape.js';
+import { startDemoStack } from './stack.js';
 import { STORIES } from './stories.js';
 
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
@@ -21,20 +21,20 @@ const PICTURES = [
 
 const closing = new Closing();
 try {
-  const landscape = await startLandscape({ kong: 0, provider: 0, upstream: 0 });
-  closing.add(() => landscape.close());
+  const stack = await startDemoStack({ kong: 0, provider: 0, upstream: 0 });
+  closing.add(() => stack.close());
   for (let round = 0; round < ROUNDS; round += 1) {
     const isLast = round === ROUNDS - 1;
     for (const story of STORIES) {
       if (story.providerDown && !isLast) continue;
-      if (story.providerDown) await landscape.shootProvider();
-      await sendRequest(landscape.kongUrl, story.request);
-      if (story.providerDown) await landscape.reviveProvider();
+      if (story.providerDown) await stack.shootProvider();
+      await sendRequest(stack.kongUrl, story.request);
+      if (story.providerDown) await stack.reviveProvider();
       // So that the plots have something to show.
       await pause(250 + 200 * Math.sin(round));
     }
   }
-  const inspect = await startInspectPage(landscape.logFile, 0);
+  const inspect = await startInspectPage(stack.logFile, 0);
   closing.add(() => inspect.end());
   const browser = await startBrowser();
   closing.add(() => browser.close());

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { sendRequest } from '../http-client.js';
-import type { Landscape } from './landscape.js';
 import { heading } from './narrate.js';
+import type { DemoStack } from './stack.js';
 
 /** Version 2 of the policy runs as a shadow, and would lock one customer out. @returns whether it came out right */
-export async function tellShadowStory(number: number, { kongUrl, logFile }: Landscape): Promise<boolean> {
+export async function tellShadowStory(number: number, { kongUrl, logFile }: DemoStack): Promise<boolean> {
   heading(`${number} A stricter policy beside the old one: whom would it lock out?`);
   const statuses: number[] = [];
   for (const who of ['ada', 'carol', 'ada']) {

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtPluginServer } from '../../test/support/built-plugin-server.js';
 import { ALL_FAULTS, type CampaignOptions, isSurvived, runFault } from './campaign.js';
 import { createStamps } from './evidence.js';
-import { FAILING_OPEN, type Landscape, type Phase, startLandscape } from './landscape.js';
 import { judge } from './load.js';
+import { FAILING_OPEN, type FaultStack, type Phase, startFaultStack } from './stack.js';
 
 /** A few requests and a short while for each; `npm run faults` takes its time. */
 const SHORT: CampaignOptions = {
@@ -27,16 +27,16 @@ const CHOSEN: readonly (readonly [string, Phase])[] = [
 ];
 
 describe('under load, with a fault, nothing passes that the policy did not let pass', () => {
-  let landscape: Landscape;
+  let stack: FaultStack;
   beforeAll(async () => {
-    landscape = await startLandscape({ bundle: await builtPluginServer(), workers: 2 });
+    stack = await startFaultStack({ bundle: await builtPluginServer(), workers: 2 });
   }, 120_000);
-  afterAll(() => landscape?.close());
+  afterAll(() => stack?.close());
 
   it.each(CHOSEN)('%s, in the %s phase', { timeout: 60_000 }, async (name, phase) => {
     const fault = ALL_FAULTS.find((candidate) => candidate.name === name);
     if (fault === undefined) throw new Error(`there is no fault ${name}`);
-    const report = await runFault(landscape, fault, phase, SHORT);
+    const report = await runFault(stack, fault, phase, SHORT);
     expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0, kongLeaks: 0 });
     expect(report.good).toBeGreaterThan(40);
     expect(report.recoveredMs, 'it came back').toBeDefined();
@@ -44,12 +44,12 @@ describe('under load, with a fault, nothing passes that the policy did not let p
 });
 
 describe('with every switch on that lets something fail open, nothing does because of the client', () => {
-  let landscape: Landscape;
+  let stack: FaultStack;
   beforeAll(async () => {
     const bundle = await builtPluginServer();
-    landscape = await startLandscape({ bundle, workers: 2, config: FAILING_OPEN, failover: true });
+    stack = await startFaultStack({ bundle, workers: 2, config: FAILING_OPEN, failover: true });
   }, 120_000);
-  afterAll(() => landscape?.close());
+  afterAll(() => stack?.close());
 
   // What others wait is not measured here, where other tests run beside it; `npm run faults` does.
   it.each([
@@ -59,7 +59,7 @@ describe('with every switch on that lets something fail open, nothing does becau
   ])('%s', { timeout: 120_000 }, async (wanted) => {
     const fault = ALL_FAULTS.find(({ name }) => name === wanted);
     if (fault === undefined) throw new Error('there is no such fault');
-    const report = await runFault(landscape, fault, 'access', { ...SHORT, ...fault.load });
+    const report = await runFault(stack, fault, 'access', { ...SHORT, ...fault.load });
     expect(report).toMatchObject({ hitsWithoutPermit: 0, passedWithoutSay: 0, mixedUp: 0, kongLeaks: 0 });
     expect(report.recoveredMs, 'it came back').toBeDefined();
     if (fault.limits !== undefined) expect(report.rssMiB).toBeLessThanOrEqual(fault.limits.rssMiB);
@@ -68,7 +68,7 @@ describe('with every switch on that lets something fail open, nothing does becau
 
 describe('the campaign finds out', () => {
   it('a gateway that was told to fail open', { timeout: 60_000 }, async () => {
-    const landscape = await startLandscape({
+    const stack = await startFaultStack({
       bundle: await builtPluginServer(),
       workers: 1,
       config: { fail_open_request: true, fail_open_response: true },
@@ -76,12 +76,12 @@ describe('the campaign finds out', () => {
     try {
       const fault = ALL_FAULTS.find(({ name }) => name === 'provider killed');
       if (fault === undefined) throw new Error('there is no such fault');
-      const report = await runFault(landscape, fault, 'access', SHORT);
+      const report = await runFault(stack, fault, 'access', SHORT);
       expect(report.hitsWithoutPermit).toBeGreaterThan(0);
       expect(report.passedWithoutSay).toBeGreaterThan(0);
       expect(isSurvived(report)).toBe(false);
     } finally {
-      await landscape.close();
+      await stack.close();
     }
   });
 

@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readJournal } from './evidence.js';
 import type { Fault } from './fault.js';
 import { CostWatch, HOSTILE_CLIENTS } from './hostile-clients.js';
-import { honest, type Landscape, type Phase } from './landscape.js';
 import { type Answer, Load } from './load.js';
 import { BODY_FAULTS, CLIENT_FAULTS, PROVIDER_FAULTS, UPSTREAM_FAULTS } from './neighbour-faults.js';
 import { PROCESS_FAULTS, RELOAD_FAULTS, RESOURCE_FAULTS } from './server-faults.js';
+import { type FaultStack, honest, type Phase } from './stack.js';
 
 /** In the order in which the campaign injects them. */
 export const ALL_FAULTS: readonly Fault[] = [
@@ -60,16 +60,16 @@ let runs = 0;
 
 /** Injects one fault under load. */
 export async function runFault(
-  landscape: Landscape,
+  stack: FaultStack,
   fault: Fault,
   phase: Phase,
   options: CampaignOptions,
 ): Promise<FaultReport> {
   const prefix = `f${++runs}${phase[0]}`;
-  landscape.behave(honest(phase, options.delayMs));
+  stack.behave(honest(phase, options.delayMs));
   const load = new Load({
-    url: landscape.kongUrl,
-    stamps: landscape.stamps,
+    url: stack.kongUrl,
+    stamps: stack.stamps,
     prefix,
     concurrency: options.concurrency,
     abortShare: 0,
@@ -83,9 +83,9 @@ export async function runFault(
         `nothing works before the fault "${fault.name}": ${JSON.stringify(load.answers.slice(-3))}`,
       );
     }
-    const watch = new CostWatch(landscape, load);
+    const watch = new CostWatch(stack, load);
     try {
-      await fault.inject({ landscape, load, phase, ...options });
+      await fault.inject({ stack, load, phase, ...options });
     } finally {
       cost = watch.stop();
     }
@@ -97,7 +97,7 @@ export async function runFault(
   }
   // What a killed or closed connection left on its way has arrived by then.
   await pause(200);
-  return { ...report(landscape, fault, phase, prefix, load, recoveredMs), ...cost };
+  return { ...report(stack, fault, phase, prefix, load, recoveredMs), ...cost };
 }
 
 /** When the first of many good answers in a row began that were asked for after `since`; undefined when it takes too long. */
@@ -122,15 +122,15 @@ async function streakAfter(
 }
 
 function report(
-  landscape: Landscape,
+  stack: FaultStack,
   { name: fault, limits }: Fault,
   phase: Phase,
   prefix: string,
   { sent, answers }: Load,
   recoveredMs: number | undefined,
 ): Omit<FaultReport, 'rssMiB' | 'p99Ms'> {
-  const policy = readJournal(landscape.policyJournal, `${prefix}-`);
-  const upstream = readJournal(landscape.upstreamJournal, `${prefix}-`);
+  const policy = readJournal(stack.policyJournal, `${prefix}-`);
+  const upstream = readJournal(stack.upstreamJournal, `${prefix}-`);
   const permitted = new Set(policy.get('permitted'));
   const hits = upstream.get('hit') ?? [];
   const statuses = new Map<string, number>();

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import type { Landscape, Phase } from './landscape.js';
 import type { Load } from './load.js';
+import type { FaultStack, Phase } from './stack.js';
 
 /** What a fault can reach. */
 export interface Scene {
-  readonly landscape: Landscape;
+  readonly stack: FaultStack;
   readonly load: Load;
   readonly phase: Phase;
   /** How long a lasting fault lasts, milliseconds. */
@@ -21,7 +21,7 @@ export interface Fault {
   readonly phases?: readonly Phase[];
   /** What it may cost: memory of the largest worker, and the 99th percentile of what other clients wait. */
   readonly limits?: { readonly rssMiB: number; readonly p99Ms: number };
-  /** It needs a landscape of its own in which everything that can fail open does. */
+  /** It needs a stack of its own in which everything that can fail open does. */
   readonly failsOpen?: true;
   /** Over the campaign's own, where other clients are watched. */
   readonly load?: { readonly concurrency: number; readonly delayMs: number };
@@ -36,7 +36,7 @@ export interface PluginServerPids {
 }
 
 /** The processes of the plugin server that Kong manages, as of now. */
-export function pluginServerPids({ kong }: Landscape): PluginServerPids {
+export function pluginServerPids({ kong }: FaultStack): PluginServerPids {
   const parent = kong.pid('ping-auth');
   return { parent, workers: parent === undefined ? [] : childrenOf(parent) };
 }

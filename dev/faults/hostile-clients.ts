@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { type Fault, pluginServerPids } from './fault.js';
-import type { Landscape } from './landscape.js';
 import type { Load } from './load.js';
+import type { FaultStack } from './stack.js';
 
 /** The largest body that the defaults allow. */
 const SIZE = 8 * 1024 * 1024;
@@ -77,10 +77,10 @@ export class CostWatch {
   readonly #timer: NodeJS.Timeout;
   #mostKib = 0;
 
-  constructor(landscape: Landscape, load: Load) {
+  constructor(stack: FaultStack, load: Load) {
     this.#load = load;
     this.#timer = setInterval(() => {
-      this.#mostKib = Math.max(this.#mostKib, ...residentKib(pluginServerPids(landscape).workers));
+      this.#mostKib = Math.max(this.#mostKib, ...residentKib(pluginServerPids(stack).workers));
     }, 250);
   }
 

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { ALL_FAULTS, type CampaignOptions, type FaultReport, isSurvived, runFault } from './campaign.js';
-import { FAILING_OPEN, type Phase, startLandscape } from './landscape.js';
+import { FAILING_OPEN, type Phase, startFaultStack } from './stack.js';
 
 const HEADINGS = [
   ...['fault', 'strikes in', 'requests', 'as decided', 'other answers', 'upstream hits without a permit'],
@@ -74,17 +74,17 @@ for (const failsOpen of [undefined, true] as const) {
   const faults = chosen.filter((fault) => fault.failsOpen === failsOpen);
   if (faults.length === 0) continue;
   const switches = failsOpen && { config: FAILING_OPEN, failover: true };
-  const landscape = await startLandscape({ bundle: BUNDLE, workers: 2, ...switches });
+  const stack = await startFaultStack({ bundle: BUNDLE, workers: 2, ...switches });
   try {
     for (const fault of faults) {
       for (const phase of fault.phases ?? BOTH) {
-        const report = await runFault(landscape, fault, phase, { ...options, ...fault.load });
+        const report = await runFault(stack, fault, phase, { ...options, ...fault.load });
         printReport(report);
         reports.push(report);
       }
     }
   } finally {
-    await landscape.close();
+    await stack.close();
   }
 }
 

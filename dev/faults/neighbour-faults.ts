@@ -11,39 +11,39 @@ import {
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Fault, type Scene, signal } from './fault.js';
-import { honest } from './landscape.js';
+import { honest } from './stack.js';
 
-async function lying({ landscape, phase, delayMs, lastsMs }: Scene, share: number): Promise<void> {
+async function lying({ stack, phase, delayMs, lastsMs }: Scene, share: number): Promise<void> {
   const normal = honest(phase, delayMs);
   const lies = phase === 'access' ? { request: share, response: 0 } : { request: 0, response: share };
-  landscape.behave({ ...normal, lies });
+  stack.behave({ ...normal, lies });
   await pause(lastsMs);
-  landscape.behave(normal);
+  stack.behave(normal);
 }
 
 export const PROVIDER_FAULTS: readonly Fault[] = [
   {
     name: 'provider killed',
-    async inject({ landscape, lastsMs }) {
-      await landscape.policy().end('SIGKILL');
+    async inject({ stack, lastsMs }) {
+      await stack.policy().end('SIGKILL');
       await pause(lastsMs);
-      await landscape.restartPolicy();
+      await stack.restartPolicy();
     },
   },
   {
     name: 'provider restarted',
-    async inject({ landscape }) {
-      await landscape.policy().end('SIGTERM');
-      await landscape.restartPolicy();
+    async inject({ stack }) {
+      await stack.policy().end('SIGTERM');
+      await stack.restartPolicy();
     },
   },
   {
     name: 'provider frozen',
-    async inject({ landscape, lastsMs }) {
-      signal([landscape.policy().pid], 'SIGSTOP');
+    async inject({ stack, lastsMs }) {
+      signal([stack.policy().pid], 'SIGSTOP');
       // Past the deadline of a call.
       await pause(lastsMs + 2000);
-      signal([landscape.policy().pid], 'SIGCONT');
+      signal([stack.policy().pid], 'SIGCONT');
     },
   },
   { name: 'provider lies now and then', inject: (scene) => lying(scene, 0.4) },
@@ -53,31 +53,31 @@ export const PROVIDER_FAULTS: readonly Fault[] = [
 export const UPSTREAM_FAULTS: readonly Fault[] = [
   {
     name: 'upstream killed',
-    async inject({ landscape, lastsMs }) {
-      await landscape.upstream().end('SIGKILL');
+    async inject({ stack, lastsMs }) {
+      await stack.upstream().end('SIGKILL');
       await pause(lastsMs);
-      await landscape.restartUpstream();
+      await stack.restartUpstream();
     },
   },
   {
     name: 'upstream frozen',
-    async inject({ landscape, lastsMs }) {
-      signal([landscape.upstream().pid], 'SIGSTOP');
+    async inject({ stack, lastsMs }) {
+      signal([stack.upstream().pid], 'SIGSTOP');
       await pause(lastsMs);
-      signal([landscape.upstream().pid], 'SIGCONT');
+      signal([stack.upstream().pid], 'SIGCONT');
     },
   },
   {
     name: 'upstream breaks off',
-    async inject({ landscape, lastsMs }) {
-      landscape.upstream().send({ breaksOff: true });
+    async inject({ stack, lastsMs }) {
+      stack.upstream().send({ breaksOff: true });
       await pause(lastsMs);
-      landscape.upstream().send({ breaksOff: false });
+      stack.upstream().send({ breaksOff: false });
     },
   },
 ];
 
-const folderOf = ({ landscape }: Scene) => join(landscape.folder, 'client_body_temp');
+const folderOf = ({ stack }: Scene) => join(stack.folder, 'client_body_temp');
 
 /** Does something to every body file that Kong writes, as soon as it is there. */
 function sabotaged(name: string, spoil: (file: string, folder: string) => void): Fault {
@@ -92,7 +92,7 @@ function sabotaged(name: string, spoil: (file: string, folder: string) => void):
       while (performance.now() < end) {
         for (const file of readdirSync(folder)) {
           try {
-            spoil(join(folder, file), scene.landscape.folder);
+            spoil(join(folder, file), scene.stack.folder);
           } catch (error) {
             // Kong was faster and has taken it away.
             if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;

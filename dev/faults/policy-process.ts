@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
+import { listen } from '../listen.js';
 import {
   createStamps,
   hasState,
@@ -14,7 +14,7 @@ import {
   numberOf,
   STAMP_KEY_VARIABLE,
 } from './evidence.js';
-import type { PolicyBehaviour } from './landscape.js';
+import type { PolicyBehaviour } from './stack.js';
 
 // The policy provider of the campaign. It stamps what it lets through, and a decision is in the journal before it is sent.
 type Headers = Readonly<Record<string, string>>[];
@@ -104,9 +104,8 @@ function tell(lie: Lie, response: ServerResponse): void {
   else response.end(lie.body);
 }
 
-server.listen(Number(port), '127.0.0.1', 1024, () => {
-  process.send?.({ url: `https://127.0.0.1:${(server.address() as AddressInfo).port}` });
-});
+const listening = await listen(server, Number(port));
+process.send?.({ url: `https://127.0.0.1:${listening}` });
 process.on('message', (message: PolicyBehaviour) => {
   behaviour = message;
 });

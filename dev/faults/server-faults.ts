@@ -3,12 +3,12 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Fault, pluginServerPids, type Scene, signal } from './fault.js';
 
-const all = ({ landscape }: Scene) => {
-  const { parent, workers } = pluginServerPids(landscape);
+const all = ({ stack }: Scene) => {
+  const { parent, workers } = pluginServerPids(stack);
   return [parent, ...workers];
 };
-const firstWorker = ({ landscape }: Scene) => pluginServerPids(landscape).workers.slice(0, 1);
-const parent = ({ landscape }: Scene) => [pluginServerPids(landscape).parent];
+const firstWorker = ({ stack }: Scene) => pluginServerPids(stack).workers.slice(0, 1);
+const parent = ({ stack }: Scene) => [pluginServerPids(stack).parent];
 
 function killed(
   name: string,
@@ -47,7 +47,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
   {
     name: 'event-loop stalls',
     async inject(scene) {
-      const { workers } = pluginServerPids(scene.landscape);
+      const { workers } = pluginServerPids(scene.stack);
       const huge = Promise.all(Array.from({ length: 4 }, () => scene.load.one(7_000_000)));
       for (let pulse = 0; pulse < scene.lastsMs / 400; pulse++) {
         signal(workers, 'SIGSTOP');
@@ -63,7 +63,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     name: 'event-loop lag, failing open',
     failsOpen: true,
     async inject(scene) {
-      const { workers } = pluginServerPids(scene.landscape);
+      const { workers } = pluginServerPids(scene.stack);
       for (let pulse = 0; pulse < 2 + scene.lastsMs / 2400; pulse++) {
         signal(workers, 'SIGSTOP');
         await pause(2100);
@@ -96,8 +96,8 @@ function limitFiles(pid: number, count: string): void {
 export const RESOURCE_FAULTS: readonly Fault[] = [
   {
     name: 'no file descriptors left',
-    async inject({ landscape, load, lastsMs }) {
-      const { parent, workers } = pluginServerPids(landscape);
+    async inject({ stack, load, lastsMs }) {
+      const { parent, workers } = pluginServerPids(stack);
       const pids = [parent, ...workers].flatMap((pid) => pid ?? []);
       const before = pids.map((pid) => ({
         pid,
@@ -131,10 +131,10 @@ const START_MS = 60_000;
 const inode = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.ino;
 
 /** Another plugin server on the same socket, as Kong starts one at `kong reload`; resolves when it has the path. */
-async function takeOver({ landscape }: Scene): Promise<ChildProcess> {
-  const before = inode(landscape.socket);
-  const child = spawn(process.execPath, landscape.pluginServer, { stdio: 'ignore' });
-  await pathChanges(landscape.socket, before);
+async function takeOver({ stack }: Scene): Promise<ChildProcess> {
+  const before = inode(stack.socket);
+  const child = spawn(process.execPath, stack.pluginServer, { stdio: 'ignore' });
+  await pathChanges(stack.socket, before);
   return child;
 }
 
@@ -156,8 +156,8 @@ export const RELOAD_FAULTS: readonly Fault[] = [
   {
     name: 'reload storm',
     async inject(scene) {
-      const { landscape, lastsMs } = scene;
-      const reloads = setInterval(() => landscape.reload(), 200);
+      const { stack, lastsMs } = scene;
+      const reloads = setInterval(() => stack.reload(), 200);
       const end = performance.now() + lastsMs;
       const strangers: ChildProcess[] = [];
       try {
@@ -167,9 +167,9 @@ export const RELOAD_FAULTS: readonly Fault[] = [
           last?.kill('SIGTERM');
         }
         // Kong's own ends and is started anew by Kong: the path goes back to it, then the last stranger may leave.
-        const own = inode(landscape.socket);
-        signal([pluginServerPids(landscape).parent], 'SIGTERM');
-        await pathChanges(landscape.socket, own);
+        const own = inode(stack.socket);
+        signal([pluginServerPids(stack).parent], 'SIGTERM');
+        await pathChanges(stack.socket, own);
       } finally {
         clearInterval(reloads);
         for (const stranger of strangers) stranger.kill('SIGTERM');

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen } from '../listen.js';
 import { createStamps, idIn, Journal, STAMP_KEY_VARIABLE } from './evidence.js';
 
 // The API of the campaign: every request that reaches it is in the journal before it gets an answer.
@@ -31,9 +31,8 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
     else response.end(body);
   });
 });
-server.listen(Number(port), '127.0.0.1', () => {
-  process.send?.({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-});
+const listening = await listen(server, Number(port));
+process.send?.({ url: `http://127.0.0.1:${listening}` });
 process.on('message', (message: { breaksOff: boolean }) => {
   breaksOff = message.breaksOff;
 });

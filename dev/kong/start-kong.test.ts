@@ -1,44 +1,26 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, createServer as createSocketServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { PbProbe, type ScriptOf } from '../../test/conformance/pb-probe.js';
+import { headersOf } from '../../test/support/seen.js';
 import { until } from '../../test/support/until.js';
+import { Closing } from '../closing.js';
+import { startUpstream, type Upstream } from '../upstream/server.js';
+import { kongYml, pluginServerConf, routedService } from './config/gateway-config.js';
 import { ConnectionPool } from './rpc/plugin-client.js';
 import { type RunningKong, startKong } from './start-kong.js';
 
-const cleanUps: (() => unknown)[] = [];
+const closing = new Closing();
 
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
+afterEach(() => closing.close());
 
-interface Seen {
-  method: string | undefined;
-  url: string | undefined;
-  headers: Record<string, unknown>;
-  body: string;
-}
-
-async function upstream(): Promise<{ url: string; seen: Seen[] }> {
-  const seen: Seen[] = [];
-  const server: Server = createServer((request, response) => {
-    const parts: Buffer[] = [];
-    request.on('data', (part: Buffer) => parts.push(part));
-    request.on('end', () => {
-      const { method, url, headers } = request;
-      seen.push({ method, url, headers, body: Buffer.concat(parts).toString() });
-      response.setHeader('X-Up', '1');
-      response.end('hello');
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanUps.push(() => server.close());
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
+async function upstream(): Promise<Upstream> {
+  const server = await startUpstream();
+  closing.add(() => server.close());
+  return server;
 }
 
 async function kongWith(
@@ -46,37 +28,23 @@ async function kongWith(
   url: string,
   phases = ['access', 'response'],
 ): Promise<{ kong: RunningKong; probe: PbProbe }> {
-  const folder = mkdtempSync(join(tmpdir(), 'kong-test-'));
-  cleanUps.push(() => rmSync(folder, { recursive: true }));
+  const folder = closing.folder('kong-test-');
   const probe = new PbProbe(script);
   await probe.listen(join(folder, 'p.sock'));
-  cleanUps.push(() => probe.close());
+  closing.add(() => probe.close());
   const plugin = { Name: 'probe', Version: '1.0.0', Priority: 1, Phases: phases, Schema: {} };
   writeFileSync(join(folder, 'dump.json'), JSON.stringify({ Protocol: 'ProtoBuf:1', Plugins: [plugin] }));
+  const query = `cat ${join(folder, 'dump.json')}`;
   const kong = await startKong({
-    conf: {
-      prefix: folder,
-      pluginserver_names: 'probe',
-      pluginserver_probe_socket: join(folder, 'p.sock'),
-      pluginserver_probe_query_cmd: `cat ${join(folder, 'dump.json')}`,
-    },
-    declarativeConfig: {
-      _format_version: '3.0',
-      services: [
-        {
-          name: 's',
-          url,
-          routes: [{ name: 'r', paths: ['/'], strip_path: false, plugins: [{ name: 'probe' }] }],
-        },
-      ],
-    },
+    conf: { prefix: folder, ...pluginServerConf('probe', join(folder, 'p.sock'), { query }) },
+    declarativeConfig: kongYml([routedService('s', url, [{ name: 'probe' }])]),
   });
-  cleanUps.push(() => kong.stop());
+  closing.add(() => kong.stop());
   return { kong, probe };
 }
 
 test('a request goes through access, the upstream and response', async () => {
-  const { url, seen } = await upstream();
+  const { url, requests } = await upstream();
   const { kong } = await kongWith(
     (_config, phase) =>
       phase === 'access'
@@ -89,32 +57,33 @@ test('a request goes through access, the upstream and response', async () => {
   );
   const answer = await fetch(`http://127.0.0.1:${kong.proxyPort}/a%20b?x=1`, { method: 'POST', body: 'old' });
   expect(answer.status).toBe(200);
-  expect(await answer.text()).toBe('hello');
-  expect(answer.headers.get('x-up')).toBe('1');
+  expect(await answer.json()).toEqual(requests[0]);
+  expect(answer.headers.get('x-upstream')).toBe('ping-auth development upstream');
   expect(answer.headers.get('x-filtered')).toBe('yes');
-  expect(seen).toHaveLength(1);
-  expect(seen[0]).toMatchObject({ method: 'POST', url: '/a%20b?x=1', body: 'new body' });
-  expect(seen[0]?.headers).toMatchObject({ 'x-added': 'by plugin', 'content-length': '8' });
+  expect(requests).toHaveLength(1);
+  expect(requests[0]).toMatchObject({ method: 'POST', url: '/a%20b?x=1', bodyText: 'new body' });
+  expect(headersOf(requests[0], 'x-added')).toEqual(['by plugin']);
+  expect(headersOf(requests[0], 'content-length')).toEqual(['8']);
 });
 
 test('an exit in access ends the request before the upstream', async () => {
-  const { url, seen } = await upstream();
+  const { url, requests } = await upstream();
   const { kong } = await kongWith(() => [['kong.response.exit', 403, 'no', { 'X-Why': 'policy' }]], url);
   const answer = await fetch(`http://127.0.0.1:${kong.proxyPort}/`);
   expect(answer.status).toBe(403);
   expect(answer.headers.get('x-why')).toBe('policy');
   expect(await answer.text()).toBe('no');
-  expect(seen).toEqual([]);
+  expect(requests).toEqual([]);
 });
 
 test('a plugin server that is not there gives 500 and nothing reaches the upstream', async () => {
-  const { url, seen } = await upstream();
+  const { url, requests } = await upstream();
   const { kong, probe } = await kongWith(() => [], url);
   probe.close();
   const answer = await fetch(`http://127.0.0.1:${kong.proxyPort}/`);
   expect(answer.status).toBe(500);
   expect(await answer.json()).toMatchObject({ message: 'An unexpected error occurred' });
-  expect(seen).toEqual([]);
+  expect(requests).toEqual([]);
 });
 
 const DUMP = JSON.stringify({
@@ -124,8 +93,7 @@ const DUMP = JSON.stringify({
 
 /** A folder with a program `probe` in the place of /usr/local/bin: it prints the dump, or notes that it was started. */
 function folderWithProgram(): { folder: string; bin: string; starts: () => string[] } {
-  const folder = mkdtempSync(join(tmpdir(), 'kong-test-'));
-  cleanUps.push(() => rmSync(folder, { recursive: true }));
+  const folder = closing.folder('kong-test-');
   const bin = join(folder, 'bin');
   mkdirSync(bin);
   const notes = join(folder, 'starts');
@@ -145,7 +113,7 @@ test('without commands the program of that name is run, again and again, in an e
       standin_start_wait: '0s',
     },
   });
-  cleanUps.push(() => kong.stop());
+  closing.add(() => kong.stop());
   await until('it was started twice', () => starts().length >= 2);
   expect(kong.plugins.map(({ name }) => name)).toEqual(['probe']);
   const variables = starts()[0]
@@ -166,19 +134,18 @@ test('without a start command and such a program, somebody else runs the server'
   await expect(startKong({ conf })).rejects.toThrow('query_command undefined for pluginserver probe');
   writeFileSync(join(folder, 'dump'), DUMP);
   const kong = await startKong({ conf: { ...conf, pluginserver_probe_query_cmd: `cat ${folder}/dump` } });
-  cleanUps.push(() => kong.stop());
+  closing.add(() => kong.stop());
   expect(kong.log.text()).toContain('assuming external process management');
   expect(kong.pid('probe')).toBeUndefined();
 });
 
 test('of more connections than the pool holds, the one that waited longest is closed', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'kong-test-'));
-  cleanUps.push(() => rmSync(folder, { recursive: true }));
-  const server = createSocketServer((socket) => socket.resume()).listen(join(folder, 's'));
+  const folder = closing.folder('kong-test-');
+  const server = createServer((socket) => socket.resume()).listen(join(folder, 's'));
   await once(server, 'listening');
-  cleanUps.push(() => server.close());
+  closing.add(() => server.close());
   const pool = new ConnectionPool(join(folder, 's'), 2);
-  cleanUps.push(() => pool.destroy());
+  closing.add(() => pool.destroy());
   const [first, ...others] = [await pool.take(), await pool.take(), await pool.take()];
   if (first === undefined) throw new Error('no connection');
   for (const connection of [first, ...others]) pool.give(connection);
@@ -192,14 +159,13 @@ const FULL = `require('net').createServer().listen({ path: process.argv[1], back
   process.stdout.write('ready'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); });`;
 
 test('a full queue of the socket refuses the connection', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'kong-test-'));
-  cleanUps.push(() => rmSync(folder, { recursive: true }));
+  const folder = closing.folder('kong-test-');
   const child = spawn(process.execPath, ['-e', FULL, join(folder, 's')]);
-  cleanUps.push(() => child.kill('SIGKILL'));
+  closing.add(() => child.kill('SIGKILL'));
   // Not when the file is there: that is a moment before.
   await once(child.stdout, 'data');
   const pool = new ConnectionPool(join(folder, 's'));
-  cleanUps.push(() => pool.destroy());
+  closing.add(() => pool.destroy());
   await expect(Promise.all(Array.from({ length: 9 }, () => pool.take()))).rejects.toThrow(
     'resource temporarily unavailable',
   );

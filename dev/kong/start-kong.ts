@@ -27,7 +27,7 @@ export interface RunningKong {
   readonly plugins: readonly PluginInfo[];
   /** Pids of the plugin servers that were started with `start_cmd`, by their name in kong.conf. */
   pid(pluginServer: string): number | undefined;
-  /** `POST /config`: instances are started anew at the next request. @throws DeclarativeConfigError, UnknownPluginError */
+  /** `POST /config`: instances are restarted at the next request. @throws Error that says what is wrong */
   reload(config: DeclarativeConfig): void;
   /** Closes listeners and connections, SIGTERM to the plugin servers. */
   stop(): Promise<void>;
@@ -35,7 +35,7 @@ export interface RunningKong {
 
 /**
  * Starts the stand-in: query commands, plugin servers, listeners.
- * @throws ConfError, QueryCommandError, DeclarativeConfigError, UnknownPluginError
+ * @throws Error that says what is wrong with the configuration or the query command
  */
 export async function startKong(options: KongOptions): Promise<RunningKong> {
   const settings = readSettings(options.conf);

@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import {
   acceptedContent,
@@ -9,6 +8,7 @@ import {
   type PerRequestResponseMode,
 } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import { listen } from '../listen.js';
 
 export interface RunningModernServer {
   readonly url: string;
@@ -47,9 +47,9 @@ export async function startModernServer(
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.writeHead(500).end());
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const port = await listen(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    url: `http://127.0.0.1:${port}/mcp`,
     received: () => received,
     ran: () => ran,
     close: async () => {

@@ -1,8 +1,8 @@
 import { createServer as createPlain, type RequestListener } from 'node:http';
 import { createServer as createSecure } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { startProcess } from '../child-process.js';
 import type { Closing } from '../closing.js';
+import { listen } from '../listen.js';
 
 /** Answers that are ready, by the path of the sideband call: `/denied/sideband/request`. */
 export type ReadyAnswers = Readonly<Record<string, object>>;
@@ -54,8 +54,7 @@ export async function startEchoProvider(options: EchoOptions = {}): Promise<Echo
   const { tls } = options;
   const server =
     tls === undefined ? createPlain(keepAlive, listener) : createSecure({ ...tls, ...keepAlive }, listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     close: () => {

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { sendRequest } from '../http-client.js';
+import { listen } from '../listen.js';
 import { startProviderProcess } from './process.js';
 
 const payload = {
@@ -41,9 +40,8 @@ it('runs as a process: takes rules, tells its calls, ends on SIGTERM', async () 
 });
 
 it('says that its port is taken', async () => {
-  const squatter = createServer().listen(0, '127.0.0.1');
-  await once(squatter, 'listening');
+  const squatter = createServer();
+  const port = await listen(squatter);
   onTestFinished(() => void squatter.close());
-  const { port } = squatter.address() as AddressInfo;
   await expect(startProviderProcess({ port })).rejects.toThrow(`port ${port} is taken`);
 });

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { listen } from '../listen.js';
 import { type Answer, deliver, errorAnswer } from './answer.js';
 import { serveApprovalPage } from './approval-page.js';
 import { Approvals } from './approvals.js';
@@ -126,12 +127,8 @@ export async function startPolicyProvider(options: PolicyProviderOptions = {}): 
     }
   }
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
-  });
-  const { address, port } = server.address() as AddressInfo;
-  url = `https://${address}:${port}`;
+  const { host = '127.0.0.1' } = options;
+  url = `https://${host}:${await listen(server, options.port, host)}`;
   return {
     url,
     ca: tls.ca ?? tls.cert,

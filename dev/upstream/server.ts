@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen } from '../listen.js';
 import { answerSpecial, type ReceivedRequest } from './answers.js';
 
 /** A running upstream that keeps what reached it. */
@@ -31,13 +31,10 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     },
   );
   server.maxHeadersCount = 0;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
-  });
-  const { address, port } = server.address() as AddressInfo;
+  const { host = '127.0.0.1' } = options;
+  const port = await listen(server, options.port, host);
   return {
-    url: `http://${address}:${port}`,
+    url: `http://${host}:${port}`,
     requests,
     clear: () => requests.splice(0),
     close: async () => {

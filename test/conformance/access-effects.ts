@@ -1,8 +1,15 @@
 import { afterAll, beforeAll } from 'vitest';
 import { compareClient, comparePhases, compareUpstream } from './compare.js';
+import {
+  isBuffered,
+  type PlayedCase,
+  ProbedKong,
+  type Protocol,
+  probeHost,
+  VARIANTS,
+} from './probed-kong.js';
 import { replay } from './recording-client.js';
 import { loadAccessEffects, resolve } from './recordings.js';
-import { isBuffered, type PlayedCase, type Protocol, probeHost, Rig, VARIANTS } from './rig.js';
 import { conformanceTests, type Played } from './tally.js';
 
 /** What a plugin's writes and exits in the access phase do to the upstream's request and the client's answer. */
@@ -16,7 +23,7 @@ export function accessEffects(protocol: Protocol): void {
         return { name, one, played };
       }),
   );
-  const rig = new Rig(
+  const kong = new ProbedKong(
     cases.map(({ played }) => played),
     probeHost(protocol),
   );
@@ -29,19 +36,19 @@ export function accessEffects(protocol: Protocol): void {
         overHttp2: isBuffered(played.variant) && recorded.requests[one.request]?.http2 !== undefined,
         play: async () => {
           const { variant } = played;
-          const names = rig.names(played.key);
-          const seen = rig.upstream.expect(names);
+          const names = kong.names(played.key);
+          const seen = kong.upstream.expect(names);
           const expected = resolve(one, variant, 'client') ?? {};
           const phases = resolve(one, variant, 'phases') ?? [];
           const upstream = resolve(one, variant, 'upstream');
           const request = recorded.requests[one.request] ?? {};
-          const client = await replay(request, rig.target, names, expected, () => {
-            return rig.ran(played, phases) && seen.length >= (upstream?.length ?? 0);
+          const client = await replay(request, kong.target, names, expected, () => {
+            return kong.ran(played, phases) && seen.length >= (upstream?.length ?? 0);
           });
-          await rig.settles(played, phases);
+          await kong.settles(played, phases);
           const at = (part: string) => ['cases', name, variant, part];
           const second = one.second?.length ? one.second : undefined;
-          const observed = rig.phases(played);
+          const observed = kong.phases(played);
           return [
             { at: at('phases'), difference: comparePhases(phases, observed), observed },
             {
@@ -57,8 +64,8 @@ export function accessEffects(protocol: Protocol): void {
   );
 
   beforeAll(async () => {
-    await rig.start();
+    await kong.start();
     await playAll();
   }, 240_000);
-  afterAll(() => rig.stop());
+  afterAll(() => kong.stop());
 }

@@ -4,9 +4,9 @@ import { type Fault, Faults } from './fault-hosts.js';
 import { type Finding, finding, type Outcome } from './finding.js';
 import { mpFaultHost } from './mp-faults.js';
 import { pbFaultHost } from './pb-faults.js';
+import { type PlayedCase, ProbedKong, type Protocol } from './probed-kong.js';
 import { replay } from './recording-client.js';
 import { loadFaults, type RecordedClient, type RecordedFault, type RecordedRequest } from './recordings.js';
-import { type PlayedCase, type Protocol, Rig } from './rig.js';
 import { conformanceTests, type Played } from './tally.js';
 
 /** A plugin server that misbehaves in one event: what the client gets, and whether the upstream was asked. */
@@ -45,11 +45,11 @@ function add(
     name: `faults/${protocol}/${name}/${kind}`,
     play: () =>
       alone(protocol, fault.client.hung === true, async () => {
-        const rig = rigs[protocol];
-        const names = rig.names(key);
-        const seen = rig.upstream.expect(names);
+        const kong = kongs[protocol];
+        const names = kong.names(key);
+        const seen = kong.upstream.expect(names);
         const expected: RecordedClient = clientOf(fault);
-        const client = await replay(REQUEST, rig.target, names, expected, () => true);
+        const client = await replay(REQUEST, kong.target, names, expected, () => true);
         const findings: Finding[] = [
           {
             at: [...at, 'client'],
@@ -60,7 +60,7 @@ function add(
         ];
         if (fault.next === undefined || fault.next === null) return findings;
         faults[protocol].heal(key);
-        const next = await replay(REQUEST, rig.target, names, undefined);
+        const next = await replay(REQUEST, kong.target, names, undefined);
         const status = Number(next.responses?.at(-1)?.status.split(' ')[1]);
         return [...findings, finding([...at, 'next'], 'next request', fault.next, status)];
       }),
@@ -100,12 +100,12 @@ for (const [name, protocols] of Object.entries(recorded.start)) {
 
 const byKey = (protocol: Protocol) => new Map(cases[protocol].map(({ one, fault }) => [one.key, fault]));
 const faults = { pb: new Faults(byKey('pb')), mp: new Faults(byKey('mp')) };
-const rigs: Readonly<Record<Protocol, Rig>> = {
-  pb: new Rig(
+const kongs: Readonly<Record<Protocol, ProbedKong>> = {
+  pb: new ProbedKong(
     cases.pb.map(({ one }) => one),
     pbFaultHost(faults.pb),
   ),
-  mp: new Rig(
+  mp: new ProbedKong(
     cases.mp.map(({ one }) => one),
     mpFaultHost(faults.mp),
   ),
@@ -113,10 +113,10 @@ const rigs: Readonly<Record<Protocol, Rig>> = {
 const { playAll } = conformanceTests('faults', played);
 
 beforeAll(async () => {
-  await Promise.all([rigs.pb.start(), rigs.mp.start()]);
+  await Promise.all([kongs.pb.start(), kongs.mp.start()]);
   await playAll();
 }, 240_000);
 afterAll(async () => {
-  await rigs.pb.stop();
-  await rigs.mp.stop();
+  await kongs.pb.stop();
+  await kongs.mp.stop();
 });

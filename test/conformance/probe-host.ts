@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pluginServerConf } from '../../dev/kong/config/gateway-config.js';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import type { Names } from './names.js';
 import type { ScriptCall } from './pb-probe-codec.js';
@@ -30,21 +31,15 @@ const PROBES = [
 ] as const;
 
 /** The lines of kong.conf for both probes behind one socket. */
-export function probeServers(
-  folder: string,
-  protocol: 'ProtoBuf:1' | 'MsgPack:1',
-  socket: string,
-): Record<string, string> {
-  const conf: Record<string, string> = { pluginserver_names: PROBES.map(([name]) => name).join() };
+export function probeServers(folder: string, protocol: 'ProtoBuf:1' | 'MsgPack:1', socket: string): KongConf {
+  const conf: KongConf = {};
   for (const [name, phases] of PROBES) {
     const config = { type: 'record', fields: [{ key: { type: 'string' } }] };
     const schema = { name, fields: [{ config }] };
     const plugin = { Name: name, Version: '1.0.0', Priority: 1, Phases: phases, Schema: schema };
     const dump = join(folder, `${name}.json`);
     writeFileSync(dump, JSON.stringify({ Protocol: protocol, Plugins: [plugin] }));
-    const key = `pluginserver_${name.replaceAll('-', '_')}`;
-    conf[`${key}_socket`] = socket;
-    conf[`${key}_query_cmd`] = `cat ${dump}`;
+    Object.assign(conf, pluginServerConf(name, socket, { query: `cat ${dump}` }));
   }
-  return conf;
+  return { ...conf, pluginserver_names: PROBES.map(([name]) => name).join() };
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { compareClient, compareUpstream, compareValue } from './compare.js';
 import { type Finding, finding } from './finding.js';
+import { type PlayedCase, ProbedKong, type Protocol, probeHost } from './probed-kong.js';
 import { replay } from './recording-client.js';
 import {
   loadReads,
@@ -10,7 +11,6 @@ import {
   type RecordedPhase,
   type RecordedRequest,
 } from './recordings.js';
-import { type PlayedCase, type Protocol, probeHost, Rig } from './rig.js';
 import { conformanceTests, type Played } from './tally.js';
 
 /** What a plugin reads of every kind of client request in the access phase. */
@@ -98,14 +98,14 @@ export function reads(protocol: Protocol): void {
         one,
         forwardedHost(read),
         async () => {
-          const rig = rigs[config];
-          const names = rig.names(one.key);
-          const seen = rig.upstream.expect(names, undefined, forwardedHost(read));
-          const client = await replay(request, rig.target, names, group.client);
+          const kong = kongs[config];
+          const names = kong.names(one.key);
+          const seen = kong.upstream.expect(names, undefined, forwardedHost(read));
+          const client = await replay(request, kong.target, names, group.client);
           const at = ['cases', name];
           const atGroup = n === 0 ? [...at, protocol] : [...at, protocol, 'groups', n - 1];
           return [
-            ...compareCalls(atGroup, group.calls, rig.phases(one)),
+            ...compareCalls(atGroup, group.calls, kong.phases(one)),
             {
               at: [...at, 'upstream'],
               difference: n === 0 ? compareUpstream(read.upstream ?? [], seen) : undefined,
@@ -129,12 +129,12 @@ export function reads(protocol: Protocol): void {
       one,
       forwardedHost(read),
       async () => {
-        const rig = rigs[config];
-        const names = rig.names(one.key);
-        const seen = rig.upstream.expect(names, undefined, forwardedHost(read));
-        const client = await replay(request, rig.target, names, undefined);
+        const kong = kongs[config];
+        const names = kong.names(one.key);
+        const seen = kong.upstream.expect(names, undefined, forwardedHost(read));
+        const client = await replay(request, kong.target, names, undefined);
         const status = client.status ?? Number(client.responses?.at(-1)?.status.split(' ')[1]);
-        const phases = rig.phases(one).map(({ phase }) => phase);
+        const phases = kong.phases(one).map(({ phase }) => phase);
         const at = (part: string) => ['cases', name, 'buffered', part];
         const samePhases = phases.join() === buffered.phases.join();
         return [
@@ -164,13 +164,13 @@ export function reads(protocol: Protocol): void {
       script: { access: once.calls.map(({ call }) => call) },
     };
     add('main', name, one, undefined, async () => {
-      const rig = rigs.main;
-      const names = rig.names(key);
-      const seen = rig.upstream.expect(names);
-      const client = await replay(ONCE, rig.target, names, once.client);
+      const kong = kongs.main;
+      const names = kong.names(key);
+      const seen = kong.upstream.expect(names);
+      const client = await replay(ONCE, kong.target, names, once.client);
       const at = ['once', onceName, protocol];
       return [
-        ...compareCalls(at, once.calls, rig.phases(one)),
+        ...compareCalls(at, once.calls, kong.phases(one)),
         finding([...at, 'upstream'], 'upstream requests', once.upstream ?? seen.length, seen.length),
         {
           at: [...at, 'client'],
@@ -181,15 +181,15 @@ export function reads(protocol: Protocol): void {
     });
   }
 
-  const rigs: Readonly<Record<Config, Rig>> = {
-    main: new Rig(configs.main, probeHost(protocol)),
-    trusted: new Rig(configs.trusted, probeHost(protocol)),
+  const kongs: Readonly<Record<Config, ProbedKong>> = {
+    main: new ProbedKong(configs.main, probeHost(protocol)),
+    trusted: new ProbedKong(configs.trusted, probeHost(protocol)),
   };
   const { playAll } = conformanceTests(`reads ${protocol}`, played);
 
   beforeAll(async () => {
-    await rigs.main.start();
-    await rigs.trusted.start({
+    await kongs.main.start();
+    await kongs.trusted.start({
       trusted_ips: '127.0.0.1,::1',
       nginx_proxy_ssl_verify_client: 'optional_no_ca',
       nginx_proxy_large_client_header_buffers: '16 64k',
@@ -198,7 +198,7 @@ export function reads(protocol: Protocol): void {
     await playAll();
   }, 240_000);
   afterAll(async () => {
-    await rigs.main.stop();
-    await rigs.trusted.stop();
+    await kongs.main.stop();
+    await kongs.trusted.stop();
   });
 }

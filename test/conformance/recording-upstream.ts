@@ -1,5 +1,5 @@
-import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
+import { listen } from '../../dev/listen.js';
 import type { Names } from './names.js';
 import type { RecordedUpstream } from './recordings.js';
 
@@ -23,6 +23,7 @@ const OK: UpstreamAnswer = {
 /** A raw TCP upstream that keeps the bytes it gets. Whose request it is, it knows from X-Forwarded-Host. */
 export class RecordingUpstream {
   readonly #cases = new Map<string, Expected>();
+  port = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -35,12 +36,8 @@ export class RecordingUpstream {
     });
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
   async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    this.port = await listen(this.#server);
   }
 
   /** @param forwardedHost what X-Forwarded-Host will say, if it is not the case's host */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { compareClient, comparePhases, compareUpstream, compareValue } from './compare.js';
 import { type Finding, finding } from './finding.js';
+import { type PlayedCase, ProbedKong, type Protocol, probeHost, VARIANTS } from './probed-kong.js';
 import { replay } from './recording-client.js';
 import type { UpstreamAnswer } from './recording-upstream.js';
 import {
@@ -13,7 +14,6 @@ import {
   type Script,
   type UpstreamReply,
 } from './recordings.js';
-import { type PlayedCase, type Protocol, probeHost, Rig, VARIANTS } from './rig.js';
 import { conformanceTests, type Played } from './tally.js';
 
 /** What the response phase sees of every kind of upstream answer, and what its writes and exits do to the client's. */
@@ -53,23 +53,23 @@ export function responseEffects(protocol: Protocol): void {
         overHttp2: recorded.requests[effect.request]?.http2 !== undefined,
         one,
         play: async () => {
-          const names = rig.names(one.key);
-          const seen = rig.upstream.expect(names, answer(effect.upstreamReply ?? '', rig.upstream.port));
+          const names = kong.names(one.key);
+          const seen = kong.upstream.expect(names, answer(effect.upstreamReply ?? '', kong.upstream.port));
           const expected = resolve(effect, variant, 'client') ?? {};
           const phases = resolve(effect, variant, 'phases') ?? [];
           const client = await replay(
             recorded.requests[effect.request] ?? {},
-            rig.target,
+            kong.target,
             names,
             expected,
             () => {
-              return rig.ran(one, phases);
+              return kong.ran(one, phases);
             },
           );
           const upstream = resolve(effect, variant, 'upstream');
-          await rig.settles(one, phases);
+          await kong.settles(one, phases);
           const at = (part: string) => ['effects', name, variant, part];
-          const ran = rig.phases(one);
+          const ran = kong.phases(one);
           return [
             { at: at('phases'), difference: comparePhases(phases, ran), observed: ran },
             {
@@ -128,20 +128,20 @@ export function responseEffects(protocol: Protocol): void {
       overHttp2: recorded.requests[request]?.http2 !== undefined,
       one,
       play: async () => {
-        const names = rig.names(key);
-        const seen = rig.upstream.expect(names, answer(upstreamReply, rig.upstream.port));
+        const names = kong.names(key);
+        const seen = kong.upstream.expect(names, answer(upstreamReply, kong.upstream.port));
         const ended = expected.phases.split(',').map(() => ({ end: 'closed' }) as const);
         const client = await replay(
           recorded.requests[request] ?? {},
-          rig.target,
+          kong.target,
           names,
           expected.client,
           () => {
-            return rig.ran(one, ended) && seen.length >= expected.upstreamRequests;
+            return kong.ran(one, ended) && seen.length >= expected.upstreamRequests;
           },
         );
-        await rig.settles(one, ended);
-        const phases = rig.phases(one);
+        await kong.settles(one, ended);
+        const phases = kong.phases(one);
         const ran = phases.map(({ phase }) => phase).join(',');
         const at = (...part: string[]) => ['reads', upstreamReply, ...part];
         return [
@@ -178,15 +178,15 @@ export function responseEffects(protocol: Protocol): void {
     return findings;
   }
 
-  const rig = new Rig(
+  const kong = new ProbedKong(
     played.map(({ one }) => one),
     probeHost(protocol),
   );
   const { playAll } = conformanceTests(`response-effects ${protocol}`, played);
 
   beforeAll(async () => {
-    await rig.start();
+    await kong.start();
     await playAll();
   }, 240_000);
-  afterAll(() => rig.stop());
+  afterAll(() => kong.stop());
 }

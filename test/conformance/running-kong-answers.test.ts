@@ -64,7 +64,7 @@ for (const { what, answer, closes, clientCloses, client, phases } of recorded.od
 const { playAll } = conformanceTests('running-kong-answers', cases.played);
 
 beforeAll(async () => {
-  await cases.rig.start();
+  await cases.kong.start();
   await playAll();
 }, 240_000);
-afterAll(() => cases.rig.stop());
+afterAll(() => cases.kong.stop());

@@ -1,8 +1,8 @@
 import type { Difference } from './compare.js';
 import { PbProbeHost } from './pb-probe-host.js';
+import { type PlayedCase, ProbedKong } from './probed-kong.js';
 import { replay } from './recording-client.js';
 import type { RecordedClient, RecordedPhase, Script } from './recordings.js';
-import { type PlayedCase, Rig } from './rig.js';
 import type { Played } from './tally.js';
 
 /** One request through the probe. */
@@ -32,7 +32,7 @@ export interface Outcome {
 export class RunningKongCases {
   readonly played: Played[] = [];
   readonly #probed: PlayedCase[] = [];
-  #rig: Rig | undefined;
+  #kong: ProbedKong | undefined;
 
   add(name: string, one: RunningKongCase, judge: (outcome: Outcome) => Difference): void {
     const variant = one.heldBack === true ? 'br' : 'pb';
@@ -41,16 +41,16 @@ export class RunningKongCases {
     const probed: PlayedCase = { key, variant, script: one.script ?? {}, byPath: bare };
     this.#probed.push(probed);
     this.play(name, async () => {
-      const rig = this.rig;
-      const names = rig.names(key);
+      const kong = this.kong;
+      const names = kong.names(key);
       const close = one.upstreamCloses === true;
       const answer = one.upstream === undefined ? undefined : { parts: [Buffer.from(one.upstream)], close };
-      const seen = rig.upstream.expect(names, answer, bare ? 'kong' : undefined);
+      const seen = kong.upstream.expect(names, answer, bare ? 'kong' : undefined);
       const expected = one.staysOpen === true ? { hung: true } : undefined;
       // A tunnel that stays silent: only what reached the upstream tells that Kong is done.
       const settled = () => one.staysOpen !== true || seen.length > 0;
-      const client = await replay({ sent: [requestOf(one, bare)] }, rig.target, names, expected, settled);
-      return judge({ client, upstream: seen[0]?.headers ?? [], phases: rig.phases(probed) });
+      const client = await replay({ sent: [requestOf(one, bare)] }, kong.target, names, expected, settled);
+      return judge({ client, upstream: seen[0]?.headers ?? [], phases: kong.phases(probed) });
     });
   }
 
@@ -58,9 +58,9 @@ export class RunningKongCases {
     this.played.push({ name: `running-kong/${name}`, play });
   }
 
-  get rig(): Rig {
-    this.#rig ??= new Rig(this.#probed, new PbProbeHost());
-    return this.#rig;
+  get kong(): ProbedKong {
+    this.#kong ??= new ProbedKong(this.#probed, new PbProbeHost());
+    return this.#kong;
   }
 }
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll } from 'vitest';
 import { type Fault, Faults } from './fault-hosts.js';
 import { pbFaultHost } from './pb-faults.js';
+import { type PlayedCase, ProbedKong } from './probed-kong.js';
 import { replay } from './recording-client.js';
 import { loadRunningKong, type Script } from './recordings.js';
-import { type PlayedCase, Rig } from './rig.js';
 import {
   got,
   type Outcome,
@@ -113,8 +113,8 @@ for (const { fault, kept } of recorded.own500.cases) {
   });
 }
 
-const probe = cases.rig;
-const fails = new Rig(failed, pbFaultHost(new Faults(failing)));
+const probe = cases.kong;
+const fails = new ProbedKong(failed, pbFaultHost(new Faults(failing)));
 const { playAll } = conformanceTests('running-kong', cases.played);
 
 beforeAll(async () => {

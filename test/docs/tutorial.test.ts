@@ -2,7 +2,6 @@
 // provider and upstream as processes, and the curl commands. Only ports and folders differ from the page.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -10,6 +9,7 @@ import { Closing } from '../../dev/closing.js';
 import { type ClientResponse, sendRequest } from '../../dev/http-client.js';
 import { type KongConf, parseKongConf } from '../../dev/kong/config/kong-conf.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
+import { freePort } from '../../dev/listen.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
 import { root, snippet } from './pages.js';
 
@@ -101,13 +101,4 @@ function start(program: string, ...args: string[]): ChildProcess {
     await exited;
   });
   return child;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

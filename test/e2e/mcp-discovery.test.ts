@@ -1,6 +1,5 @@
 // A client that has never been here: from 401 over the metadata and the authorization server to a tool call.
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import {
   Client,
   type OAuthClientProvider,
@@ -9,6 +8,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { OAuth2Server } from 'oauth2-mock-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listen } from '../../dev/listen.js';
 import { type RunningMcpServer, startMcpServer } from '../../dev/mcp/mcp-server.js';
 import { checkCommand } from '../../src/cli/check/command.js';
 import type { ConfigurationReport } from '../../src/cli/check/finding.js';
@@ -56,8 +56,7 @@ describe.each(HOSTS)('discovery under %s', (host) => {
     await issuer.issuer.keys.generate('RS256');
     await issuer.start(0, '127.0.0.1');
     issuer.issuer.url = `http://127.0.0.1:${issuer.address().port}`;
-    await new Promise<void>((done) => metadata.listen(0, '127.0.0.1', done));
-    const port = (metadata.address() as AddressInfo).port;
+    const port = await listen(metadata);
     server = await startMcpServer();
     const config = {
       mcp: true,

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuthority, type KeyPair } from '../../dev/certificates.js';
 import { Closing } from '../../dev/closing.js';
+import { kongYml, pluginServerConf, routedService } from '../../dev/kong/config/gateway-config.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
 import { HTTP_INCLUDE } from '../../dev/kong-connection/request-variable.js';
 import type { KongPdk } from '../../src/kong/kong-pdk.js';
@@ -54,8 +54,7 @@ describe.each([
   let identity: KeyPair;
 
   beforeAll(async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'ways-'));
-    closing.add(() => rmSync(folder, { recursive: true }));
+    const folder = closing.folder('ways-');
     const authority = await createAuthority();
     const server = await authority.issue();
     identity = await authority.issue();
@@ -77,23 +76,12 @@ describe.each([
         proxy_listen: '127.0.0.1:0, 127.0.0.1:0 ssl',
         ssl_cert: server.cert,
         ssl_cert_key: server.key,
-        pluginserver_names: 'both',
-        pluginserver_both_socket: socketPath,
-        pluginserver_both_query_cmd: `cat ${join(folder, 'dump.json')}`,
+        ...pluginServerConf('both', socketPath, { query: `cat ${join(folder, 'dump.json')}` }),
         nginx_http_include: HTTP_INCLUDE,
         nginx_proxy_ssl_verify_client: 'optional_no_ca',
         ...trust,
       },
-      declarativeConfig: {
-        _format_version: '3.0',
-        services: [
-          {
-            name: 's',
-            url: 'http://127.0.0.1:9',
-            routes: [{ name: 'r', paths: ['/'], plugins: [{ name: 'both' }] }],
-          },
-        ],
-      },
+      declarativeConfig: kongYml([routedService('s', 'http://127.0.0.1:9', [{ name: 'both' }])]),
     });
     closing.add(() => kong.stop());
   });

@@ -1,21 +1,12 @@
 // --admin of the real executable, under the Kong stand-in: metrics of all processes on one page, health, log files.
 import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../dev/listen.js';
 import { VERSION } from '../../src/version.js';
 import { type Rig, startRig } from '../support/rig.js';
 import { until } from '../support/until.js';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe.each([1, 2])('the plugin server with %i processes', (workers) => {
   let rig: Rig;

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { frame } from '../../dev/kong-connection/frames.js';
@@ -12,6 +10,7 @@ import {
   structMessage,
   textMessage,
 } from '../../dev/kong-connection/messages.js';
+import { freePort } from '../../dev/listen.js';
 import { temporaryFolder } from '../pluginserver/probe-server.js';
 import { ServerProcess } from '../pluginserver/server-process.js';
 import { builtPluginServer } from '../support/built-plugin-server.js';
@@ -61,15 +60,6 @@ test('the gauge shows what is in work', async () => {
   await finish(kong);
   await vi.waitFor(async () => expect(await gauge()).toBe(0), 5000);
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 /** An event of the response phase, with all of the upstream's body but its last byte on the wire. */
 async function responseUntilLastByte(server: ServerProcess, id: number): Promise<KongConnection> {

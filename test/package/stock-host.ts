@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { Closing } from '../../dev/closing.js';
+import { kongYml, pingAuth, routedService } from '../../dev/kong/config/gateway-config.js';
 import { parseKongConf } from '../../dev/kong/config/kong-conf.js';
 import { type RunningKong, startKong } from '../../dev/kong/start-kong.js';
 import { type PolicyProvider, startPolicyProvider } from '../../dev/policy-provider/server.js';
@@ -36,19 +37,9 @@ export async function startStockHost(
     .replaceAll('/usr/local/lib/node_modules/kong-plugin-ping-auth', packageFolder)
     .replaceAll('/run/ping-auth', run);
   const guard = parse(readFileSync(join(packageFolder, 'kong/guard/kong.yml'), 'utf8')).plugins;
-  const config = {
-    service_url: provider.url,
-    shared_secret: SECRET,
-    secret_header_name: 'CLIENT-TOKEN',
-    ca_certificate: provider.ca,
-  };
   const kong = await startKong({
     conf: { proxy_listen: '127.0.0.1:0', prefix: folder, ...parseKongConf(lines) },
-    declarativeConfig: {
-      _format_version: '3.0',
-      services: [{ name: 'all', url: upstream.url, routes: [{ name: 'all', paths: ['/'] }] }],
-      plugins: [{ name: 'ping-auth', config }, ...guard],
-    },
+    declarativeConfig: kongYml([routedService('all', upstream.url)], [pingAuth(provider, SECRET), ...guard]),
   });
   closing.add(() => kong.stop());
   return { kong, provider, upstreamRequests: () => upstream.requests.length };

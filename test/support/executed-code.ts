@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { assembled, type Closing } from '../../dev/closing.js';
 import { type ClientRequest, sendRequest } from '../../dev/http-client.js';
+import { kongYml, pingAuth, pluginServerConf, routedService } from '../../dev/kong/config/gateway-config.js';
 import { startKong } from '../../dev/kong/start-kong.js';
 import { HTTP_INCLUDE } from '../../dev/kong-connection/request-variable.js';
 import { startPolicyProvider } from '../../dev/policy-provider/server.js';
@@ -24,7 +24,7 @@ export interface ObservedServer {
 }
 
 /**
- * A plugin server in a process of its own with the double of Kong, a policy provider that permits everything unchanged, and an
+ * A plugin server in a process of its own with the stand-in Kong, a policy provider that permits everything unchanged, and an
  * upstream. Its files are compiled one by one, so that V8's count of each is that of the file in `src/`.
  */
 export function startObservedServer(): Promise<ObservedServer> {
@@ -32,8 +32,7 @@ export function startObservedServer(): Promise<ObservedServer> {
 }
 
 async function start(closing: Closing): Promise<ObservedServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'executed-'));
-  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = closing.folder('executed-');
   const compiled = compile(folder);
   const provider = await startPolicyProvider({ secret: SECRET });
   closing.add(() => provider.close());
@@ -50,32 +49,12 @@ async function start(closing: Closing): Promise<ObservedServer> {
       proxy_listen: '127.0.0.1:0',
       prefix: folder,
       nginx_http_include: HTTP_INCLUDE,
-      pluginserver_names: 'ping-auth',
-      pluginserver_ping_auth_socket: socket,
-      pluginserver_ping_auth_start_cmd: `${node} ${server} --socket ${socket}`,
-      pluginserver_ping_auth_query_cmd: `${process.execPath} ${server} --dump`,
+      ...pluginServerConf('ping-auth', socket, {
+        start: `${node} ${server} --socket ${socket}`,
+        query: `${process.execPath} ${server} --dump`,
+      }),
     },
-    declarativeConfig: {
-      _format_version: '3.0',
-      services: [
-        {
-          name: 'upstream',
-          url: upstream.url,
-          routes: [{ name: 'all', paths: ['/'] }],
-          plugins: [
-            {
-              name: 'ping-auth',
-              config: {
-                service_url: provider.url,
-                secret_header_name: 'CLIENT-TOKEN',
-                shared_secret: SECRET,
-                ca_certificate: provider.ca,
-              },
-            },
-          ],
-        },
-      ],
-    },
+    declarativeConfig: kongYml([routedService('upstream', upstream.url, [pingAuth(provider, SECRET)])]),
   });
   closing.add(() => kong.stop());
   const url = `http://127.0.0.1:${kong.proxyPort}`;

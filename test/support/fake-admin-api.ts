@@ -1,7 +1,7 @@
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { Closing } from '../../dev/closing.js';
+import { listen } from '../../dev/listen.js';
 import * as manifest from '../../src/plugin/manifest.js';
 import { dumpOf } from '../../src/pluginserver/dump.js';
 import type { Identity } from './certificates.js';
@@ -50,9 +50,8 @@ export async function fakeAdminApi(kong: FakeKong, closing: Closing): Promise<st
     response.end(JSON.stringify(body));
   };
   const server = kong.tls === undefined ? createHttp(listener) : createHttps(kong.tls, listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listen(server);
   closing.add(() => new Promise<void>((resolve) => server.close(() => resolve())));
-  const { port } = server.address() as AddressInfo;
   return kong.tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
 }
 

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
+import { pluginServerConf } from '../../dev/kong/config/gateway-config.js';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import { builtJsPlugin, builtPluginServer } from './built-plugin-server.js';
 import { CHILD_COVERAGE } from './child-coverage.js';
@@ -12,22 +13,13 @@ import type { Host } from './hosts.js';
 const STOCK_SERVER = createRequire(import.meta.url).resolve('kong-pdk/bin/kong-js-pluginserver');
 
 /** The lines of kong.conf that make Kong run the plugin under a host. */
-export async function pluginServerConf(
-  host: Host,
-  folder: string,
-  args: readonly string[],
-): Promise<KongConf> {
+export async function hostConf(host: Host, folder: string, args: readonly string[]): Promise<KongConf> {
   const socket = join(folder, 'ping-auth.socket');
   const { start, query } =
     host === 'ping-auth-pluginserver' ? await ourServer(socket, folder, args) : await stockServer(folder);
   const dump = join(folder, 'dump.json');
   writeFileSync(dump, await dumped(host, query));
-  return {
-    pluginserver_names: 'ping-auth',
-    pluginserver_ping_auth_socket: socket,
-    pluginserver_ping_auth_start_cmd: start,
-    pluginserver_ping_auth_query_cmd: `cat ${dump}`,
-  };
+  return pluginServerConf('ping-auth', socket, { start, query: `cat ${dump}` });
 }
 
 const dumps = new Map<Host, Promise<string>>();
@@ -41,7 +33,7 @@ function dumped(host: Host, [program, ...args]: readonly [string, ...string[]]):
 }
 
 /** What an admin pastes beside ping-auth: the guard of the host. */
-export function companionPlugins(host: Host): readonly unknown[] {
+export function companionPlugins(host: Host): readonly { name: string }[] {
   const file = host === 'ping-auth-pluginserver' ? 'own-server.yml' : 'kong.yml';
   return parse(readFileSync(new URL(`../../kong/guard/${file}`, import.meta.url), 'utf8')).plugins;
 }

@@ -1,9 +1,10 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
+import { freePort } from '../../dev/listen.js';
 import type { KongOptions, RunningKong } from './kong.js';
 import { until } from './until.js';
 
@@ -43,7 +44,7 @@ interface Listen {
 
 async function start(kong: string, { conf, declarativeConfig }: KongOptions): Promise<RunningKong> {
   const { prefix } = conf;
-  const listens = await Promise.all(String(conf.proxy_listen).split(',').map(listen));
+  const listens = await Promise.all(String(conf.proxy_listen).split(',').map(onFreePort));
   const settings = settingsOf(conf, listens);
   const path = (name: string) => join(prefix, name);
   for (const name of ['ssl_cert', 'ssl_cert_key']) {
@@ -142,13 +143,9 @@ function names(list: string | undefined): string[] {
     .filter((name) => name !== '');
 }
 
-async function listen(text: string): Promise<Listen> {
+async function onFreePort(text: string): Promise<Listen> {
   const [, ...flags] = text.trim().split(/\s+/);
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return { port, flags };
+  return { port: await freePort(), flags };
 }
 
 /** error.log in the form of the stand-in's log: without time, process, connection, Lua file and the request behind it. */

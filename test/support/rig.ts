@@ -1,18 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createAuthority } from '../../dev/certificates.js';
 import { assembled, type Closing } from '../../dev/closing.js';
 import { type ClientRequest, type ClientResponse, sendRequest } from '../../dev/http-client.js';
+import { kongYml, pingAuth, routedService } from '../../dev/kong/config/gateway-config.js';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
 import type { SidebandCall } from '../../dev/policy-provider/call-log.js';
-import { startProviderProcess } from '../../dev/policy-provider/process.js';
 import type { RuleInput } from '../../dev/policy-provider/rules.js';
+import { startPolicyProvider } from '../../dev/policy-provider/server.js';
 import type { ReceivedRequest } from '../../dev/upstream/answers.js';
 import { startUpstream } from '../../dev/upstream/server.js';
 import type { Host } from './hosts.js';
 import { startKong } from './kong.js';
-import { companionPlugins, pluginServerConf } from './plugin-server-conf.js';
+import { companionPlugins, hostConf } from './plugin-server-conf.js';
 
 /** A secret that must never be seen in a log. */
 export const RIG_SECRET = 'rig-shared-secret-9f27c1';
@@ -78,30 +76,24 @@ export function startRig(options: RigOptions): Promise<Rig> {
 }
 
 async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
-  const folder = mkdtempSync(join(tmpdir(), 'ping-auth-rig-'));
-  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = closing.folder('ping-auth-rig-');
   const authority = await createAuthority();
   const leaf = await authority.issue();
   const upstream = await startUpstream();
   closing.add(() => upstream.close());
-
-  const tls = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
-  writeFileSync(tls.certFile, leaf.cert);
-  writeFileSync(tls.keyFile, leaf.key);
-  const provider = await startProviderProcess({ port: 0, secret: RIG_SECRET, tls });
-  closing.add(() => provider.end('SIGKILL'));
-  await provider.setRules(options.rules ?? []);
+  const provider = await startPolicyProvider({ secret: RIG_SECRET, tls: leaf, rules: options.rules ?? [] });
+  closing.add(() => provider.close());
 
   const kong = await startKong({
     conf: {
       proxy_listen: '127.0.0.1:0',
       ssl_cert: leaf.cert,
       ssl_cert_key: leaf.key,
-      ...(await pluginServerConf(options.host, folder, options.pluginServerArgs ?? COLD)),
+      ...(await hostConf(options.host, folder, options.pluginServerArgs ?? COLD)),
       ...options.kong,
       prefix: folder,
     },
-    declarativeConfig: declarativeConfig(options, upstream.url, provider.url, authority.cert),
+    declarativeConfig: declarativeConfig(options, upstream.url, { url: provider.url, ca: authority.cert }),
   });
   closing.add(() => kong.stop());
   // Should the test process die without closing: the plugin server must not outlive it.
@@ -120,14 +112,14 @@ async function assemble(options: RigOptions, closing: Closing): Promise<Rig> {
     providerUrl: provider.url,
     pluginServer: { pid: () => kong.pid('ping-auth') ?? 0 },
     send: (request) => sendRequest(kongUrl, request),
-    setRules: (rules) => provider.setRules(rules),
+    setRules: async (rules) => provider.setRules(rules),
     upstreamRequests: () => upstream.requests,
-    providerCalls: () => provider.calls(),
+    providerCalls: async () => [...provider.requests],
     log: () => kong.log.text(),
     logged: (level, line) => pluginLines(kong.log.text(), level).some((text) => line.test(text)),
     clear: async () => {
       upstream.clear();
-      await provider.clearCalls();
+      provider.clear();
     },
     close: () => closing.close(),
   };
@@ -145,36 +137,14 @@ function pluginLines(log: string, level: string): string[] {
 function declarativeConfig(
   options: RigOptions,
   upstreamUrl: string,
-  providerUrl: string,
-  ca: string,
+  provider: { readonly url: string; readonly ca: string },
 ): Record<string, unknown> {
-  const base: Config = {
-    service_url: providerUrl,
-    shared_secret: RIG_SECRET,
-    secret_header_name: 'CLIENT-TOKEN',
-    ca_certificate: ca,
-  };
+  const base = pingAuth(provider, RIG_SECRET).config;
   const given = typeof options.config === 'function' ? options.config(base) : options.config;
-  const own = { ...base, ...given };
-  const route = (name: string, paths: readonly string[], config: Config, hosts: readonly string[] = []) => ({
-    name,
-    paths,
-    hosts,
-    strip_path: false,
-    plugins: [{ name: 'ping-auth', config: { ...own, ...config } }],
-  });
-  const services = (options.routes ?? []).map(({ paths, hosts, config, upstream = upstreamUrl }, i) => ({
-    name: `special-${i}`,
-    url: new URL(upstream).origin,
-    retries: 0,
-    routes: [route(`special-${i}`, paths, config, hosts)],
-  }));
-  return {
-    _format_version: '3.0',
-    plugins: companionPlugins(options.host),
-    services: [
-      ...services,
-      { name: 'upstream', url: upstreamUrl, retries: 0, routes: [route('everything-else', ['/'], {})] },
-    ],
-  };
+  const plugin = (config: Config = {}) => pingAuth(provider, RIG_SECRET, { ...given, ...config });
+  const special = (options.routes ?? []).map(({ paths, hosts = [], config, upstream = upstreamUrl }, i) =>
+    routedService(`special-${i}`, new URL(upstream).origin, [plugin(config)], { paths, hosts }),
+  );
+  const rest = routedService('everything-else', upstreamUrl, [plugin()]);
+  return kongYml([...special, rest], companionPlugins(options.host));
 }

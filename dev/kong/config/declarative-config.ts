@@ -58,11 +58,6 @@ export function entityId(...parts: readonly string[]): string {
   );
 }
 
-/** The kong.yml cannot be used; the message says where. */
-export class DeclarativeConfigError extends Error {
-  override readonly name = 'DeclarativeConfigError';
-}
-
 const reference = z.union([z.string(), z.object({ name: z.string().optional(), id: z.string().optional() })]);
 
 const pluginSchema = z.object({
@@ -94,11 +89,7 @@ const routeSchema = z.object({
 const serviceSchema = z.object({
   id: z.string().optional(),
   name: z.string().optional(),
-  url: z.string().optional(),
-  protocol: z.enum(['http', 'https']).optional(),
-  host: z.string().optional(),
-  port: z.number().int().optional(),
-  path: z.string().nullish(),
+  url: z.string(),
   retries: z.number().int().default(5),
   connect_timeout: z.number().int().default(60_000),
   write_timeout: z.number().int().default(60_000),
@@ -124,10 +115,10 @@ type RawService = z.infer<typeof serviceSchema>;
 /** What a kong.yml holds, before parsing: YAML text or the same structure as an object. */
 export type DeclarativeConfig = string | Record<string, unknown>;
 
-/** @throws DeclarativeConfigError */
+/** @throws Error */
 export function readDeclarativeConfig(config: DeclarativeConfig): Entities {
   const parsed = fileSchema.safeParse(typeof config === 'string' ? parse(config) : config);
-  if (!parsed.success) throw new DeclarativeConfigError(z.prettifyError(parsed.error));
+  if (!parsed.success) throw new Error(z.prettifyError(parsed.error));
   const file = parsed.data;
   const services: Service[] = [];
   const routes: Route[] = [];
@@ -154,21 +145,15 @@ export function readDeclarativeConfig(config: DeclarativeConfig): Entities {
 }
 
 function makeService(raw: RawService): Service {
-  const url = raw.url === undefined ? undefined : new URL(raw.url);
-  const protocol =
-    url === undefined ? (raw.protocol ?? 'http') : url.protocol === 'https:' ? 'https' : 'http';
-  const host = url?.hostname.replace(/^\[|\]$/g, '') ?? raw.host;
-  if (host === undefined)
-    throw new DeclarativeConfigError(`service ${raw.name ?? ''}: url or host is missing`);
-  const port = url === undefined || url.port === '' ? raw.port : Number(url.port);
-  const path = url === undefined ? raw.path : url.pathname === '/' ? undefined : url.pathname;
+  const url = new URL(raw.url);
+  const protocol = url.protocol === 'https:' ? 'https' : 'http';
   return {
-    id: raw.id ?? entityId('service', raw.name ?? `${protocol}://${host}:${port}`),
+    id: raw.id ?? entityId('service', raw.name ?? raw.url),
     name: raw.name,
     protocol,
-    host,
-    port: port ?? (protocol === 'https' ? 443 : 80),
-    path: path ?? undefined,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port) || (protocol === 'https' ? 443 : 80),
+    path: url.pathname === '/' ? undefined : url.pathname,
     retries: raw.retries,
     connectTimeout: raw.connect_timeout,
     writeTimeout: raw.write_timeout,
@@ -214,6 +199,6 @@ function find<T extends { id: string; name: string | undefined }>(
 ): T {
   const key = typeof wanted === 'string' ? wanted : (wanted?.id ?? wanted?.name);
   const found = entities.find((entity) => entity.id === key || entity.name === key);
-  if (found === undefined) throw new DeclarativeConfigError(`there is no ${kind} "${key}"`);
+  if (found === undefined) throw new Error(`there is no ${kind} "${key}"`);
   return found;
 }

@@ -72,12 +72,7 @@ export interface Settings {
   readonly eventRepeats: number;
 }
 
-/** The conf cannot be used. */
-export class ConfError extends Error {
-  override readonly name = 'ConfError';
-}
-
-/** @throws ConfError */
+/** @throws Error */
 export function readSettings(conf: KongConf): Settings {
   const prefix = conf.prefix ?? join(tmpdir(), 'kong-stand-in');
   const names = list(conf.pluginserver_names);
@@ -124,7 +119,7 @@ function list(text: string | undefined): string[] {
 function parseListen(text: string): Listen {
   const [address = '', ...flags] = text.split(/\s+/);
   const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
-  if (host === undefined) throw new ConfError(`proxy_listen: "${text}" is not host:port [ssl] [http2]`);
+  if (host === undefined) throw new Error(`proxy_listen: "${text}" is not host:port [ssl] [http2]`);
   return { host, port: Number(port), ssl: flags.includes('ssl'), http2: flags.includes('http2') };
 }
 
@@ -139,7 +134,7 @@ function pluginServer(conf: KongConf, prefix: string, given: string): PluginServ
   const program = join(conf.standin_program_folder ?? '/usr/local/bin', name);
   const found = existsSync(program) ? program : undefined;
   const queryCommand = text('query_cmd') ?? (found === undefined ? undefined : `${found} -dump`);
-  if (queryCommand === undefined) throw new ConfError(`query_command undefined for pluginserver ${name}`);
+  if (queryCommand === undefined) throw new Error(`query_command undefined for pluginserver ${name}`);
   return {
     name,
     socket: text('socket') ?? join(prefix, `${name}.socket`),
@@ -156,13 +151,13 @@ function tls(conf: KongConf): Settings['tls'] {
 
 function bytes(text: string): number {
   const [, number, unit] = /^(\d+)([kKmM]?)$/.exec(text) ?? [];
-  if (number === undefined) throw new ConfError(`"${text}" is not a size`);
+  if (number === undefined) throw new Error(`"${text}" is not a size`);
   return Number(number) * (unit === '' ? 1 : unit?.toLowerCase() === 'k' ? 1024 : 1024 * 1024);
 }
 
 function milliseconds(text: string): number {
   const [, number, unit] = /^(\d+)(ms|s|m)?$/.exec(text) ?? [];
-  if (number === undefined) throw new ConfError(`"${text}" is not a time`);
+  if (number === undefined) throw new Error(`"${text}" is not a time`);
   return Number(number) * (unit === 'ms' ? 1 : unit === 'm' ? 60_000 : 1000);
 }
 
@@ -171,7 +166,7 @@ function parseMaps(text: string): Map<string, string> {
   for (const block of text.matchAll(/^\s*map\s+\$\w+\s+\$(\w+)\s*\{([^}]*(?:\$\{\w+\}[^}]*)*)\}/gm)) {
     const [, name = '', body = ''] = block;
     const template = /\bdefault\s+"((?:[^"\\]|\\.)*)"|\bdefault\s+([^\s;"]+)/.exec(body);
-    if (template === null) throw new ConfError(`map $${name} has no default`);
+    if (template === null) throw new Error(`map $${name} has no default`);
     variables.set(name, template[1] ?? template[2] ?? '');
   }
   return variables;

@@ -14,15 +14,10 @@ export interface PluginSchema {
   readonly fields?: readonly Readonly<Record<string, SchemaField>>[];
 }
 
-/** A plugin's configuration breaks its schema in a way the stand-in checks. */
-export class PluginSchemaError extends Error {
-  override readonly name = 'PluginSchemaError';
-}
-
 /**
  * The JSON that StartInstance carries: the admin's configuration with the schema's defaults, and Kong's own fields.
  * An unset record arrives as an object with its inner defaults; an explicit null beats the default and is left out.
- * @throws PluginSchemaError for an unknown or a missing required field.
+ * @throws Error for an unknown or a missing required field.
  */
 export function instanceConfig(schema: PluginSchema, plugin: PluginConfig, sequence: number): string {
   const field = schema.fields?.find((entry) => 'config' in entry)?.config;
@@ -58,7 +53,7 @@ function withDefaults(
   for (const [name, value] of Object.entries(given)) {
     const field = known.get(name);
     // A server with an empty schema (the probes) takes anything.
-    if (field === undefined && known.size > 0) throw new PluginSchemaError(`${where}.${name}: unknown field`);
+    if (field === undefined && known.size > 0) throw new Error(`${where}.${name}: unknown field`);
     if (value === null) continue;
     config[name] = field?.type === 'record' ? record(field, value, `${where}.${name}`) : value;
   }
@@ -66,13 +61,13 @@ function withDefaults(
     if (name in given) continue;
     if (field.default !== undefined) config[name] = structuredClone(field.default);
     else if (field.type === 'record') config[name] = record(field, {}, `${where}.${name}`);
-    else if (field.required === true) throw new PluginSchemaError(`${where}.${name}: required field missing`);
+    else if (field.required === true) throw new Error(`${where}.${name}: required field missing`);
   }
   return config;
 }
 
 function record(field: SchemaField, value: unknown, where: string): unknown {
-  if (typeof value !== 'object' || value === null) throw new PluginSchemaError(`${where}: expected a record`);
+  if (typeof value !== 'object' || value === null) throw new Error(`${where}: expected a record`);
   return withDefaults(field.fields ?? [], value as Record<string, unknown>, where);
 }
 

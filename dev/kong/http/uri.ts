@@ -125,12 +125,3 @@ function unescapeArgument(text: string): string {
     .replaceAll('+', ' ')
     .replace(/%([0-9a-f]{2})/gi, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
-
-export function isUtf8(text: string): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(text, 'latin1'));
-    return true;
-  } catch {
-    return false;
-  }
-}

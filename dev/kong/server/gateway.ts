@@ -32,7 +32,7 @@ export class Gateway {
     this.#answers = new UpstreamAnswers(chain, log);
   }
 
-  /** Takes a new configuration. @throws UnknownPluginError */
+  /** Takes a new configuration. @throws Error that says what is wrong */
   configure(entities: Entities): void {
     this.chain.configure(entities.plugins);
     this.#router = new Router(entities.routes);
@@ -82,11 +82,6 @@ export class Gateway {
     const match = this.#router.find({ host: ctx.routedHost, path, method: ctx.method });
     if (match === undefined) {
       const page = kongError(404, ctx.id, accept(ctx), 'no Route matched with those values');
-      return sendPage({ ctx, client, plugins: [] }, page, 'kong');
-    }
-    if (!match.route.protocols.includes(ctx.scheme)) {
-      const page = kongError(426, ctx.id, accept(ctx), 'Please use HTTPS protocol');
-      page.headers.add('Upgrade', 'TLS/1.2, HTTP/1.1');
       return sendPage({ ctx, client, plugins: [] }, page, 'kong');
     }
     const target = chooseUpstream(ctx, match, path);

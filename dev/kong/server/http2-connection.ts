@@ -2,7 +2,7 @@ import http2 from 'node:http2';
 import { Readable } from 'node:stream';
 import { type HeaderLine, HeaderLines, HeadRefused, repeatsUnique } from '../http/message-head.js';
 import { RequestBody } from '../http/request-body.js';
-import { BadUri, nginxUri, splitTarget } from '../http/uri.js';
+import { nginxUri, splitTarget } from '../http/uri.js';
 import type { ConnectionInfo, ReceivedRequest } from '../request-context.js';
 import type { ClientResponse, ClientSide } from './answers.js';
 import type { Gateway } from './gateway.js';
@@ -27,24 +27,32 @@ export async function serveHttp2Stream(
   const client = new Http2Client(stream);
   const headers = joinCookies(lines);
   const authority = pseudo.get(':authority');
-  const body = requestBody(stream, headers, gateway);
-  const received = receive(pseudo, headers, body, info);
   const host = headers.get('host');
-  if (
-    received instanceof HeadRefused ||
-    repeatsUnique(headers.lines) ||
-    (host !== undefined && authority !== undefined && host !== authority)
-  ) {
-    const errorResponse =
-      received instanceof HeadRefused ? received : new HeadRefused(400, 'bad_request', headers.lines);
-    const stub = { ...blank(body, info), headers };
-    await gateway.refuse(gateway.context(stub), client, errorResponse);
-    return;
-  }
   // Pseudo-headers come first, and nginx makes a Host of this one where it stands.
   if (host === undefined && authority !== undefined)
     headers.lines.unshift({ name: 'host', value: authority });
-  await gateway.handle(gateway.context(received), client);
+  const method = pseudo.get(':method') ?? 'GET';
+  const target = pseudo.get(':path') ?? '/';
+  const { path, args, requestUri } = splitTarget(target);
+  const received: ReceivedRequest = {
+    requestLine: `${method} ${target} HTTP/2.0`,
+    method,
+    protocol: 'HTTP/2.0',
+    httpVersion: 2,
+    requestUri,
+    rawPath: path,
+    args,
+    uri: nginxUri(path),
+    headers,
+    body: requestBody(stream, headers, gateway),
+    connection: info,
+    keepAlive: true,
+    upgrade: undefined,
+  };
+  const context = gateway.context(received);
+  if (repeatsUnique(headers.lines))
+    return gateway.refuse(context, client, new HeadRefused(400, 'bad_request', headers.lines));
+  await gateway.handle(context, client);
 }
 
 function requestBody(stream: http2.ServerHttp2Stream, headers: HeaderLines, gateway: Gateway): RequestBody {
@@ -60,50 +68,6 @@ function requestBody(stream: http2.ServerHttp2Stream, headers: HeaderLines, gate
     gateway.settings.prefix,
     (file) => gateway.log.write('warn', `a client request body is buffered to a temporary file ${file}`),
   );
-}
-
-function receive(
-  pseudo: ReadonlyMap<string, string>,
-  headers: HeaderLines,
-  body: RequestBody,
-  info: ConnectionInfo,
-): ReceivedRequest | HeadRefused {
-  const method = pseudo.get(':method') ?? 'GET';
-  const target = pseudo.get(':path') ?? '/';
-  try {
-    const { path, args, requestUri } = splitTarget(target);
-    return {
-      ...blank(body, info),
-      requestLine: `${method} ${target} HTTP/2.0`,
-      method,
-      requestUri,
-      rawPath: path,
-      args,
-      uri: nginxUri(path),
-      headers,
-    };
-  } catch (error) {
-    if (error instanceof BadUri) return new HeadRefused(400, 'bad_request', headers.lines);
-    throw error;
-  }
-}
-
-function blank(body: RequestBody, info: ConnectionInfo): ReceivedRequest {
-  return {
-    requestLine: '',
-    method: 'GET',
-    protocol: 'HTTP/2.0',
-    httpVersion: 2,
-    requestUri: '/',
-    rawPath: '/',
-    args: undefined,
-    uri: '/',
-    headers: new HeaderLines(),
-    body,
-    connection: info,
-    keepAlive: true,
-    upgrade: undefined,
-  };
 }
 
 /** HTTP/2 may split cookies; nginx joins them. */

@@ -1,16 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { MpProbeHost } from '../../../test/conformance/mp-probe-host.js';
 import { PbProbeHost } from '../../../test/conformance/pb-probe-host.js';
 import type { Script } from '../../../test/conformance/recordings.js';
-import { type RunningKong, startKong } from '../start-kong.js';
+import { Closing } from '../../closing.js';
+import { listen } from '../../listen.js';
+import { kongYml, routedService } from '../config/gateway-config.js';
+import type { KongConf } from '../config/kong-conf.js';
+import { startKong } from '../start-kong.js';
 
 /** The guards of kong/guard/, as the stand-in plays them: for the stock host, which fails open, and for our own server. */
 
@@ -21,55 +24,62 @@ const OWN_SERVER = guard('own-server.yml');
 
 /** What ping-auth leaves in a request that it permits. */
 const MARKS: Script = {
-  access: [['kong.ctx.shared.set', 'ping_auth', 'memo']],
+  access: [['kong.ctx.shared.set', 'ping_auth', 'context']],
   response: [['kong.ctx.shared.set', 'ping_auth_response', '1']],
 };
 
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
+const closing = new Closing();
+afterEach(() => closing.close());
 
-interface Landscape {
-  readonly kong: RunningKong;
+interface StockServer {
   readonly server: ChildProcess;
   /** Requests the upstream has got. */
   readonly upstream: ServerResponse[];
   get(path?: string): Promise<Response>;
 }
 
-async function landscape(guard: boolean, script: Script = MARKS, callDeadline = '30s'): Promise<Landscape> {
-  const folder = mkdtempSync(join(tmpdir(), 'guard-'));
-  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
+/** Kong with the probe in the stock server. */
+async function stockServer(
+  guarded: boolean,
+  script: Script = MARKS,
+  callDeadline = '30s',
+): Promise<StockServer> {
+  const folder = closing.folder('guard-');
   const upstream: ServerResponse[] = [];
-  const web = createServer((request, response) => {
-    upstream.push(response);
-    response.setHeader('Set-Cookie', 'session=1');
-    if (request.url !== '/slow') response.end('secret');
-  });
-  await once(web.listen(0, '127.0.0.1'), 'listening');
-  cleanUps.push(() => {
-    web.closeAllConnections();
-    web.close();
-  });
   const host = new MpProbeHost();
   const conf = await host.start(folder, [{ key: 'k', script }]);
   const { pluginserver_probe_a_start_cmd: command, ...servers } = conf;
   const server = spawn('/bin/sh', ['-c', `exec ${command}`], { stdio: 'ignore' });
-  cleanUps.push(() => server.kill('SIGKILL'));
+  closing.add(() => server.kill('SIGKILL'));
   await listening(join(folder, 'probe.sock'));
-  const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
-  const kong = await startKong({
-    conf: { prefix: folder, nginx_http_lua_socket_read_timeout: callDeadline, ...servers },
-    declarativeConfig: {
-      _format_version: '3.0',
-      services: [{ name: 's', url, routes: [{ name: 'r', paths: ['/'] }] }],
-      plugins: [{ name: 'probe-ar', config: { key: 'k' } }, ...(guard ? GUARD.plugins : [])],
+  const get = await kongBefore(
+    (request, response) => {
+      upstream.push(response);
+      response.setHeader('Set-Cookie', 'session=1');
+      if (request.url !== '/slow') response.end('secret');
     },
+    { prefix: folder, nginx_http_lua_socket_read_timeout: callDeadline, ...servers },
+    guarded ? GUARD.plugins : [],
+  );
+  return { server, upstream, get };
+}
+
+/** Starts an upstream and Kong before it. */
+async function kongBefore(
+  upstream: RequestListener,
+  conf: KongConf,
+  guard: readonly { name: string }[],
+): Promise<(path?: string) => Promise<Response>> {
+  const web = createServer(upstream);
+  const service = routedService('s', `http://127.0.0.1:${await listen(web)}`);
+  closing.add(() => {
+    web.closeAllConnections();
+    web.close();
   });
-  cleanUps.push(() => kong.stop());
-  const get = (path = '/') => fetch(`http://127.0.0.1:${kong.proxyPort}${path}`);
-  return { kong, server, upstream, get };
+  const plugins = [{ name: 'probe-ar', config: { key: 'k' } }, ...guard];
+  const kong = await startKong({ conf, declarativeConfig: kongYml([service], plugins) });
+  closing.add(() => kong.stop());
+  return (path = '/') => fetch(`http://127.0.0.1:${kong.proxyPort}${path}`);
 }
 
 async function listening(path: string): Promise<void> {
@@ -97,7 +107,7 @@ async function withheld(response: Response): Promise<void> {
 }
 
 test('a killed stock server lets everything pass without the guard', async () => {
-  const { server, get, upstream } = await landscape(false);
+  const { server, get, upstream } = await stockServer(false);
   expect((await get()).status).toBe(200);
   await kill(server);
   const open = await get();
@@ -107,14 +117,14 @@ test('a killed stock server lets everything pass without the guard', async () =>
 });
 
 test('with the guard, what ping-auth marked in both phases passes', async () => {
-  const { get } = await landscape(true);
+  const { get } = await stockServer(true);
   const response = await get();
   expect(response.status).toBe(200);
   expect(await response.text()).toBe('secret');
 });
 
 test('with the guard, nothing reaches the upstream once the server is killed', async () => {
-  const { server, get, upstream } = await landscape(true);
+  const { server, get, upstream } = await stockServer(true);
   expect((await get()).status).toBe(200);
   await kill(server);
   await withheld(await get());
@@ -122,7 +132,7 @@ test('with the guard, nothing reaches the upstream once the server is killed', a
 });
 
 test('with the guard, a frozen server ends in 503', async () => {
-  const { server, get, upstream } = await landscape(true, MARKS, '1s');
+  const { server, get, upstream } = await stockServer(true, MARKS, '1s');
   expect((await get()).status).toBe(200);
   server.kill('SIGSTOP');
   await withheld(await get());
@@ -130,7 +140,7 @@ test('with the guard, a frozen server ends in 503', async () => {
 });
 
 test('with the guard, an answer is withheld when the server dies while the upstream works', async () => {
-  const { server, get, upstream } = await landscape(true);
+  const { server, get, upstream } = await stockServer(true);
   const pending = get('/slow');
   while (upstream.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   await kill(server);
@@ -139,13 +149,13 @@ test('with the guard, an answer is withheld when the server dies while the upstr
 });
 
 test('with the guard, a handler that never reached its end is refused', async () => {
-  const { get, upstream } = await landscape(true, {});
+  const { get, upstream } = await stockServer(true, {});
   await withheld(await get());
   expect(upstream).toEqual([]);
 });
 
 test('the guard lets answers of Kong and of plugins pass', async () => {
-  const { get } = await landscape(true, {
+  const { get } = await stockServer(true, {
     access: [['kong.response.exit', 401, 'no', { 'X-From': 'plugin' }]],
   });
   const refused = await get();
@@ -154,14 +164,17 @@ test('the guard lets answers of Kong and of plugins pass', async () => {
 });
 
 test('the guard lets an exit in the response phase pass', async () => {
-  const { get } = await landscape(true, { ...MARKS, response: [['kong.response.exit', 403, 'filtered']] });
+  const { get } = await stockServer(true, { ...MARKS, response: [['kong.response.exit', 403, 'filtered']] });
   const filtered = await get();
   expect(filtered.status).toBe(403);
   expect(await filtered.text()).toBe('filtered');
 });
 
 test("with the guard, Kong's own 500 in the response phase has none of the upstream's headers", async () => {
-  const { get, upstream } = await landscape(true, { ...MARKS, response: [['kong.response.set_status', 99]] });
+  const { get, upstream } = await stockServer(true, {
+    ...MARKS,
+    response: [['kong.response.set_status', 99]],
+  });
   const response = await get();
   expect([response.status, response.headers.get('set-cookie')]).toEqual([500, null]);
   expect(await response.text()).not.toContain('secret');
@@ -170,30 +183,19 @@ test("with the guard, Kong's own 500 in the response phase has none of the upstr
 
 /** A ProtoBuf:1 server that runs the script, and an upstream whose headers nobody may see unfiltered. */
 async function ownServer(guarded: boolean, script: Script, upstreamStatus = 200): Promise<Response> {
-  const folder = mkdtempSync(join(tmpdir(), 'guard-'));
-  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
-  const web = createServer((_request, response) => {
-    response.writeHead(upstreamStatus, { 'Set-Cookie': 'session=1', 'X-Internal': 'host-17' }).end('secret');
-  });
-  await once(web.listen(0, '127.0.0.1'), 'listening');
-  cleanUps.push(() => {
-    web.closeAllConnections();
-    web.close();
-  });
+  const folder = closing.folder('guard-');
   const host = new PbProbeHost();
   const servers = await host.start(folder, [{ key: 'k', script }]);
-  cleanUps.push(() => host.stop());
-  const url = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
-  const kong = await startKong({
-    conf: { prefix: folder, ...servers },
-    declarativeConfig: {
-      _format_version: '3.0',
-      services: [{ name: 's', url, routes: [{ name: 'r', paths: ['/'] }] }],
-      plugins: [{ name: 'probe-ar', config: { key: 'k' } }, ...(guarded ? OWN_SERVER.plugins : [])],
-    },
-  });
-  cleanUps.push(() => kong.stop());
-  return fetch(`http://127.0.0.1:${kong.proxyPort}/`);
+  closing.add(() => host.stop());
+  const get = await kongBefore(
+    (_request, response) =>
+      response
+        .writeHead(upstreamStatus, { 'Set-Cookie': 'session=1', 'X-Internal': 'host-17' })
+        .end('secret'),
+    { prefix: folder, ...servers },
+    guarded ? OWN_SERVER.plugins : [],
+  );
+  return get();
 }
 
 /** Ways to Kong's own 500 in the response phase: an exit of Kong's, and an error that nobody caught. */

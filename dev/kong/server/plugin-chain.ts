@@ -11,11 +11,6 @@ export type RunnablePlugin =
   | { readonly kind: 'external'; readonly loaded: LoadedPlugin }
   | { readonly kind: 'built-in'; readonly plugin: BuiltInPlugin };
 
-/** A plugin is configured that neither a plugin server nor the stand-in has. */
-export class UnknownPluginError extends Error {
-  override readonly name = 'UnknownPluginError';
-}
-
 interface Entry {
   readonly config: PluginConfig;
   readonly run: RunnablePlugin;
@@ -32,7 +27,7 @@ export class PluginChain {
     private readonly runners: readonly ReadonlyMap<string, PluginRunner>[],
   ) {}
 
-  /** Every plugin gets a new sequence number, so that its instances are started anew. @throws UnknownPluginError */
+  /** Every plugin gets a new sequence number, so that its instances are started anew. @throws Error */
   configure(plugins: readonly PluginConfig[]): void {
     this.#entries = plugins
       .filter((plugin) => plugin.enabled)
@@ -71,9 +66,7 @@ export class PluginChain {
     if (info !== undefined) return { kind: 'external', loaded: { plugin, info, sequence: ++this.#sequence } };
     const builtIn = builtInPlugin(plugin);
     if (builtIn === undefined) {
-      throw new UnknownPluginError(
-        `plugin "${plugin.name}" is neither served by a plugin server nor built in`,
-      );
+      throw new Error(`plugin "${plugin.name}" is neither served by a plugin server nor built in`);
     }
     return { kind: 'built-in', plugin: builtIn };
   }

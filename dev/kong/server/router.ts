@@ -1,5 +1,5 @@
 import type { Route } from '../config/declarative-config.js';
-import { escapePath, isUtf8 } from '../http/uri.js';
+import { escapePath } from '../http/uri.js';
 import type { RequestContext } from '../request-context.js';
 
 export interface RouteRequest {
@@ -19,8 +19,6 @@ export class Router {
   constructor(private readonly routes: readonly Route[]) {}
 
   find(request: RouteRequest): Match | undefined {
-    // Kong's router engine cannot take such a path and answers 404.
-    if (!isUtf8(request.path)) return undefined;
     let best: (Match & { readonly score: readonly number[] }) | undefined;
     for (const route of this.routes) {
       const match = matchRoute(route, request);
@@ -36,34 +34,14 @@ function matchRoute(
 ): (Match & { readonly score: readonly number[] }) | undefined {
   const attributes = [route.hosts, route.paths, route.methods].filter((list) => list.length > 0).length;
   const host = request.host?.replace(/:\d+$/, '');
-  const plainHost = route.hosts.some((wanted) => wanted === host);
-  if (route.hosts.length > 0 && !plainHost && !route.hosts.some((wanted) => wildcard(wanted, host)))
-    return undefined;
+  if (route.hosts.length > 0 && !route.hosts.some((wanted) => wanted === host)) return undefined;
   if (route.methods.length > 0 && !route.methods.includes(request.method)) return undefined;
-  if (route.paths.length === 0)
-    return { route, matchedPath: undefined, score: [attributes, Number(plainHost), 0, 0] };
-  let best: { path: string; regex: number } | undefined;
-  for (const path of route.paths) {
-    const matched = path.startsWith('~')
-      ? new RegExp(`^(?:${path.slice(1)})`).exec(request.path)?.[0]
-      : request.path.startsWith(path)
-        ? path
-        : undefined;
-    if (matched !== undefined && (best === undefined || matched.length > best.path.length)) {
-      best = { path: matched, regex: Number(path.startsWith('~')) };
-    }
-  }
-  if (best === undefined) return undefined;
-  return {
-    route,
-    matchedPath: best.path,
-    score: [attributes, Number(plainHost), best.regex, best.path.length],
-  };
-}
-
-function wildcard(wanted: string, host: string | undefined): boolean {
-  if (host === undefined || !wanted.includes('*')) return false;
-  return wanted.startsWith('*') ? host.endsWith(wanted.slice(1)) : host.startsWith(wanted.slice(0, -1));
+  if (route.paths.length === 0) return { route, matchedPath: undefined, score: [attributes, 0] };
+  const [longest] = route.paths
+    .filter((path) => request.path.startsWith(path))
+    .sort((a, b) => b.length - a.length);
+  if (longest === undefined) return undefined;
+  return { route, matchedPath: longest, score: [attributes, longest.length] };
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {

@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Closing } from '../../dev/closing.js';
+import { kongYml, routedService } from '../../dev/kong/config/gateway-config.js';
 import type { KongConf } from '../../dev/kong/config/kong-conf.js';
+import { freePort } from '../../dev/listen.js';
 import { createAuthority } from '../support/certificates.js';
-import { type RunningKong, startKong } from '../support/kong.js';
+import { startKong } from '../support/kong.js';
 import { MpProbeHost } from './mp-probe-host.js';
 import { Names, type Ports } from './names.js';
 import { PbProbeHost } from './pb-probe-host.js';
@@ -51,10 +49,9 @@ export interface PlayedCase {
 type PhaseEnd = Pick<RecordedPhase, 'end'>;
 
 /** A Kong with one route for every case, a probe behind it and the recording upstream. */
-export class Rig {
-  readonly #cleanUps: (() => unknown)[] = [];
+export class ProbedKong {
+  readonly #closing = new Closing();
   readonly upstream = new RecordingUpstream();
-  #kong: RunningKong | undefined;
   #target: ClientTarget | undefined;
   #ports: Ports = { plain: 0, tls: 0, upstream: 0 };
 
@@ -64,13 +61,8 @@ export class Rig {
   ) {}
 
   get target(): ClientTarget {
-    if (this.#target === undefined) throw new Error('the rig is not started');
+    if (this.#target === undefined) throw new Error('Kong is not started');
     return this.#target;
-  }
-
-  get kong(): RunningKong {
-    if (this.#kong === undefined) throw new Error('the rig is not started');
-    return this.#kong;
   }
 
   names(key: string): Names {
@@ -101,7 +93,7 @@ export class Rig {
     return phases.length >= expected.length && phases.every(isOver);
   }
 
-  /** A target that a recorded script names is this rig's upstream. */
+  /** A target that a recorded script names is the upstream here. */
   #withUpstream(script: Script): Script {
     const text = JSON.stringify(script);
     if (!text.includes('kong.service.set_target')) return script;
@@ -109,17 +101,16 @@ export class Rig {
   }
 
   async start(conf: KongConf = {}): Promise<void> {
-    const folder = mkdtempSync(join(tmpdir(), 'conformance-'));
-    this.#cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = this.#closing.folder('conformance-');
     await this.upstream.listen();
-    this.#cleanUps.push(() => this.upstream.close());
+    this.#closing.add(() => this.upstream.close());
     const cases = this.cases.map(({ key, script }) => ({ key, script: this.#withUpstream(script) }));
     const servers = await this.probe.start(folder, cases);
-    this.#cleanUps.push(() => this.probe.stop());
+    this.#closing.add(() => this.probe.stop());
     const authority = await createAuthority();
     const server = await authority.issueServer(['tls.pb.test', '127.0.0.1']);
-    const closedPort = await unusedPort();
-    this.#kong = await startKong({
+    const closedPort = await freePort();
+    const kong = await startKong({
       conf: {
         prefix: folder,
         proxy_listen: '127.0.0.1:0, 127.0.0.1:0 ssl http2',
@@ -130,24 +121,20 @@ export class Rig {
         ...servers,
         ...conf,
       },
-      declarativeConfig: {
-        _format_version: '3.0',
-        services: this.cases.map((one) => service(one, this.upstream.port, closedPort)),
-      },
+      declarativeConfig: kongYml(this.cases.map((one) => service(one, this.upstream.port, closedPort))),
     });
-    const kong = this.#kong;
-    this.#cleanUps.push(() => kong.stop());
+    this.#closing.add(() => kong.stop());
     const identity = await authority.issueClientChain('client one, O=Rec Org');
     this.#target = { plainPort: kong.proxyPort, tlsPort: kong.tlsPort, identity };
     this.#ports = { plain: kong.proxyPort, tls: kong.tlsPort, upstream: this.upstream.port };
   }
 
-  async stop(): Promise<void> {
-    for (const cleanUp of this.#cleanUps.splice(0).reverse()) await cleanUp();
+  stop(): Promise<void> {
+    return this.#closing.close();
   }
 }
 
-function service(one: PlayedCase, upstreamPort: number, closedPort: number): Record<string, unknown> {
+function service(one: PlayedCase, upstreamPort: number, closedPort: number): object {
   const { refused, unresolvable, read_timeout: timeout, ...options } = one.service ?? {};
   // A busy machine must not look like a slow upstream.
   const patient = timeout === undefined ? {} : { read_timeout: timeout * SLOWER };
@@ -157,24 +144,7 @@ function service(one: PlayedCase, upstreamPort: number, closedPort: number): Rec
       : unresolvable === true
         ? 'http://no-such-host.invalid'
         : `http://127.0.0.1:${upstreamPort}`;
-  const plugin = isBuffered(one.variant) ? 'probe-ar' : 'probe-a';
+  const plugin = { name: isBuffered(one.variant) ? 'probe-ar' : 'probe-a', config: { key: one.key } };
   const matcher = one.byPath === true ? { paths: [`/nohost-${one.key}`] } : { hosts: [`${one.key}.test`] };
-  return {
-    name: one.key,
-    url,
-    retries: 0,
-    ...options,
-    ...patient,
-    routes: [
-      { name: one.key, ...matcher, strip_path: false, plugins: [{ name: plugin, config: { key: one.key } }] },
-    ],
-  };
-}
-
-async function unusedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return { ...routedService(one.key, url, [plugin], matcher), ...options, ...patient };
 }

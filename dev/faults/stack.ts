@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { createAuthority } from '../certificates.js';
 import { type DevProcess, startProcess } from '../child-process.js';
 import { assembled, type Closing } from '../closing.js';
+import { kongYml, pingAuth, pluginServerConf, routedService } from '../kong/config/gateway-config.js';
 import { type RunningKong, startKong } from '../kong/start-kong.js';
 import { createStamps, STAMP_KEY_VARIABLE, type Stamps } from './evidence.js';
 
-/** How the policy provider of the campaign behaves; can be changed while it runs. */
 /** As the executable sets them for itself (scripts/build.mjs); here it is started by Node.js, for the clock. */
 const ALLOCATOR = ['MALLOC_ARENA_MAX=2', 'MALLOC_MMAP_THRESHOLD_=131072'];
 
+/** How the policy provider of the campaign behaves; can be changed while it runs. */
 export interface PolicyBehaviour {
   /** Before each answer, by call. Requests gather where the delay is. */
   readonly delayMs: { readonly request: number; readonly response: number };
@@ -32,7 +32,7 @@ export function honest(phase: Phase, delayMs: number): PolicyBehaviour {
 }
 
 /** Everything that the campaign can do something to. */
-export interface Landscape {
+export interface FaultStack {
   readonly kongUrl: string;
   readonly kong: RunningKong;
   /** Kong's prefix: bodies on disk stand in `client_body_temp` in it. */
@@ -49,12 +49,12 @@ export interface Landscape {
   /** After their end; on the same port, with the same behaviour. */
   restartPolicy(): Promise<void>;
   restartUpstream(): Promise<void>;
-  /** POST /config: all instances start anew. */
+  /** POST /config: all instances are restarted. */
   reload(): void;
   close(): Promise<void>;
 }
 
-export interface LandscapeOptions {
+export interface FaultStackOptions {
   /** The bundled plugin server. */
   readonly bundle: string;
   readonly workers: number;
@@ -64,7 +64,7 @@ export interface LandscapeOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-/** Every switch that lets something pass without a decision. What a client does must not bring that about all the same. */
+/** Every switch that lets something fail open. Whatever a client does, it must not use them. */
 export const FAILING_OPEN = {
   fail_open_request: true,
   fail_open_response: true,
@@ -75,17 +75,16 @@ export const FAILING_OPEN = {
 /** Beside ping-auth, as kong/guard/README.md says. */
 const GUARD = fileURLToPath(new URL('../../kong/guard/own-server.yml', import.meta.url));
 
-/** Kong gives the plugin server up after 60 s; the campaign does not want to wait as long for one that is frozen. */
-const KONG_PATIENCE = '4s';
+/** Kong's default is 60 s; the campaign does not wait as long for a frozen plugin server. */
+const KONG_READ_TIMEOUT = '4s';
 
-export function startLandscape(options: LandscapeOptions): Promise<Landscape> {
+export function startFaultStack(options: FaultStackOptions): Promise<FaultStack> {
   return assembled((closing) => assemble(options, closing));
 }
 
-async function assemble(options: LandscapeOptions, closing: Closing): Promise<Landscape> {
+async function assemble(options: FaultStackOptions, closing: Closing): Promise<FaultStack> {
   const { bundle, workers } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'ping-auth-faults-'));
-  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = closing.folder('ping-auth-faults-');
   const file = (name: string) => join(folder, name);
   // A copy: somebody may build while the campaign runs.
   copyFileSync(bundle, file('pluginserver.mjs'));
@@ -118,12 +117,16 @@ async function assemble(options: LandscapeOptions, closing: Closing): Promise<La
   const portOf = ({ ready }: DevProcess<{ url: string }>) => new URL(ready.url).port;
   const [policyPort, upstreamPort] = [portOf(policy), portOf(upstream)];
 
-  const config = declarativeConfig(upstream.ready.url, {
-    service_url: policy.ready.url,
-    ca_certificate: authority.cert,
+  const plugin = pingAuth({ url: policy.ready.url, ca: authority.cert }, 'faults-secret', {
+    call_timeout_ms: 2000,
+    connections: 256,
+    circuit_failures: 50,
+    circuit_open_ms: 500,
     ...(options.failover === true && { failover_service_urls: [`${policy.ready.url}/failover`] }),
     ...options.config,
   });
+  const { plugins } = parse(readFileSync(GUARD, 'utf8'));
+  const config = kongYml([routedService('upstream', upstream.ready.url, [plugin])], plugins);
   const socket = file('ping-auth.socket');
   const clock = fileURLToPath(new URL('./clock-jump.mjs', import.meta.url));
   const pluginServer = [
@@ -135,17 +138,12 @@ async function assemble(options: LandscapeOptions, closing: Closing): Promise<La
       proxy_listen: '127.0.0.1:0',
       prefix: folder,
       nginx_worker_processes: 2,
-      nginx_http_lua_socket_read_timeout: KONG_PATIENCE,
+      nginx_http_lua_socket_read_timeout: KONG_READ_TIMEOUT,
       standin_event_repeats: 200,
-      pluginserver_names: 'ping-auth',
-      pluginserver_ping_auth_socket: socket,
-      pluginserver_ping_auth_start_cmd: [
-        '/usr/bin/env',
-        ...ALLOCATOR,
-        process.execPath,
-        ...pluginServer,
-      ].join(' '),
-      pluginserver_ping_auth_query_cmd: `${process.execPath} ${file('pluginserver.mjs')} --dump`,
+      ...pluginServerConf('ping-auth', socket, {
+        start: ['/usr/bin/env', ...ALLOCATOR, process.execPath, ...pluginServer].join(' '),
+        query: `${process.execPath} ${file('pluginserver.mjs')} --dump`,
+      }),
     },
     declarativeConfig: config,
   });
@@ -177,24 +175,5 @@ async function assemble(options: LandscapeOptions, closing: Closing): Promise<La
     },
     reload: () => kong.reload(config),
     close: () => closing.close(),
-  };
-}
-
-function declarativeConfig(upstreamUrl: string, given: Readonly<Record<string, unknown>>) {
-  const config = {
-    shared_secret: 'faults-secret',
-    secret_header_name: 'CLIENT-TOKEN',
-    call_timeout_ms: 2000,
-    connections: 256,
-    circuit_failures: 50,
-    circuit_open_ms: 500,
-    ...given,
-  };
-  const routes = [{ name: 'all', paths: ['/'], strip_path: false, plugins: [{ name: 'ping-auth', config }] }];
-  const { plugins } = parse(readFileSync(GUARD, 'utf8'));
-  return {
-    _format_version: '3.0',
-    plugins,
-    services: [{ name: 'upstream', url: upstreamUrl, retries: 0, routes }],
   };
 }

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { createAuthority } from '../certificates.js';
 import { startProcess } from '../child-process.js';
 import { assembled, type Closing } from '../closing.js';
+import { kongYml, pingAuth, pluginServerConf, routedService } from '../kong/config/gateway-config.js';
 import { type RunningMcpServer, startMcpServer } from '../mcp/mcp-server.js';
 import { type RunningModernServer, startModernServer } from '../mcp/modern-server.js';
 import { type ProviderProcess, startProviderProcess } from '../policy-provider/process.js';
@@ -19,7 +19,7 @@ export interface Ports {
 }
 
 /** The four processes of the demo: Kong stand-in with the plugin server that it starts, policy provider, upstream. And two MCP servers. */
-export interface Landscape {
+export interface DemoStack {
   readonly kongUrl: string;
   readonly providerUrl: string;
   readonly upstreamUrl: string;
@@ -55,14 +55,13 @@ const SHADOW_SECRET = 'demo-shadow-secret';
 const PLUGIN_SERVER = fileURLToPath(new URL('../../dist/bin/ping-auth-pluginserver.mjs', import.meta.url));
 
 /** @throws Error that says what to do: build first, choose another port. */
-export async function startLandscape(ports: Ports): Promise<Landscape> {
+export async function startDemoStack(ports: Ports): Promise<DemoStack> {
   if (!existsSync(PLUGIN_SERVER)) throw new Error('the plugin server is not built: npm run build');
   return assembled((closing) => assemble(ports, closing));
 }
 
-async function assemble(ports: Ports, closing: Closing): Promise<Landscape> {
-  const folder = mkdtempSync(join(tmpdir(), 'ping-auth-demo-'));
-  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+async function assemble(ports: Ports, closing: Closing): Promise<DemoStack> {
+  const folder = closing.folder('ping-auth-demo-');
   const ca = await writeCertificates(folder);
 
   const upstream = await naming('upstream', '--upstream-port', () =>
@@ -145,42 +144,31 @@ function writeKongFiles(
 ): string[] {
   const socket = join(folder, 'ping-auth.socket');
   const command = `${process.execPath} ${PLUGIN_SERVER}`;
-  const conf = [
-    `proxy_listen = 127.0.0.1:${port}`,
-    `prefix = ${folder}`,
-    'plugins = bundled,ping-auth',
-    'pluginserver_names = ping-auth-server',
-    `pluginserver_ping_auth_server_socket = ${socket}`,
-    `pluginserver_ping_auth_server_start_cmd = ${command} --socket ${socket} --body-dir ${folder} --log-file ${join(folder, LOG_NAME)}`,
-    `pluginserver_ping_auth_server_query_cmd = ${command} --dump`,
-  ];
-  const config = {
-    service_url: providerUrl,
-    shared_secret: SECRET,
-    secret_header_name: 'CLIENT-TOKEN',
-    ca_certificate: ca,
-    enable_debug_logging: true,
+  const conf = {
+    proxy_listen: `127.0.0.1:${port}`,
+    prefix: folder,
+    plugins: 'bundled,ping-auth',
+    ...pluginServerConf('ping-auth-server', socket, {
+      start: `${command} --socket ${socket} --body-dir ${folder} --log-file ${join(folder, LOG_NAME)}`,
+      query: `${command} --dump`,
+    }),
   };
-  const service = (name: string, url: string, special: object) => ({
-    name,
-    url,
-    routes: [
-      {
-        ...{ name, paths: [`/${name}`], strip_path: false },
-        plugins: [{ name: 'ping-auth', config: { ...config, ...special } }],
-      },
-    ],
-  });
-  const declarative = {
-    _format_version: '3.0',
-    services: [
-      service('bank', upstreamUrl, { shadow_service_url: shadowUrl, shadow_shared_secret: SHADOW_SECRET }),
-      service('mcp', new URL(mcpUrl).origin, { mcp: true }),
-      service('customers', new URL(modernUrl).origin, { mcp: true }),
-    ],
+  const service = (name: string, url: string, special: object) => {
+    const plugin = pingAuth({ url: providerUrl, ca }, SECRET, { enable_debug_logging: true, ...special });
+    return routedService(name, url, [plugin], { paths: [`/${name}`] });
   };
+  const declarative = kongYml([
+    service('bank', upstreamUrl, { shadow_service_url: shadowUrl, shadow_shared_secret: SHADOW_SECRET }),
+    service('mcp', new URL(mcpUrl).origin, { mcp: true }),
+    service('customers', new URL(modernUrl).origin, { mcp: true }),
+  ]);
   const files = [join(folder, 'kong.conf'), join(folder, 'kong.yml')] as const;
-  writeFileSync(files[0], `${conf.join('\n')}\n`);
+  writeFileSync(
+    files[0],
+    Object.entries(conf)
+      .map(([name, value]) => `${name} = ${value}\n`)
+      .join(''),
+  );
   writeFileSync(files[1], stringify(declarative));
   return [...files];
 }
