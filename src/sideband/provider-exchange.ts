@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
@@ -6,6 +7,7 @@ import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Connection, ConnectionPool, ExchangeOptions } from './connection-pool.js';
 import { type NetworkProblem, networkProblem } from './network-error.js';
+import { type Payload, payloadBytes } from './payloads.js';
 
 /** The body of an error answer is only read for its `id` and `message`. */
 const MAX_ERROR_BODY_BYTES = 65_536;
@@ -22,7 +24,7 @@ const LOST_CODES: ReadonlySet<ErrorCode> = new Set(['provider_unreachable', 'pro
 export interface ProviderRequest {
   /** Names and values by turns. */
   readonly headers: readonly string[];
-  readonly body: string;
+  readonly body: Payload;
   /** The largest answer that is accepted, bytes. */
   readonly maxAnswerBytes: number;
   readonly deadline: CallDeadline;
@@ -114,7 +116,7 @@ function failure(outcome: BrokenExchange, request: ProviderRequest, sentBefore: 
   }
   const isLost = sent && LOST_CODES.has(problem.code);
   const code = isLost ? 'provider_connection_lost' : problem.code;
-  const isLarge = isLost && request.body.length > LARGE_MESSAGE_BYTES;
+  const isLarge = isLost && payloadBytes(request.body) > LARGE_MESSAGE_BYTES;
   const error = new PingAuthError(code, {
     detail: isLarge
       ? `${problem.detail}; the message is large, perhaps over a limit of the provider`
@@ -150,6 +152,13 @@ function failed(
   return { kind: 'failed', error, failover: false, ejects: false };
 }
 
+/** A large body as a stream, which is written piece by piece. */
+function streamed(headers: readonly string[], body: Payload) {
+  if (typeof body === 'string') return { headers: headers as string[], body };
+  const length = ['Content-Length', String(payloadBytes(body))];
+  return { headers: [...headers, ...length], body: Readable.from(body) };
+}
+
 /** One POST to the provider; collects the answer, at most `maxAnswerBytes` of it. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #path: string;
@@ -183,8 +192,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       const options: ExchangeOptions = {
         path: this.#path,
         method: 'POST',
-        headers: headers as string[],
-        body,
+        ...streamed(headers, body),
         // One deadline rules the whole call; undici's own timers would only add a second, coarser one.
         headersTimeout: 0,
         bodyTimeout: 0,

@@ -9,6 +9,7 @@ import type { Admission, CircuitBreaker, CircuitSettings } from './circuit-break
 import { parseLargeAnswer } from './large-answer.js';
 import type { RequestAnswer, ResponseAnswer } from './messages.js';
 import type { SidebandObserver, SidebandPhase } from './observer.js';
+import type { Payload } from './payloads.js';
 import { callTimeoutMs, providersOf } from './provider.js';
 import {
   callProvider,
@@ -55,13 +56,13 @@ export interface Evaluation<A> {
 }
 
 /**
- * The policy provider as one instance of the plugin sees it. Payloads are JSON text (sideband/payloads.ts). Only a 200
+ * The policy provider as one instance of the plugin sees it. Payloads are of sideband/payloads.ts. Only a 200
  * with an object of the right shape is an answer; everything else is thrown as PingAuthError with a code of the catalogue
  * and `call` filled in.
  */
 export interface SidebandClient {
-  evaluateRequest(payload: string, call: CallContext): Promise<Evaluation<RequestAnswer>>;
-  evaluateResponse(payload: string, call: CallContext): Promise<Evaluation<ResponseAnswer>>;
+  evaluateRequest(payload: Payload, call: CallContext): Promise<Evaluation<RequestAnswer>>;
+  evaluateResponse(payload: Payload, call: CallContext): Promise<Evaluation<ResponseAnswer>>;
   /** The instance is closed. Connections stay for others, and calls under way end normally. */
   release(): void;
 }
@@ -125,7 +126,7 @@ class ProviderCalls {
 
   async evaluate<A>(
     phase: SidebandPhase,
-    payload: string,
+    payload: Payload,
     context: CallContext,
     read: (body: Buffer, large?: LargeAnswer) => A,
   ): Promise<Evaluation<A>> {
