@@ -17,8 +17,9 @@ const IN_ANSWER: ReadonlySet<string> = new Set([
  * @throws PingAuthError `provider_not_json`; `provider_answer_invalid` for a text that is no object or nested too deep, or a
  *   member that is too large
  */
-export function parseLargeAnswer(body: Buffer): Promise<LargeAnswer> {
-  if (!isUtf8(body)) return Promise.reject(notUtf8());
+export async function parseLargeAnswer(body: Buffer): Promise<LargeAnswer> {
+  await nextTurn();
+  if (!isUtf8(body)) throw notUtf8();
   return parseObject(body, IN_ANSWER, '');
 }
 
@@ -26,10 +27,7 @@ async function parseObject(json: Buffer, wanted: ReadonlySet<string>, prefix: st
   const scanner = new JsonScanner(json, MAX_DEPTH + 1, wanted);
   /** Where a string may be cut. */
   const cuts: number[] = [];
-  while (scanner.read(STEP_BYTES)) {
-    cuts.push(scanner.at);
-    await nextTurn();
-  }
+  for (await nextTurn(); scanner.read(STEP_BYTES); await nextTurn()) cuts.push(scanner.at);
   const { fault } = scanner;
   if (fault === 'too deep') throw invalid(`nested deeper than ${MAX_DEPTH}`);
   if (fault !== undefined) throw notJson(json.toString('latin1', 0, 200), `${json.length} bytes`);
@@ -68,7 +66,7 @@ async function textIn(
   const parts: string[] = [];
   let from = start;
   for (const cut of [...cuts.filter((at) => at > start && at < end), end]) {
-    if (from > start) await nextTurn();
+    await nextTurn();
     parts.push(decode(json.toString('utf8', from, cut)));
     from = cut;
   }

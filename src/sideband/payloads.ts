@@ -93,7 +93,7 @@ export async function bodyMemberInSteps(body: BodyView, memory: MemoryReservatio
   const { text } = body;
   const pieces = [Buffer.from(',"body":"')];
   for (let start = 0; start < text.length; ) {
-    if (start > 0) await nextTurn();
+    await nextTurn();
     const end = endOfStep(text, start);
     const most = MAX_ESCAPE * (end - start);
     memory.grow(most);
