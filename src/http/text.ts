@@ -31,7 +31,7 @@ export function decodeLossless(bytes: Uint8Array): string {
 
 /** The exact inverse of `decodeLossless`. A lone surrogate that stands for no byte becomes U+FFFD. */
 export function encodeLossless(text: string): Uint8Array {
-  if (!ESCAPED_BYTE.test(text)) return Buffer.from(text, 'utf8');
+  if (text.isWellFormed()) return Buffer.from(text, 'utf8');
   // Every second part is an escaped byte.
   const parts = text.split(/([\uDC80-\uDCFF])/u);
   return Buffer.concat(
@@ -62,7 +62,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** undefined for a text that is not JSON; the parser's complaint is left out, because it quotes the text. */
+/** undefined for a text that is not JSON; the parser's message is left out, because it quotes the text. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
