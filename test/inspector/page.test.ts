@@ -109,7 +109,7 @@ describe.skipIf(CHROMIUM === undefined)('the page', () => {
     await exchange.waitFor({ state: 'detached' });
   });
 
-  it('says of a refusal what it means and what to do, and how to see more', async () => {
+  it('says of an error response what it means and what to do, and how to see more', async () => {
     await opened(inspect, 'request=r-2');
     const exchange = page.getByRole('region', { name: 'Opened request' });
     await exchange.getByText('No connection to the policy provider, or no complete answer').waitFor();

@@ -16,7 +16,7 @@ export interface PluginInfo {
   readonly server: PluginServerSetting;
 }
 
-/** One protocol's way of speaking to a plugin server. */
+/** One protocol of plugin servers. */
 export interface PluginClient {
   /** @returns the instance's id. @throws RpcError */
   startInstance(name: string, config: string): Promise<number>;
@@ -66,7 +66,7 @@ export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
   readonly #all = new Set<Socket>();
 
-  /** @param idle how many connections are kept that nobody uses; one that comes beyond pushes the oldest out */
+  /** @param idle how many connections are kept that are idle; one more closes the oldest */
   constructor(
     private readonly path: string,
     private readonly idle = DEFAULT_POOL_SIZE,

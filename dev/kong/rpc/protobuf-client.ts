@@ -23,7 +23,7 @@ import {
   varintField,
 } from './protobuf.js';
 
-/** ProtoBuf:1 as Kong speaks it: one connection carries a whole event. */
+/** ProtoBuf:1 as Kong uses it: one connection carries a whole event. */
 export class ProtobufClient implements PluginClient {
   readonly #pool: ConnectionPool;
   #sequence = 0;
