@@ -15,6 +15,9 @@ const SHORT: CampaignOptions = {
   streak: 25,
 };
 
+/** Other tests run beside these: each start of a worker would warm up. */
+const COLD = ['--no-warm-up'];
+
 /** Not here: what waits for deadlines of seconds, and what needs Linux's prlimit. */
 const CHOSEN: readonly (readonly [string, Phase])[] = [
   ['SIGKILL a worker', 'access'],
@@ -29,7 +32,11 @@ const CHOSEN: readonly (readonly [string, Phase])[] = [
 describe('under load, with a fault, nothing passes that the policy did not let pass', () => {
   let stack: FaultStack;
   beforeAll(async () => {
-    stack = await startFaultStack({ bundle: await builtPluginServer(), workers: 2 });
+    stack = await startFaultStack({
+      bundle: await builtPluginServer(),
+      workers: 2,
+      pluginServerArgs: COLD,
+    });
   }, 120_000);
   afterAll(() => stack?.close());
 
@@ -47,7 +54,10 @@ describe('with every switch on that lets something fail open, nothing does becau
   let stack: FaultStack;
   beforeAll(async () => {
     const bundle = await builtPluginServer();
-    stack = await startFaultStack({ bundle, workers: 2, config: FAILING_OPEN, failover: true });
+    stack = await startFaultStack({
+      ...{ bundle, workers: 2, pluginServerArgs: COLD },
+      ...{ config: FAILING_OPEN, failover: true },
+    });
   }, 120_000);
   afterAll(() => stack?.close());
 
@@ -71,6 +81,7 @@ describe('the campaign finds out', () => {
     const stack = await startFaultStack({
       bundle: await builtPluginServer(),
       workers: 1,
+      pluginServerArgs: COLD,
       config: { fail_open_request: true, fail_open_response: true },
     });
     try {
