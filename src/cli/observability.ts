@@ -7,6 +7,7 @@ import type { ExchangeSink } from '../telemetry/exchange-recorder.js';
 import { createLog, type Log, type LogLevel } from '../telemetry/logger.js';
 import type { Metrics, MetricsSnapshot } from '../telemetry/metrics.js';
 import type { DecisionLines } from '../telemetry/telemetry.js';
+import { boundHeapGrowth } from './heap-growth.js';
 import type { HostAndPort } from './option-values.js';
 
 export interface ObservabilityOptions {
@@ -65,7 +66,7 @@ export class Observability {
     const log = createLog({ level: options.logLevel, file: options.logFile });
     const { createTelemetry } = await import('../telemetry/telemetry.js');
     const { memoryBudget, useMemoryBudget, useTelemetry } = await import('../plugin/runtime.js');
-    if (options.maxInflightBytes !== undefined) useMemoryBudget(options.maxInflightBytes);
+    useMemoryBudget(options.maxInflightBytes, boundHeapGrowth);
     const { knownProviders } = await import('../sideband/sideband-client.js');
     let metrics: Metrics | undefined;
     if (options.admin !== undefined) {

@@ -165,24 +165,20 @@ async function decode(
   const decodeStep = stepDecoder(encoding);
   if (buffer.length <= STEP_BYTES) return decodeStep(buffer, true);
   // The steps and the text that is joined of them, for a moment.
-  const bytes = 2 * buffer.length;
-  memory.grow(bytes);
-  const parts: string[] = [];
-  for (let start = 0; start < buffer.length; ) {
-    if (start > 0) await nextTurn();
-    const end = encoding === 'utf-8' ? endOfStep(buffer, start) : start + STEP_BYTES;
-    const part = decodeStep(buffer.subarray(start, end), end >= buffer.length);
-    if (part === undefined) break;
-    parts.push(part);
-    start = end;
-    if (start >= buffer.length) {
-      const text = parts.join('');
-      memory.shrink(bytes);
-      return text;
+  memory.grow(2 * buffer.length);
+  try {
+    const parts: string[] = [];
+    for (let start = 0, end = 0; start < buffer.length; start = end) {
+      if (start > 0) await nextTurn();
+      end = encoding === 'utf-8' ? endOfStep(buffer, start) : start + STEP_BYTES;
+      const part = decodeStep(buffer.subarray(start, end), end >= buffer.length);
+      if (part === undefined) return undefined;
+      parts.push(part);
     }
+    return parts.join('');
+  } finally {
+    memory.shrink(2 * buffer.length);
   }
-  memory.shrink(bytes);
-  return undefined;
 }
 
 type StepDecoder = (bytes: Buffer, isLast: boolean) => string | undefined;

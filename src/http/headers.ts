@@ -94,6 +94,7 @@ export class HeaderList implements Iterable<HeaderField> {
 
   /** With the changes made. A changed header keeps the place of its first field; new ones follow at the end. */
   with(changes: HeaderChanges): HeaderList {
+    if (isEmpty(changes)) return this;
     const fields: HeaderField[] = [];
     const missing = new Set(Object.keys(changes));
     for (const field of this.fields) {

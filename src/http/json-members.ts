@@ -34,6 +34,16 @@ export function* jsonMembers(json: string, at: number = json.indexOf('{')): Gene
   }
 }
 
+/**
+ * The member of a name. Of a name that occurs twice the last one counts, as for JSON.parse.
+ * @returns undefined when there is none
+ */
+export function jsonMember(json: string, name: string, at?: number): JsonMember | undefined {
+  let found: JsonMember | undefined;
+  for (const member of jsonMembers(json, at)) if (member.name === name) found = member;
+  return found;
+}
+
 function afterBlanks(json: string, at: number): number {
   let next = at;
   for (; next < json.length; next++) {

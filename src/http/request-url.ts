@@ -184,16 +184,12 @@ function decodeUnreserved(path: string): string {
 function resolveSegments(path: string): string | undefined {
   const segments = path.split('/').slice(1);
   const kept: string[] = [];
-  for (const [index, segment] of segments.entries()) {
-    const isLast = index === segments.length - 1;
+  for (const segment of segments) {
     if (segment === '..') {
       if (kept.pop() === undefined) return undefined;
-    } else if (segment !== '' && segment !== '.') {
-      kept.push(segment);
-      continue;
-    }
-    if (isLast) kept.push('');
+    } else if (segment !== '' && segment !== '.') kept.push(segment);
   }
+  if (['', '.', '..'].includes(segments.at(-1) ?? '')) kept.push('');
   return `/${kept.join('/')}`;
 }
 

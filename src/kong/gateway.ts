@@ -6,11 +6,11 @@ import type { HttpRequest, HttpResponse, OmissionReason, ResponseToSend } from '
 export interface Gateway {
   /** Reads the client's request. @throws PingAuthError when it must be refused before any policy call. */
   readRequest(limits: ReadLimits, owner: RequestOwner): Promise<RequestReading>;
-  /** Lets the request go on to the upstream, changed as told; keeps `memo` for the response phase. One round trip. */
+  /** Forwards the request to the upstream, changed as told; keeps `requestContext` for the response phase. One round trip. */
   permit(changes: RequestChanges, requestContext: string, log?: LogValues): Promise<void>;
   /** Ends the request in the access phase: the client gets this answer, nothing follows. */
   refuse(response: ResponseToSend, log?: LogValues): Promise<void>;
-  /** Reads the upstream's response and the memo of the access phase. One round trip. */
+  /** Reads the upstream's response and the request context. One round trip. */
   readResponse(): Promise<ResponseReading>;
   /** Rewrites the upstream's response as told; nothing is called when nothing changed. */
   filter(original: HttpResponse, changes: ResponseChanges, log?: LogValues): Promise<void>;

@@ -14,10 +14,10 @@ import type {
 import type { KongPdk } from './kong-pdk.js';
 import { bytes, headerList, optionalString, requiredInteger } from './pdk-values.js';
 import { readRequestBody } from './request-body.js';
-import { NOBODY, type RequestHead, RequestHeadReader } from './request-head.js';
+import { NO_OWNER, type RequestHead, RequestHeadReader } from './request-head.js';
 
 /** Key in `kong.ctx.shared`: what the access phase keeps, and the guard's proof that it ran. */
-const MEMO_KEY = 'ping_auth';
+const REQUEST_CONTEXT_KEY = 'ping_auth';
 /** Key in `kong.ctx.shared` by which the guard knows that the response phase ended well; only the stock host needs it. */
 const RESPONSE_MARK_KEY = 'ping_auth_response';
 /** Key in `kong.ctx.shared` by which the guard tells a 500 that was asked for from one that Kong makes of a fault. */
@@ -41,7 +41,7 @@ export class KongGateway implements Gateway {
     this.#heads = heads;
   }
 
-  async readRequest(limits: ReadLimits, owner: RequestOwner = NOBODY): Promise<RequestReading> {
+  async readRequest(limits: ReadLimits, owner: RequestOwner = NO_OWNER): Promise<RequestReading> {
     try {
       const head = await this.#heads.read(this.#kong, owner);
       if (!mayHaveBody(head)) return reading(head, NO_BYTES, undefined);
@@ -67,8 +67,8 @@ export class KongGateway implements Gateway {
     // out of the body.
     if (body !== undefined) calls.push(request.setRawBody(body));
     this.#writeLog(log, calls);
-    // The memo last: it is the mark that access ended well, so nothing may fail after it.
-    calls.push(this.#kong.ctx.shared.set(MEMO_KEY, requestContext));
+    // The request context last: it is the mark that access ended well, so nothing may fail after it.
+    calls.push(this.#kong.ctx.shared.set(REQUEST_CONTEXT_KEY, requestContext));
     await Promise.all(calls);
   }
 
@@ -87,7 +87,7 @@ export class KongGateway implements Gateway {
         kong.response.getStatus(),
         kong.response.getHeaders(MAX_VISIBLE_HEADERS),
         kong.service.response.getRawBody(),
-        kong.ctx.shared.get(MEMO_KEY),
+        kong.ctx.shared.get(REQUEST_CONTEXT_KEY),
       ]);
       return {
         response: {
@@ -124,7 +124,7 @@ export class KongGateway implements Gateway {
       else set[name] = value;
     }
     const newStatus = status ?? original.status;
-    // Kong waits for ever when a bodiless upstream answer gets a status with a body (recorded: 204 → 200), so that is an exit.
+    // Kong waits without end when a bodiless upstream answer gets a status with a body (recorded: 204 → 200), so that is an exit.
     const statusNeedsExit = status !== undefined && (isBodiless(status) || isBodiless(original.status));
     if (body !== undefined || statusNeedsExit) {
       // Should this process end between the mark and the exit, the guard takes Kong's 500 for ours: then it must not have the

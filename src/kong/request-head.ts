@@ -21,7 +21,7 @@ export type RequestHead = Omit<HttpRequest, 'body'>;
 
 type Identified = Pick<RequestOwner, 'identified'>;
 
-export const NOBODY: RequestOwner = { identified() {}, memory: { grow() {}, shrink() {} } };
+export const NO_OWNER: RequestOwner = { identified() {}, memory: { grow() {}, shrink() {} } };
 
 /** A Kong has a handful of listeners. */
 const MAX_PORTS = 16;
@@ -39,7 +39,7 @@ export class RequestHeadReader {
   #expected: readonly ForwardedPart[] = NO_PARTS;
 
   /** @throws PingAuthError `internal_error`, `request_unreadable` */
-  async read(kong: KongPdk, owner: Identified = NOBODY): Promise<RequestHead> {
+  async read(kong: KongPdk, owner: Identified = NO_OWNER): Promise<RequestHead> {
     if (this.#variableIsAbsent) return readHeadByCalls(kong, owner);
     // Calls that are made together go out together, and their number is what a request costs Kong.
     const [text, headerMap, early] = await Promise.all([
@@ -117,7 +117,7 @@ function checkedUrl(scheme: string, host: string, port: number, path: string, qu
  * behind a proxy that names another host.
  * @throws PingAuthError `internal_error`, `request_unreadable`
  */
-export async function readHeadByCalls(kong: KongPdk, owner: Identified = NOBODY): Promise<RequestHead> {
+export async function readHeadByCalls(kong: KongPdk, owner: Identified = NO_OWNER): Promise<RequestHead> {
   const [
     ip,
     port,
@@ -175,7 +175,7 @@ function visibleHeaders(map: unknown): HeaderList {
   return headers.has('proxy') ? headers.filter((name) => name !== 'proxy') : headers;
 }
 
-/** The usual case, in which nobody has to be asked. */
+/** The usual case, without another call to Kong. */
 function isPlainHost(host: string, headers: HeaderList): boolean {
   const header = headers.get('host');
   return header !== undefined && headers.size < MAX_ROUTED_HEADERS && isRoutedAs(header, host);

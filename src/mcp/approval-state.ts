@@ -1,7 +1,6 @@
-import { jsonMembers } from '../http/json-members.js';
+import { jsonMember, jsonMembers } from '../http/json-members.js';
 import { decodeUtf8, isJsonObject } from '../http/text.js';
-import { McpError } from './error.js';
-import { type McpMessage, readMessage } from './message.js';
+import { type McpMessage, readClientMessage } from './message.js';
 import { readStrictJson } from './strict-json.js';
 
 /** Names our one input request; a client answers it under the same name. */
@@ -25,16 +24,13 @@ export interface WithoutApproval {
   readonly response: ApprovalResponse | undefined;
 }
 
-/** A member of an object, verbatim: `"name": value`. */
-interface Member {
-  readonly name: string;
-  readonly text: string;
-}
+/** The members of an object by name, each verbatim: `"name": value`. */
+type Members = Map<string, string>;
 
 /** What a state of ours kept for the MCP server. */
 interface Kept {
-  readonly requestState: Member | undefined;
-  readonly answers: readonly Member[];
+  readonly requestState: string | undefined;
+  readonly answers: Members;
 }
 
 /**
@@ -45,11 +41,10 @@ interface Kept {
  * @param text of the message
  */
 export function approvalState({ params = {} }: McpMessage, text: string): string {
-  const kept: string[] = [];
-  for (const { name, text: member } of paramsOf(text).members) {
-    if (name === 'requestState' && typeof params.requestState === 'string') kept.push(member);
-    if (name === 'inputResponses' && isJsonObject(params.inputResponses)) kept.push(member);
-  }
+  const { members } = paramsOf(text);
+  if (typeof params.requestState !== 'string') members.delete('requestState');
+  if (!isJsonObject(params.inputResponses)) members.delete('inputResponses');
+  const kept = ['requestState', 'inputResponses'].flatMap((name) => members.get(name) ?? []);
   const state = encode(`{${kept.join()}}`);
   return state.length <= MAX_STATE ? state : encode('{}');
 }
@@ -71,21 +66,21 @@ export function withoutApproval(message: McpMessage, text: string): WithoutAppro
   const isAnswered = responses !== undefined && Object.hasOwn(responses, APPROVAL_KEY);
   if (kept === undefined && !isAnswered) return undefined;
 
-  const params = paramsOf(text);
-  const members = params.members
-    .filter(({ name }) => !(name === 'requestState' && kept) && !(name === 'inputResponses' && responses))
-    .map((member) => member.text);
-  const answers = params.members
-    .filter(({ name }) => name === 'inputResponses' && responses)
-    .flatMap(membersIn);
-  for (const answer of kept?.answers ?? []) {
-    if (!answers.some(({ name }) => name === answer.name)) answers.push(answer);
-  }
-  const others = answers.filter(({ name }) => name !== APPROVAL_KEY).map((answer) => answer.text);
-  if (others.length > 0) members.push(`"inputResponses":{${others.join()}}`);
-  if (kept?.requestState !== undefined) members.push(kept.requestState.text);
-  const changed = `${text.slice(0, params.start)}{${members.join()}}${text.slice(params.end)}`;
-  return { message: readAgain(changed), text: changed, response: responseIn(responses?.[APPROVAL_KEY]) };
+  const { members, start, end } = paramsOf(text);
+  const answers = responses === undefined ? new Map() : membersIn(members.get('inputResponses'));
+  for (const [name, answer] of kept?.answers ?? []) if (!answers.has(name)) answers.set(name, answer);
+  answers.delete(APPROVAL_KEY);
+  if (kept !== undefined) members.delete('requestState');
+  if (responses !== undefined) members.delete('inputResponses');
+  const parts = [...members.values()];
+  if (answers.size > 0) parts.push(`"inputResponses":{${[...answers.values()].join()}}`);
+  if (kept?.requestState !== undefined) parts.push(kept.requestState);
+  const changed = `${text.slice(0, start)}{${parts.join()}}${text.slice(end)}`;
+  return {
+    message: readClientMessage(changed),
+    text: changed,
+    response: responseIn(responses?.[APPROVAL_KEY]),
+  };
 }
 
 function responseIn(answer: unknown): ApprovalResponse | undefined {
@@ -111,36 +106,26 @@ function decode(state: unknown): Kept | undefined {
   const members = membersOf(json, json.indexOf('{'));
   return {
     // We never keep a state of ours; a client that wraps one gets rid of it.
-    requestState: decode(requestState) ? undefined : members.find(({ name }) => name === 'requestState'),
-    answers: members.filter(({ name }) => name === 'inputResponses').flatMap(membersIn),
+    requestState: decode(requestState) ? undefined : members.get('requestState'),
+    answers: membersIn(members.get('inputResponses')),
   };
 }
 
-function readAgain(text: string): McpMessage {
-  const message = readMessage(text);
-  if (message.kind === 'request' || message.kind === 'notification') return message;
-  const { code, words, id } =
-    message.kind === 'fault' ? message : { code: -32600 as const, words: 'no request', id: undefined };
-  throw new McpError('mcp_message_invalid', code, words, id);
-}
-
 /** `params` of a message: its members, and the offsets of its braces. */
-function paramsOf(text: string): {
-  readonly members: Member[];
-  readonly start: number;
-  readonly end: number;
-} {
-  for (const { name, valueStart, end } of jsonMembers(text)) {
-    if (name === 'params') return { members: membersOf(text, valueStart), start: valueStart, end };
-  }
-  return { members: [], start: 0, end: 0 };
+function paramsOf(text: string): { readonly members: Members; readonly start: number; readonly end: number } {
+  const params = jsonMember(text, 'params');
+  if (params === undefined) return { members: new Map(), start: 0, end: 0 };
+  const { valueStart: start, end } = params;
+  return { members: membersOf(text, start), start, end };
 }
 
-function membersOf(json: string, at: number): Member[] {
-  return [...jsonMembers(json, at)].map(({ name, start, end }) => ({ name, text: json.slice(start, end) }));
+function membersOf(json: string, at: number): Members {
+  const members: Members = new Map();
+  for (const { name, start, end } of jsonMembers(json, at)) members.set(name, json.slice(start, end));
+  return members;
 }
 
 /** The members of the object that is a member's value. */
-function membersIn({ text }: Member): Member[] {
-  return membersOf(text, text.indexOf('{'));
+function membersIn(member = '{}'): Members {
+  return membersOf(member, member.indexOf('{'));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type HeaderField, HeaderList } from '../http/headers.js';
-import { approvalPage } from './approval-url.js';
+import { approvalPage } from './approval.js';
 
 const URL = 'https://approve.example/a?id=4711#x';
 const JSON_TYPE: HeaderField = ['content-type', 'application/json'];

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { afterString, jsonMembers } from '../http/json-members.js';
+import { afterString, jsonMember } from '../http/json-members.js';
 import type { McpMessage } from './message.js';
 
 const TOKEN = /[-+.\deE]+/y;
@@ -29,35 +29,29 @@ export function argumentsDigest({ method, name, params }: McpMessage, text: stri
 }
 
 function argumentsText(text: string): string {
-  for (const params of jsonMembers(text)) {
-    if (params.name !== 'params') continue;
-    for (const { name, valueStart, end } of jsonMembers(text, params.valueStart)) {
-      if (name === 'arguments') return text.slice(valueStart, end);
-    }
-  }
-  return '';
+  const params = jsonMember(text, 'params');
+  const found = params && jsonMember(text, 'arguments', params.valueStart);
+  return found === undefined ? '' : text.slice(found.valueStart, found.end);
 }
 
 /** Whether each number means the same to a reader of doubles and to one of arbitrary precision. */
 function hasExactNumbers(json: string): boolean {
-  for (const token of numbersIn(json)) {
-    if (SURELY_EXACT.test(token)) continue;
-    const value = Number(token);
-    if (!Number.isFinite(value) || decimal(token) !== decimal(String(value))) return false;
-  }
-  return true;
-}
-
-function* numbersIn(json: string): Generator<string, void> {
   for (let at = 0; at < json.length; at += 1) {
     const code = json.charCodeAt(at);
     if (code === QUOTE) at = afterString(json, at) - 1;
     if (code !== MINUS && (code < ZERO || code > NINE)) continue;
     TOKEN.lastIndex = at;
     const [token = ''] = TOKEN.exec(json) ?? [];
-    yield token;
+    if (!isExact(token)) return false;
     at += token.length - 1;
   }
+  return true;
+}
+
+function isExact(token: string): boolean {
+  if (SURELY_EXACT.test(token)) return true;
+  const value = Number(token);
+  return Number.isFinite(value) && decimal(token) === decimal(String(value));
 }
 
 const QUOTE = 0x22;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HeaderList } from '../http/headers.js';
-import { privateCacheControl, privateResult } from './caching.js';
+import { privateCacheControl, privateResult } from './response-rules.js';
 
 const response = (result: string) => `{"jsonrpc":"2.0","id":1,"result":${result}}`;
 

@@ -4,8 +4,8 @@ import { PingAuthError } from '../errors/ping-auth-error.js';
 import { type HeaderField, HeaderList } from '../http/headers.js';
 import type { ResponseToSend } from '../http/message.js';
 import { denialForAgent, errorResponseForAgent } from './denial.js';
-import { McpError } from './error.js';
 import type { McpMessage } from './message.js';
+import { McpError } from './message.js';
 
 const ABOUT = { method: 'tools/call', name: 'x', protocolVersion: undefined, params: undefined };
 const REQUEST: McpMessage = { kind: 'request', id: 'a1', ...ABOUT };
@@ -110,9 +110,9 @@ describe('a refusal of ours', () => {
       },
     });
     expect([...sent.headers]).toEqual([
-      ['retry-after', '5'],
       ['content-type', 'application/json'],
       ['cache-control', 'no-store'],
+      ['retry-after', '5'],
     ]);
   });
 

@@ -1,10 +1,9 @@
 import { reasonPhrase } from '../http/admission.js';
-import { type HeaderField, HeaderList } from '../http/headers.js';
+import type { HeaderList } from '../http/headers.js';
 import type { ResponseToSend } from '../http/message.js';
 import { decodeUtf8, isJsonObject, parseJson } from '../http/text.js';
-import { McpError } from './error.js';
 import { JSON_HEADERS } from './headers.js';
-import type { MessageId } from './message.js';
+import { McpError, type MessageId } from './message.js';
 
 /** Enough for a reason; more would be somebody's error page in the model's context. */
 const MAX_WORDS = 500;
@@ -51,11 +50,7 @@ export function denialForAgent(denial: ResponseToSend, id: MessageId | undefined
  */
 export function answerForAgent(headers: HeaderList, id: MessageId, content: object): ResponseToSend {
   const kept = headers.filter((name) => !BODY_HEADERS.has(name));
-  return {
-    status: 200,
-    headers: HeaderList.from([...kept, ...JSON_HEADERS]),
-    body: messageBody(id, content),
-  };
+  return { status: 200, headers: kept.with(JSON_HEADERS), body: messageBody(id, content) };
 }
 
 /**
@@ -71,18 +66,18 @@ export function errorResponseForAgent(
   id: MessageId | undefined,
 ): ResponseToSend {
   const { status, headers, body } = errorResponse;
-  const requestId = requestIdIn(body);
-  const data = { status, ...(requestId === undefined ? {} : { request_id: requestId }) };
-  const rpcError =
-    error instanceof McpError
-      ? { code: error.rpcCode, message: clientWords(error), data }
-      : { code: status, message: error.entry.message, data };
-  const kept = headers.filter((name) => name !== 'content-type' && name !== 'cache-control');
-  const fields: HeaderField[] = [...kept, ...JSON_HEADERS];
+  const data = { status, request_id: requestIdIn(body) };
   // RFC 9110, section 15.5.6.
-  if (status === 405) fields.push(['allow', 'POST, DELETE, OPTIONS']);
-  const known = error instanceof McpError ? (error.id ?? id) : id;
-  return { status, headers: HeaderList.from(fields), body: messageBody(known, { error: rpcError }) };
+  const allow = status === 405 ? { allow: 'POST, DELETE, OPTIONS' } : {};
+  const [code, message, known] =
+    error instanceof McpError
+      ? [error.rpcCode, clientWords(error), error.id ?? id]
+      : [status, error.entry.message, id];
+  return {
+    status,
+    headers: headers.with({ ...JSON_HEADERS, ...allow }),
+    body: messageBody(known, { error: { code, message, data } }),
+  };
 }
 
 /** A client learns what is wrong with its own message, and nothing of what the server answered. */
@@ -94,8 +89,7 @@ function clientWords(error: McpError): string {
 
 /** Without an id where none is known: MCP has no `null` there. */
 function messageBody(id: MessageId | undefined, content: object): Uint8Array {
-  const message = { jsonrpc: '2.0', ...(id === undefined ? {} : { id }), ...content };
-  return Buffer.from(JSON.stringify(message), 'utf8');
+  return Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, ...content }), 'utf8');
 }
 
 /** What a person, or a model, may read of a denial; undefined when it gives no reason. HTML is not for them. */

@@ -1,4 +1,4 @@
-import { canonicalName, type HeaderField, HeaderList } from '../http/headers.js';
+import { canonicalName, type HeaderChanges, type HeaderList, headerChanges } from '../http/headers.js';
 import { decodeUtf8 } from '../http/text.js';
 import type { McpMessage } from './message.js';
 
@@ -21,10 +21,10 @@ export const APPROVAL_HEADER = 'mcp-approval-response';
 export const GATEWAY_HEADERS: readonly string[] = [DIGEST_HEADER, APPROVAL_HEADER];
 
 /** Of a JSON-RPC message that we put in the place of something else. */
-export const JSON_HEADERS: readonly HeaderField[] = [
-  ['content-type', 'application/json'],
-  ['cache-control', 'no-store'],
-];
+export const JSON_HEADERS: HeaderChanges = {
+  'content-type': 'application/json',
+  'cache-control': 'no-store',
+};
 
 /**
  * What the headers say otherwise than the message, in words for the client; undefined when they agree. Each may occur
@@ -33,47 +33,27 @@ export const JSON_HEADERS: readonly HeaderField[] = [
 export function disagreement(message: McpMessage, headers: HeaderList): string | undefined {
   const repeated = repeatedHeader(headers);
   if (repeated !== undefined) return repeated;
-  const said = headers.get(VERSION_HEADER);
-  const version = said ?? message.protocolVersion;
-  const isRequired = message.kind === 'request' && requiresHeaders(version);
-  return (
-    versionDisagreement(message, said, isRequired) ??
-    methodDisagreement(message, headers.get(METHOD_HEADER), isRequired) ??
-    nameDisagreement(message, headers.get(NAME_HEADER), isRequired)
-  );
-}
-
-/** Earlier revisions' messages do not say their version, notifications need not. */
-function versionDisagreement(
-  { protocolVersion }: McpMessage,
-  said: string | undefined,
-  isRequired: boolean,
-): string | undefined {
-  if (said === undefined) return isRequired ? 'MCP-Protocol-Version is missing' : undefined;
-  if (!/^[\x21-\x7e]+$/.test(said)) return 'MCP-Protocol-Version is not a version';
-  if (protocolVersion === said || (protocolVersion === undefined && !isRequired)) return undefined;
-  return 'MCP-Protocol-Version is not the version in the body';
-}
-
-function methodDisagreement(
-  { method }: McpMessage,
-  said: string | undefined,
-  isRequired: boolean,
-): string | undefined {
-  if (said === undefined) return isRequired ? 'Mcp-Method is missing' : undefined;
-  return said === method ? undefined : 'Mcp-Method is not the method in the body';
-}
-
-function nameDisagreement(
-  { method, name }: McpMessage,
-  said: string | undefined,
-  isRequired: boolean,
-): string | undefined {
-  if (said === undefined) {
-    return isRequired && NAMED_METHODS.has(method) ? 'Mcp-Name is missing' : undefined;
+  const { method, name, protocolVersion } = message;
+  const version = headers.get(VERSION_HEADER);
+  const isRequired = message.kind === 'request' && requiresHeaders(version ?? protocolVersion);
+  if (version === undefined) {
+    if (isRequired) return 'MCP-Protocol-Version is missing';
+  } else {
+    if (!/^[\x21-\x7e]+$/.test(version)) return 'MCP-Protocol-Version is not a version';
+    // Messages of earlier revisions do not say their version, notifications need not.
+    if (protocolVersion === undefined ? isRequired : protocolVersion !== version)
+      return 'MCP-Protocol-Version is not the version in the body';
   }
+  const methodSaid = headers.get(METHOD_HEADER);
+  if (methodSaid === undefined) {
+    if (isRequired) return 'Mcp-Method is missing';
+  } else if (methodSaid !== method) return 'Mcp-Method is not the method in the body';
+
+  const nameSaid = headers.get(NAME_HEADER);
+  if (nameSaid === undefined)
+    return isRequired && NAMED_METHODS.has(method) ? 'Mcp-Name is missing' : undefined;
   if (name === undefined) return `Mcp-Name says something that ${method} has not in its body`;
-  return decodeValue(said) === name ? undefined : 'Mcp-Name is not the name in the body';
+  return decodeValue(nameSaid) === name ? undefined : 'Mcp-Name is not the name in the body';
 }
 
 /** For requests without a message: a header that speaks of one would have the policy decide about something else. */
@@ -95,10 +75,7 @@ function repeatedHeader(headers: HeaderList): string | undefined {
 
 /** A header of ping-auth's own on a request, in words for the client. */
 export function reservedHeader(headers: HeaderList): string | undefined {
-  const found = headers
-    .names()
-    .map(canonicalName)
-    .find((name) => GATEWAY_HEADERS.includes(name));
+  const found = GATEWAY_HEADERS.find((name) => headers.names().map(canonicalName).includes(name));
   return found === undefined ? undefined : `${found} is not for clients to send`;
 }
 
@@ -114,22 +91,15 @@ export function requiresHeaders(version: string | undefined): boolean {
  * @param more what else the policy is told; undefined values are left out
  */
 export function headersToShow(
-  message: McpMessage,
+  { method, name }: McpMessage,
   headers: HeaderList,
-  more: readonly (readonly [name: string, value: string | undefined])[] = [],
+  more: Readonly<Record<string, string | undefined>> = {},
 ): HeaderList {
-  const { method, name } = message;
-  const value = name === undefined ? undefined : encodeValue(name);
-  const said = headers.get(NAME_HEADER);
-  const isShown = headers.has(METHOD_HEADER) && said === value;
-  if (isShown && more.length === 0) return headers;
-  const fields: HeaderField[] = [...headers].map(([header, text]) =>
-    header === NAME_HEADER && value !== undefined ? [header, value] : [header, text],
-  );
-  if (!headers.has(METHOD_HEADER)) fields.push([METHOD_HEADER, method]);
-  if (said === undefined && value !== undefined) fields.push([NAME_HEADER, value]);
-  for (const [header, text] of more) if (text !== undefined) fields.push([header, text]);
-  return HeaderList.from(fields);
+  const shown = { ...more, [METHOD_HEADER]: method, [NAME_HEADER]: name && encodeValue(name) };
+  const changes = headerChanges();
+  for (const [header, value] of Object.entries(shown))
+    if (value !== undefined && value !== headers.get(header)) changes[header] = value;
+  return headers.with(changes);
 }
 
 /** A name as it stands in a header: as it is, or in base64 when it is no plain ASCII, has blanks around it or looks like that form. */

@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { methodLabel, readMessage } from './message.js';
+import { McpError, methodLabel, readMessage } from './message.js';
 
 const CALL = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'echo', arguments: { a: 1 } } };
 const manyMembers = (): [string, unknown][] =>
   Array.from({ length: 1001 }, (_, n) => [n === 0 ? 'name' : `m${n}`, 'echo']);
 const read = (value: unknown) => readMessage(typeof value === 'string' ? value : JSON.stringify(value));
 const fault = (value: unknown) => {
-  const message = read(value);
-  return message.kind === 'fault' ? message : undefined;
+  try {
+    read(value);
+  } catch (error) {
+    if (error instanceof McpError && error.code === 'mcp_message_invalid')
+      return { code: error.rpcCode, id: error.id };
+    throw error;
+  }
+  return undefined;
 };
 
 describe('a request', () => {

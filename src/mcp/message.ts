@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../errors/catalogue.js';
+import { PingAuthError } from '../errors/ping-auth-error.js';
 import { isJsonObject, type JsonObject } from '../http/text.js';
 import { MAX_DEPTH, MAX_VALUES, readStrictJson, type ValueBudget } from './strict-json.js';
 
@@ -30,14 +32,21 @@ export interface McpResponseMessage {
 /** What a client may send. */
 export type McpMessage = McpRequestMessage | McpNotification;
 
-/** What speaks against a message, in words for the client: never quotes what the client sent but for names of ours. */
-export interface MessageFault {
-  readonly kind: 'fault';
-  /** -32700: no JSON that can be read in one way only. -32600: not a JSON-RPC 2.0 message as MCP has it. */
-  readonly code: -32700 | -32600;
+/** An error of MCP, with what its JSON-RPC answer says. HTTP status and log level stand in the catalogue under `code`. */
+export class McpError extends PingAuthError {
+  /** JSON-RPC error code: -32700, -32600, -32601, -32020. */
+  readonly rpcCode: number;
+  /** Why, for the client: nothing that it sent but names of the specification, nothing of the inside. */
   readonly words: string;
-  /** Of the message, when it could be read for sure. */
+  /** Of the request; undefined when it could not be read for sure. */
   readonly id: MessageId | undefined;
+
+  constructor(code: ErrorCode & `mcp_${string}`, rpcCode: number, words: string, id?: MessageId) {
+    super(code, { detail: words });
+    this.rpcCode = rpcCode;
+    this.words = words;
+    this.id = id;
+  }
 }
 
 /** Longer ones are attempts at something: they travel in headers, in the log and with the request through Kong. */
@@ -73,25 +82,31 @@ const RESULT_MEMBERS = namesByFolded(
 const ERROR_MEMBERS = namesByFolded('code message data');
 
 /**
- * Reads one JSON-RPC 2.0 message, strictly: what policy and server (or client) could read in two ways is a fault. That is,
+ * Reads one JSON-RPC 2.0 message, strictly: what policy and server (or client) could read in two ways is refused. That is,
  * beyond strict JSON: at the top and directly in `params`, `result`, `error` no names that differ in case only, neither
  * from each other nor from a name that the specification defines.
+ *
+ * @throws McpError `mcp_message_invalid`. -32700: no JSON that can be read in one way only. -32600: not a JSON-RPC 2.0
+ *   message as MCP has it
  */
-export function readMessage(
-  text: string,
-  budget?: ValueBudget,
-): McpMessage | McpResponseMessage | MessageFault {
+export function readMessage(text: string, budget?: ValueBudget): McpMessage | McpResponseMessage {
   const { value, fault } = readStrictJson(text, budget);
-  if (fault !== undefined) return unreadable(WORDS[fault]);
-  if (Array.isArray(value)) return invalid('batches are not accepted, send each message on its own');
-  if (!isJsonObject(value)) return invalid('the message is not an object');
+  if (fault !== undefined) throw new McpError('mcp_message_invalid', -32700, WORDS[fault]);
+  if (Array.isArray(value)) throw invalid('batches are not accepted, send each message on its own');
+  if (!isJsonObject(value)) throw invalid('the message is not an object');
 
   const id = readId(value);
-  const confusing = confusingName(value, MESSAGE_MEMBERS);
-  if (confusing !== undefined) return invalid(`the message has ${confusing}`, id);
-  if (value.jsonrpc !== '2.0') return invalid('jsonrpc is not "2.0"', id);
+  checkNames('the message', value, MESSAGE_MEMBERS, id);
+  if (value.jsonrpc !== '2.0') throw invalid('jsonrpc is not "2.0"', id);
   const isResponse = Object.hasOwn(value, 'result') || Object.hasOwn(value, 'error');
   return isResponse ? readResponse(value, id) : readRequest(value, id);
+}
+
+/** Reads a message of a client. @throws McpError `mcp_message_invalid` */
+export function readClientMessage(text: string): McpMessage {
+  const message = readMessage(text);
+  if (message.kind !== 'response') return message;
+  throw invalid('responses are not accepted, only requests and notifications');
 }
 
 /** The id of a message; undefined where there is none, null included, or none of the right kind. */
@@ -100,64 +115,66 @@ function readId({ id }: JsonObject): MessageId | undefined {
   return Number.isSafeInteger(id) ? (id as number) : undefined;
 }
 
-function readRequest(value: JsonObject, id: MessageId | undefined): McpMessage | MessageFault {
+function readRequest(value: JsonObject, id: MessageId | undefined): McpMessage {
   const { method, params } = value;
   const hasId = Object.hasOwn(value, 'id');
-  if (hasId && id === undefined) return invalid('id is neither an integer nor a string of reasonable length');
+  if (hasId && id === undefined) throw invalid('id is neither an integer nor a string of reasonable length');
   // Visible ASCII, so that it can stand in a header as it is.
   if (typeof method !== 'string' || method.length > MAX_METHOD || !/^[\x21-\x7e]+$/.test(method)) {
-    return invalid('method is not the name of a method', id);
+    throw invalid('method is not the name of a method', id);
   }
   const known = METHODS.get(method.toLowerCase());
-  if (known !== undefined && known !== method) return invalid(`method is nearly ${known}`, id);
-  if (params !== undefined && !isJsonObject(params)) return invalid('params is not an object', id);
-  const confusing = params && confusingName(params, PARAMS_MEMBERS);
-  if (confusing !== undefined) return invalid(`params has ${confusing}`, id);
+  if (known !== undefined && known !== method) throw invalid(`method is nearly ${known}`, id);
+  if (params !== undefined && !isJsonObject(params)) throw invalid('params is not an object', id);
+  if (params !== undefined) checkNames('params', params, PARAMS_MEMBERS, id);
 
   const nameMember = NAME_MEMBERS.get(method);
   const name = nameMember === undefined ? undefined : params?.[nameMember];
   if (nameMember !== undefined && (typeof name !== 'string' || name === '' || name.length > MAX_NAME)) {
-    return invalid(`params.${nameMember} of ${method} is not a string of reasonable length`, id);
+    throw invalid(`params.${nameMember} of ${method} is not a string of reasonable length`, id);
   }
   const meta = params?._meta;
   const protocolVersion = isJsonObject(meta) ? meta[PROTOCOL_VERSION] : undefined;
   if (protocolVersion !== undefined && typeof protocolVersion !== 'string') {
-    return invalid(`${PROTOCOL_VERSION} is not a string`, id);
+    throw invalid(`${PROTOCOL_VERSION} is not a string`, id);
   }
   const about = { method, name: name as string | undefined, protocolVersion, params };
   return id === undefined ? { kind: 'notification', ...about } : { kind: 'request', id, ...about };
 }
 
-function readResponse(value: JsonObject, id: MessageId | undefined): McpResponseMessage | MessageFault {
+function readResponse(value: JsonObject, id: MessageId | undefined): McpResponseMessage {
   const { result, error } = value;
   const isError = Object.hasOwn(value, 'error');
-  if (isError && Object.hasOwn(value, 'result')) return invalid('a message with result and error', id);
-  if (Object.hasOwn(value, 'method')) return invalid('a response with a method', id);
+  if (isError && Object.hasOwn(value, 'result')) throw invalid('a message with result and error', id);
+  if (Object.hasOwn(value, 'method')) throw invalid('a response with a method', id);
   const content = isError ? error : result;
-  if (!isJsonObject(content)) return invalid('result or error is not an object', id);
-  const confusing = confusingName(content, isError ? ERROR_MEMBERS : RESULT_MEMBERS);
-  if (confusing !== undefined) return invalid(`the response has ${confusing}`, id);
+  if (!isJsonObject(content)) throw invalid('result or error is not an object', id);
+  checkNames('the response', content, isError ? ERROR_MEMBERS : RESULT_MEMBERS, id);
   if (isError && (!Number.isInteger(content.code) || typeof content.message !== 'string')) {
-    return invalid('an error without code or message', id);
+    throw invalid('an error without code or message', id);
   }
   const mayLackId = isError && (value.id === undefined || value.id === null);
-  if (id === undefined && !mayLackId) return invalid('a response without the id of its request');
+  if (id === undefined && !mayLackId) throw invalid('a response without the id of its request');
   return { kind: 'response', id, isError };
 }
 
-/** What is wrong with the names of an object's members, if anything is. */
-function confusingName(object: JsonObject, defined: ReadonlyMap<string, string>): string | undefined {
+/** @throws McpError when the names of an object's members could be read in two ways */
+function checkNames(
+  what: string,
+  object: JsonObject,
+  defined: ReadonlyMap<string, string>,
+  id: MessageId | undefined,
+): void {
   const names = Object.keys(object);
-  if (names.length > MAX_MEMBERS) return `more than ${MAX_MEMBERS} members`;
+  if (names.length > MAX_MEMBERS) throw invalid(`${what} has more than ${MAX_MEMBERS} members`, id);
   const seen = new Set<string>();
   for (const name of names) {
     const folded = fold(name);
-    const wanted = defined.get(folded);
-    if (wanted !== undefined && wanted !== name) return `a member that is nearly called ${wanted}`;
-    if (seen.has(folded)) return 'two members whose names differ in case only';
+    const wanted = defined.get(folded) ?? name;
+    if (wanted !== name) throw invalid(`${what} has a member that is nearly called ${wanted}`, id);
+    if (seen.has(folded)) throw invalid(`${what} has two members whose names differ in case only`, id);
     seen.add(folded);
   }
-  return undefined;
 }
 
 /**
@@ -182,12 +199,8 @@ const WORDS = {
   'a member twice': 'an object in the body has a member twice',
 } as const;
 
-function unreadable(words: string): MessageFault {
-  return { kind: 'fault', code: -32700, words, id: undefined };
-}
-
-function invalid(words: string, id?: MessageId): MessageFault {
-  return { kind: 'fault', code: -32600, words, id };
+function invalid(words: string, id?: MessageId): McpError {
+  return new McpError('mcp_message_invalid', -32600, words, id);
 }
 
 /** All requests and notifications that some revision from 2025-03-26 to 2026-07-28 has clients send. */

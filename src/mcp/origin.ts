@@ -1,5 +1,5 @@
 import type { HeaderList } from '../http/headers.js';
-import { McpError } from './error.js';
+import { McpError } from './message.js';
 
 /** Whether the Origin of a request is one of the admin's; made once for a configuration. */
 export type OriginCheck = (headers: HeaderList) => void;

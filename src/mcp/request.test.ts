@@ -3,8 +3,8 @@ import { headerParts, headersFrom } from '../../test/model/decisions.js';
 import { bytes } from '../../test/model/messages.js';
 import type { PingAuthError } from '../errors/ping-auth-error.js';
 import { type HeaderField, HeaderList } from '../http/headers.js';
-import { McpError } from './error.js';
 import { encodeValue } from './headers.js';
+import { McpError } from './message.js';
 import { mcpHeaderChanges, readMcpRequest } from './request.js';
 
 const JSON_TYPE: HeaderField = ['content-type', 'application/json'];

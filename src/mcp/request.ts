@@ -2,16 +2,14 @@ import { PingAuthError } from '../errors/ping-auth-error.js';
 import {
   canonicalName,
   type HeaderChanges,
-  HeaderList,
+  type HeaderList,
   headerChanges,
   isRemoval,
-  valuesOf,
 } from '../http/headers.js';
 import type { HttpRequest } from '../http/message.js';
 import { decodeUtf8 } from '../http/text.js';
 import { APPROVED_METHODS, type ApprovalResponse, withoutApproval } from './approval-state.js';
 import { argumentsDigest } from './arguments-digest.js';
-import { McpError } from './error.js';
 import {
   APPROVAL_HEADER,
   bodyType,
@@ -26,7 +24,7 @@ import {
   reservedHeader,
   unexpectedHeader,
 } from './headers.js';
-import { type McpMessage, readMessage } from './message.js';
+import { McpError, type McpMessage, readClientMessage } from './message.js';
 
 const SHOWN_HEADERS: ReadonlySet<string> = new Set([...MCP_HEADERS, ...GATEWAY_HEADERS]);
 
@@ -56,7 +54,7 @@ interface ChangedRequest {
  * @param buffersResponses whether responses are held back till their end, so that an endless one would never reach the client
  * @returns undefined for a request without a message, which is one like any other: DELETE (ends a session) and OPTIONS,
  *   and GET (a stream) where responses are not held back
- * @throws McpRefusal
+ * @throws McpError
  */
 export function readMcpRequest(
   request: Pick<HttpRequest, 'method' | 'headers'>,
@@ -68,8 +66,8 @@ export function readMcpRequest(
     checkOtherMethod(method, buffersResponses);
     // A server that looks at the body whatever the method is would find a message that nobody has read.
     if (text !== '') throw new McpError('mcp_message_invalid', -32600, `${method} with a body`);
-    const stray = unexpectedHeader(headers) ?? reservedHeader(headers);
-    if (stray !== undefined) throw new McpError('mcp_headers_disagree', -32020, stray);
+    const unexpected = unexpectedHeader(headers) ?? reservedHeader(headers);
+    if (unexpected !== undefined) throw new McpError('mcp_headers_disagree', -32020, unexpected);
     return undefined;
   }
   // The server decodes with the charset that it is told, and UTF-7 or UTF-16 would make other JSON of the same bytes.
@@ -80,7 +78,7 @@ export function readMcpRequest(
   if (text === undefined) {
     throw new McpError('mcp_message_invalid', -32700, 'the body is no text in UTF-8 or over the limit');
   }
-  const sent = messageOf(text);
+  const sent = readClientMessage(text);
   const retry = withoutApproval(sent, text);
   const message = retry?.message ?? sent;
   const complaint = reservedHeader(headers) ?? disagreement(message, headers);
@@ -89,19 +87,19 @@ export function readMcpRequest(
     const words = 'Method not found: this gateway buffers responses and offers no streams';
     throw new McpError('mcp_method_not_offered', -32601, words, message.id);
   }
-  const shown = { message, text: retry?.text ?? text, approvalResponse: retry?.response };
-  return { ...shown, isRewritten: retry !== undefined, headers: headersFor(shown, headers) };
+  const read = {
+    message,
+    text: retry?.text ?? text,
+    isRewritten: retry !== undefined,
+    approvalResponse: retry?.response,
+  };
+  if (!APPROVED_METHODS.has(message.method)) return { ...read, headers: headersToShow(message, headers) };
+  const more = {
+    [DIGEST_HEADER]: argumentsDigest(message, read.text),
+    [APPROVAL_HEADER]: read.approvalResponse,
+  };
+  return { ...read, headers: headersToShow(message, headers, more) };
 }
-
-function headersFor({ message, text, approvalResponse }: ShownMessage, headers: HeaderList): HeaderList {
-  if (!APPROVED_METHODS.has(message.method)) return headersToShow(message, headers);
-  return headersToShow(message, headers, [
-    [DIGEST_HEADER, argumentsDigest(message, text)],
-    [APPROVAL_HEADER, approvalResponse],
-  ]);
-}
-
-type ShownMessage = Pick<McpRequest, 'message' | 'text' | 'approvalResponse'>;
 
 function checkOtherMethod(method: string, buffersResponses: boolean): void {
   if (method === 'DELETE' || method === 'OPTIONS' || (method === 'GET' && !buffersResponses)) return;
@@ -110,18 +108,6 @@ function checkOtherMethod(method: string, buffersResponses: boolean): void {
       ? 'Method not allowed: this gateway offers no stream'
       : 'Method not allowed: messages come by POST';
   throw new McpError('mcp_method_not_allowed', -32600, words);
-}
-
-function messageOf(text: string): McpMessage {
-  const message = readMessage(text);
-  if (message.kind === 'fault') {
-    throw new McpError('mcp_message_invalid', message.code, message.words, message.id);
-  }
-  if (message.kind === 'response') {
-    const words = 'responses are not accepted, only requests and notifications';
-    throw new McpError('mcp_message_invalid', -32600, words);
-  }
-  return message;
 }
 
 /**
@@ -149,7 +135,7 @@ export function mcpHeaderChanges(
   if (after.name !== message.name && after.name !== undefined && !(NAME_HEADER in headers)) {
     following[NAME_HEADER] = encodeValue(after.name);
   }
-  const complaint = disagreement(after, changedHeaders(shown, following));
+  const complaint = disagreement(after, shown.with(following));
   if (complaint !== undefined) throw notAccepted(`makes headers and body differ: ${complaint}`);
   for (const name of Object.keys(following)) {
     if (isRemoval(following[name])) continue;
@@ -161,21 +147,17 @@ export function mcpHeaderChanges(
 }
 
 function changedMessage(before: McpMessage, body: Uint8Array): McpMessage {
-  const after = readMessage(decodeUtf8(body) ?? '');
-  if (after.kind === 'fault') throw notAccepted(`makes the body no MCP message: ${after.words}`);
-  if (after.kind === 'response') throw notAccepted('makes a response of an MCP request');
+  let after: McpMessage;
+  try {
+    after = readClientMessage(decodeUtf8(body) ?? '');
+  } catch (thrown) {
+    if (thrown instanceof McpError) throw notAccepted(`makes the body no MCP message: ${thrown.words}`);
+    throw thrown;
+  }
   if (after.kind !== before.kind || after.id !== before.id || after.method !== before.method) {
     throw notAccepted('changes the id or the method of an MCP message');
   }
   return after;
-}
-
-function changedHeaders(headers: HeaderList, changes: HeaderChanges): HeaderList {
-  const kept = headers.fields.filter(([name]) => !(name in changes));
-  const added = Object.keys(changes).flatMap((name) =>
-    valuesOf(changes[name]).map((value) => [name, value] as const),
-  );
-  return HeaderList.from([...kept, ...added]);
 }
 
 function notAccepted(what: string): PingAuthError {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HeaderList } from '../http/headers.js';
-import { withResourceMetadata } from './resource-metadata.js';
+import { withResourceMetadata } from './response-rules.js';
 
 const URL = 'https://gw.example/.well-known/oauth-protected-resource/mcp';
 const P = `resource_metadata="${URL}"`;

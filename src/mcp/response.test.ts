@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { aResponse, text } from '../../test/model/messages.js';
 import type { HeaderField } from '../http/headers.js';
-import { McpError } from './error.js';
 import { MAX_LINES, readEventStream } from './event-stream.js';
+import { McpError } from './message.js';
 import { readMcpResponse } from './response.js';
 
 const JSON_TYPE: HeaderField[] = [['content-type', 'application/json']];

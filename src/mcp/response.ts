@@ -1,10 +1,9 @@
-import { HeaderList } from '../http/headers.js';
 import type { HttpResponse } from '../http/message.js';
-import { McpError } from './error.js';
+import { isJsonObject } from '../http/text.js';
 import { readEventStream } from './event-stream.js';
 import { bodyType, JSON_HEADERS } from './headers.js';
-import { type MessageId, readMessage } from './message.js';
-import { MAX_VALUES, readStrictJson } from './strict-json.js';
+import { McpError, type MessageId, readMessage } from './message.js';
+import { MAX_VALUES, readStrictJson, type ValueBudget } from './strict-json.js';
 
 /** Of a stream and of no use with the one message that is left of it. */
 const STREAM_HEADERS = new Set(['content-type', 'x-accel-buffering', 'cache-control', 'last-event-id']);
@@ -19,7 +18,7 @@ export type AwaitedId = MessageId | undefined;
  * @param text the body as the policy is shown it, `''` without one; undefined when it is no text or too large to be shown
  * @param awaited of the request's message
  * @returns the response itself, or in place of a stream the one message in it
- * @throws McpRefusal `mcp_response_invalid` for a response that a policy and a client could understand differently or that
+ * @throws McpError `mcp_response_invalid` for a response that a policy and a client could understand differently or that
  *   is not the one to this request; it must not go out
  */
 export function readMcpResponse(
@@ -35,8 +34,8 @@ export function readMcpResponse(
     return withoutStream(response, messageOfStream(text, awaited));
   }
   if (type === 'json' && text !== '') {
-    if (isSuccess && awaited !== undefined) checkResponse(readMessage(text), awaited);
-    else checkOther(text, awaited);
+    if (!isSuccess || awaited === undefined) checkOther(text, awaited);
+    else if (idIn(text, awaited) !== awaited) throw ofAnother(awaited);
     return response;
   }
   // An error page, a redirect, "Accepted": HTTP like any other, which no client reads as a message.
@@ -52,28 +51,31 @@ function messageOfStream(text: string, awaited: MessageId): string {
   // Together no more than one message may have: a stream is one body.
   const budget = { left: MAX_VALUES };
   for (const candidate of messages) {
-    const message = readMessage(candidate, budget);
-    if (message.kind === 'fault') throw withheld(message.words, awaited);
+    const message = read(candidate, awaited, budget);
     if (message.kind === 'notification') continue;
     if (message.kind === 'request')
       throw withheld('a request of the server, which cannot be answered', awaited);
     if (found !== undefined) throw withheld('two responses', awaited);
-    checkResponse(message, awaited);
+    if (message.id !== awaited) throw ofAnother(awaited);
     found = candidate;
   }
   if (found === undefined) throw withheld('a stream without a response', awaited);
   return found;
 }
 
-function checkResponse(message: ReturnType<typeof readMessage>, awaited: AwaitedId): void {
-  if (idOf(message, awaited) !== awaited) throw ofAnother(awaited);
-}
-
-/** @throws McpRefusal when the message is no response */
-function idOf(message: ReturnType<typeof readMessage>, awaited: AwaitedId): MessageId | undefined {
-  if (message.kind === 'fault') throw withheld(message.words, awaited);
+/** The id of the response in a text. */
+function idIn(text: string, awaited: AwaitedId): MessageId | undefined {
+  const message = read(text, awaited);
   if (message.kind !== 'response') throw withheld('no response but a message of another kind', awaited);
   return message.id;
+}
+
+function read(text: string, awaited: AwaitedId, budget?: ValueBudget): ReturnType<typeof readMessage> {
+  try {
+    return readMessage(text, budget);
+  } catch (thrown) {
+    throw thrown instanceof McpError ? withheld(thrown.words, awaited) : thrown;
+  }
 }
 
 /**
@@ -83,14 +85,13 @@ function idOf(message: ReturnType<typeof readMessage>, awaited: AwaitedId): Mess
 function checkOther(text: string, awaited: AwaitedId): void {
   const { fault, value } = readStrictJson(text);
   if (fault !== undefined) throw withheld(`the body is ${fault}`, awaited);
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'jsonrpc')) return;
-  const id = idOf(readMessage(text), awaited);
-  if (id !== undefined && id !== awaited) throw ofAnother(awaited);
+  if (!isJsonObject(value) || !Object.hasOwn(value, 'jsonrpc')) return;
+  if (![undefined, awaited].includes(idIn(text, awaited))) throw ofAnother(awaited);
 }
 
 function withoutStream({ status, headers }: HttpResponse, message: string): HttpResponse {
-  const kept = [...headers].filter(([name]) => !STREAM_HEADERS.has(name));
-  return { status, headers: HeaderList.from([...kept, ...JSON_HEADERS]), body: Buffer.from(message, 'utf8') };
+  const kept = headers.filter((name) => !STREAM_HEADERS.has(name));
+  return { status, headers: kept.with(JSON_HEADERS), body: Buffer.from(message, 'utf8') };
 }
 
 function ofAnother(awaited: AwaitedId): McpError {

@@ -1,4 +1,6 @@
 /// <reference lib="es2024.string" />
+import { afterString } from '../http/json-members.js';
+
 /** Containers inside containers. Tool schemas need a dozen or two; parsers elsewhere give up at 64 (.NET) or 1000 (Jackson). */
 export const MAX_DEPTH = 64;
 /**
@@ -66,10 +68,8 @@ function countNames(text: string, budget: ValueBudget): number {
   budget.left -= 1;
   for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code === QUOTE) {
-      at = endOfString(text, at);
-      if (at < 0) return names;
-    } else if (code === COLON) names += 1;
+    if (code === QUOTE) at = afterString(text, at) - 1;
+    else if (code === COLON) names += 1;
     else if (code === COMMA) {
       budget.left -= 1;
       if (budget.left < 0) return TOO_MANY;
@@ -86,23 +86,10 @@ function countNames(text: string, budget: ValueBudget): number {
 const QUOTE = 0x22;
 const COLON = 0x3a;
 const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
-
-/** Where the string that starts at `start` has its closing quote, which an odd number of backslashes would escape; -1 if nowhere. */
-function endOfString(text: string, start: number): number {
-  let end = start;
-  for (;;) {
-    end = text.indexOf('"', end + 1);
-    if (end < 0) return -1;
-    let before = end - 1;
-    while (text.charCodeAt(before) === BACKSLASH) before -= 1;
-    if ((end - before) % 2 === 1) return end;
-  }
-}
 
 /** Members of all objects in a value. Nested no deeper than `MAX_DEPTH`, so it may call itself. */
 function countMembers(value: unknown): number {

@@ -18,7 +18,7 @@ import { bytesOfText } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
 import { type AgentDenial, requestDenialForAgent } from '../mcp/approval.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
-import { withResourceMetadata } from '../mcp/resource-metadata.js';
+import { withResourceMetadata } from '../mcp/response-rules.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
 import { bodyMemberInSteps, composeRequestPayload, describeTarget } from '../sideband/payloads.js';
 import {
@@ -37,7 +37,7 @@ const SMALL_CONTEXT = 4096;
 /** Of one UTF-16 unit. */
 const MAX_UTF8_BYTES = 3;
 
-/** How a request goes on to the upstream, and what is kept of it for the response phase. */
+/** How a request is forwarded to the upstream, and what is kept of it for the response phase. */
 interface PermittedRequest {
   readonly request: RequestChanges;
   readonly requestContext: string;
@@ -48,7 +48,7 @@ const NOT_EVALUATED_REQUEST: PermittedRequest = {
   requestContext: NOT_EVALUATED,
 };
 
-/** The access phase of one request: the request goes on to the upstream, or the client gets an answer. */
+/** The access phase of one request: the request is forwarded to the upstream, or the client gets a response. */
 export class AccessPhase implements Phase<PermittedRequest> {
   readonly name = 'access';
   readonly message: MessageFacts = {};
@@ -203,7 +203,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     outcome: AccessOutcome,
     state: string | undefined,
   ): string {
-    // Whoever gets here has asked.
+    // Unreachable: a context is written only after the policy was asked.
     if (this.#asked === undefined) throw new Error('the policy was not asked');
     const { request, target, payload } = this.#asked;
     const { requestId, traceparent, tracestate, mcp } = this.message;

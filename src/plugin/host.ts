@@ -9,7 +9,7 @@ export const STOCK_HOST: PluginHost = { kind: 'kong-js-pluginserver' };
 
 /** Second argument of a phase; the stock host passes none. It tells when Kong gave the event up, or its time was up. */
 export interface PhaseEvent {
-  /** Nobody waits for the decision any more. */
+  /** The decision is no longer needed. */
   readonly over?: boolean;
   /** One listener at a time; called once when the event is over, at once if it already is. undefined takes it away. */
   onOver?(listener: (() => void) | undefined): void;

@@ -21,7 +21,7 @@ export interface Instance {
   readonly telemetry: Telemetry;
   readonly routeId: string | undefined;
   readonly serviceId: string | undefined;
-  readonly alarms: ErrorLogLimiter;
+  readonly errorLog: ErrorLogLimiter;
   /** Shared by all instances of the process. */
   readonly budget: MemoryBudget;
   /** What it decides with; or why it refuses everything, since Kong has no way to be told after its own checks. */
@@ -74,7 +74,7 @@ export function startInstance(
   const where: Record<string, string> = {};
   if (routeId !== undefined) where.route = routeId;
   if (serviceId !== undefined) where.service = serviceId;
-  const identity = { telemetry, routeId, serviceId, alarms: new ErrorLogLimiter(), budget };
+  const identity = { telemetry, routeId, serviceId, errorLog: new ErrorLogLimiter(), budget };
   try {
     const config = parseConfig(raw);
     telemetry.hideSecret(config.shared_secret);
@@ -87,7 +87,7 @@ export function startInstance(
   } catch (thrown) {
     const error = asPingAuthError(thrown);
     telemetry.problem('every request of this configuration is refused', error, where);
-    return { ...identity, alarms: new ErrorLogLimiter(undefined, error.detail), setup: error };
+    return { ...identity, errorLog: new ErrorLogLimiter(undefined, error.detail), setup: error };
   }
 }
 

@@ -122,3 +122,18 @@ describe('the memory budget', () => {
     expect(budget.held).toBe(4);
   });
 });
+
+it('tells when messages in progress take much memory, once, and when they no longer do', () => {
+  const loads: boolean[] = [];
+  const budget = new MemoryBudget(100_000_000, (isMuch) => loads.push(isMuch));
+  budget.reserve(8_000_000);
+  budget.hold(1_000_000);
+  budget.reserve(1_000_000);
+  expect(loads).toEqual([true]);
+  budget.giveBack(5_000_000);
+  expect(loads).toEqual([true]);
+  budget.giveBack(1_000_000);
+  expect(loads).toEqual([true, false]);
+  budget.reserve(5_000_000);
+  expect(loads).toEqual([true, false, true]);
+});

@@ -10,6 +10,8 @@ const SHARE_OF_REQUESTS = 0.75;
  * `--max-events` of them, and large bodies must not keep them out.
  */
 const UNCOUNTED_BYTES = 16_384;
+/** From here on messages in progress make up a good part of the heap; at half of it they no longer do. */
+const MUCH_BYTES = 8 * 1024 * 1024;
 
 /**
  * Bounds the memory for messages in progress over all events of the process. Limits for one message and for the number of events
@@ -17,11 +19,17 @@ const UNCOUNTED_BYTES = 16_384;
  */
 export class MemoryBudget {
   readonly #limit: number;
+  readonly #onLoad: (isMuch: boolean) => void;
   #held = 0;
+  #isMuch = false;
 
-  /** @param limit bytes */
-  constructor(limit: number = DEFAULT_BYTES) {
+  /**
+   * @param limit bytes
+   * @param onLoad told when messages in progress begin to take much memory, and when they no longer do
+   */
+  constructor(limit: number = DEFAULT_BYTES, onLoad: (isMuch: boolean) => void = () => {}) {
     this.#limit = limit;
+    this.#onLoad = onLoad;
   }
 
   /** Bytes that messages in progress may take. */
@@ -35,23 +43,30 @@ export class MemoryBudget {
   }
 
   /**
-   * Reserves bytes; false when there are not so many left. Whoever holds everything that is held (`own`) may have more: a message
+   * Reserves bytes; false when there are not so many left. An event that holds everything that is held (`own`) may have more: a message
    * larger than the whole budget is let in alone.
    */
   reserve(bytes: number, limit = this.#limit, own = 0): boolean {
     // NaN would end all counting, and a negative number make room for others; no length of Kong's is either.
     if (!(bytes >= 0) || (this.#held > own && this.#held + bytes > limit)) return false;
-    this.#held += bytes;
+    this.hold(bytes);
     return true;
   }
 
-  /** Counts bytes that are held whether there is room for them or not; nobody gets more until they are given back. */
+  /** Counts bytes that are held already, however much is left; no more are reserved until they are given back. */
   hold(bytes: number): void {
     this.#held += bytes;
+    if (!this.#isMuch && this.#held >= MUCH_BYTES) this.#load(true);
   }
 
   giveBack(bytes: number): void {
     this.#held -= bytes;
+    if (this.#isMuch && this.#held < MUCH_BYTES / 2) this.#load(false);
+  }
+
+  #load(isMuch: boolean): void {
+    this.#isMuch = isMuch;
+    this.#onLoad(isMuch);
   }
 }
 

@@ -85,7 +85,7 @@ export interface MessageFacts {
 
 /**
  * Runs one phase. Comes back when the message may go on, when the client has its answer, and when the host repeats the event.
- * @throws the error itself when nobody is left to be answered, or when Kong could not be told of a refusal
+ * @throws the error itself when the event is over, or when Kong could not be told of an error response
  */
 export async function runPhase<C>(phase: Phase<C>, instance: Instance, event: PhaseEvent): Promise<void> {
   const startedAt = performance.now();
@@ -243,7 +243,7 @@ function logValues(
   }
   const line =
     error !== undefined && outcome === 'refuse'
-      ? instance.alarms.line(error.code, message.requestId)
+      ? instance.errorLog.line(error.code, message.requestId)
       : undefined;
   return { key: phase === 'access' ? 'ping_auth' : 'ping_auth.response', values, line };
 }

@@ -11,12 +11,12 @@ import { parseSentOn, refusedSentOn, responseSentOn } from '../directives/sent-o
 import { asPingAuthError, type PingAuthError } from '../errors/ping-auth-error.js';
 import { admitResponse } from '../http/admission.js';
 import { decodeBody, textShown } from '../http/body.js';
-import { headerChanges, oneOrMany, valuesOf } from '../http/headers.js';
+import { headerChanges, isEmpty } from '../http/headers.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { BodyView, HttpResponse } from '../http/message.js';
 import { bytesOfText, decodeUtf8 } from '../http/text.js';
 import type { Gateway, LogValues } from '../kong/gateway.js';
-import { approvalPage } from '../mcp/approval-url.js';
+import { approvalPage } from '../mcp/approval.js';
 import { denialForAgent } from '../mcp/denial.js';
 import { readMcpResponse } from '../mcp/response.js';
 import { ruledResponse } from '../mcp/response-rules.js';
@@ -180,16 +180,14 @@ function withMcpRules(
   { responseRules }: McpSetup,
   memory: MemoryReservation,
 ): ResponseChanges {
-  const { headers: wanted } = changes;
   const left = {
     status: changes.status ?? shown.status,
-    valuesOf: (name: string) => (name in wanted ? valuesOf(wanted[name]) : shown.headers.getAll(name)),
+    headers: shown.headers.with(changes.headers),
     text: changes.body === undefined ? textShown(body) : decodeUtf8(changes.body),
   };
   const { headers: ruled, text } = ruledResponse(left, mcp?.method, responseRules);
-  if (ruled.size === 0 && text === undefined) return changes;
-  const headers = headerChanges(wanted);
-  for (const [name, values] of ruled) headers[name] = oneOrMany(values);
+  if (isEmpty(ruled) && text === undefined) return changes;
+  const headers = Object.assign(headerChanges(changes.headers), ruled);
   if (text === undefined) return { ...changes, headers };
   memory.grow(bytesOfText(text) + text.length);
   return { ...changes, ...changedBody(text, headers, shown.headers) };

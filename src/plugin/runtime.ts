@@ -19,9 +19,9 @@ export function telemetry(): Telemetry {
 
 let budget = new MemoryBudget();
 
-/** For all messages in progress in this process; the executable sets it before the first instance. @param limit bytes */
-export function useMemoryBudget(limit: number): void {
-  budget = new MemoryBudget(limit);
+/** For all messages in progress in this process; the executable sets it before the first instance. See `MemoryBudget`. */
+export function useMemoryBudget(...settings: ConstructorParameters<typeof MemoryBudget>): void {
+  budget = new MemoryBudget(...settings);
 }
 
 export function memoryBudget(): MemoryBudget {

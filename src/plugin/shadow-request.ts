@@ -1,7 +1,7 @@
 import type { ShownRequest } from '../directives/request-decision.js';
 import { type HeaderField, HeaderList } from '../http/headers.js';
 import type { HttpRequest } from '../http/message.js';
-import { defaultPort, parseAnsweredUrl } from '../http/request-url.js';
+import { requestUrlOf } from '../http/request-url.js';
 import type { RequestPayload } from '../sideband/messages.js';
 
 /** The request as the policy was shown it, from the payload of the first call. @param payload written by `composeRequestPayload` */
@@ -12,17 +12,9 @@ export function shownRequestOf(payload: string): {
   const { method, url: text, body, ...rest } = JSON.parse(payload) as RequestPayload;
   const fields = rest.headers.flatMap((pair) => Object.entries(pair) as HeaderField[]);
   const headers = HeaderList.from(fields);
-  const { scheme, host, port, path, query } = parseAnsweredUrl(text);
-  const url = {
-    scheme,
-    host,
-    port: port ?? defaultPort(scheme) ?? 0,
-    path,
-    query: query === '' ? undefined : query,
-  };
   return {
     request: {
-      ...{ method, url, headers, httpVersion: rest.http_version },
+      ...{ method, url: requestUrlOf(text), headers, httpVersion: rest.http_version },
       ...{ sourceIp: rest.source_ip, sourcePort: rest.source_port },
       body: Buffer.from(body ?? ''),
       clientCertificatePem: undefined,

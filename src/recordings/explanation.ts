@@ -6,7 +6,7 @@ import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError } from '../errors/ping-auth-error.js';
 import { HeaderList } from '../http/headers.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../http/message.js';
-import { defaultPort, parseAnsweredUrl } from '../http/request-url.js';
+import { requestUrlOf } from '../http/request-url.js';
 import { readRequestAnswer, readResponseAnswer } from '../sideband/wire-answers.js';
 import { messageOf, textOf } from '../telemetry/gap-marks.js';
 import { type MessageText, requestText, responseText } from './message-text.js';
@@ -150,16 +150,9 @@ function changesText(changes: readonly string[]): string {
 }
 
 function toRequest(shown: RecordedRequest): HttpRequest {
-  const { scheme, host, port, path, query } = parseAnsweredUrl(textOf(shown.url));
   return {
     method: textOf(shown.method),
-    url: {
-      scheme,
-      host,
-      port: port ?? defaultPort(scheme) ?? 0,
-      path,
-      query: query === '' ? undefined : query,
-    },
+    url: requestUrlOf(textOf(shown.url)),
     httpVersion: shown.http_version,
     headers: HeaderList.from(fieldsOf(shown.headers)),
     body: Buffer.from(textOf(shown.body ?? '')),

@@ -5,7 +5,7 @@ export type Interruption = 'deadline' | 'client_gone';
 
 /** The event for which a call is made, as far as the call has to know it. */
 export interface Caller {
-  /** Nobody waits for the decision any more: the client went away, or the event was given up. */
+  /** The decision is no longer needed: the client went away, or the event was given up. */
   readonly over?: boolean;
   /** One listener at a time; called once when the event is over, at once if it already is. undefined takes it away. */
   onOver?(listener: (() => void) | undefined): void;

@@ -10,7 +10,7 @@ export interface CircuitSettings {
 
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'rate_limited';
 
-/** Leave to make one call, or not. Whoever is admitted reports the result exactly once. */
+/** Leave to make one call, or not. The result of an admitted call is reported exactly once. */
 export type Admission =
   | { readonly admitted: true; readonly probe: boolean }
   | {

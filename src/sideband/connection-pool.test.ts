@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { callerOf, PUNCTUAL_CLOCK } from '../../test/support/sideband-clients.js';
 import { CallDeadline } from './call-deadline.js';
-import { ConnectionPool } from './connection-pool.js';
+import { Connection, ConnectionPool } from './connection-pool.js';
 
 const open: CallDeadline[] = [];
 afterEach(() => {
@@ -22,19 +22,26 @@ function poolOf(connections: number, maxQueued: number): ConnectionPool {
   return new ConnectionPool('https://127.0.0.1:1', settings, PUNCTUAL_CLOCK);
 }
 
-test('places are given at once, then calls wait in order of arrival', async () => {
+/** The pool's only connection, in use. */
+function acquired(pool: ConnectionPool): Connection {
+  const connection = pool.acquire(deadline());
+  if (connection instanceof Connection) return connection;
+  throw new Error('no connection was free');
+}
+
+test('connections are given at once, then calls wait in order of arrival', async () => {
   const pool = poolOf(1, 10);
-  expect(pool.acquire(deadline())).toBe('acquired');
+  const connection = acquired(pool);
   const order: string[] = [];
   const first = Promise.resolve(pool.acquire(deadline())).then(() => order.push('first'));
   const second = Promise.resolve(pool.acquire(deadline())).then(() => order.push('second'));
   expect([pool.underWay, pool.queued]).toEqual([1, 2]);
-  pool.release();
+  pool.release(connection);
   await first;
   expect([pool.underWay, pool.queued]).toEqual([1, 1]);
-  pool.release();
+  pool.release(connection);
   await second;
-  pool.release();
+  pool.release(connection);
   expect(order).toEqual(['first', 'second']);
   expect([pool.underWay, pool.queued]).toEqual([0, 0]);
 });
@@ -52,26 +59,43 @@ test('no queue at all', () => {
   expect(pool.acquire(deadline())).toBe('full');
 });
 
-test('who gives up leaves the queue and never gets a place', async () => {
+test('a call that is given up leaves the queue and never gets a connection', async () => {
   const pool = poolOf(1, 10);
-  pool.acquire(deadline());
+  const connection = acquired(pool);
   const gone = new AbortController();
   const waiting = pool.acquire(deadline(gone.signal));
   gone.abort();
   expect(await waiting).toBe('client_gone');
   expect(pool.queued).toBe(0);
-  pool.release();
+  pool.release(connection);
   expect(pool.underWay).toBe(0);
 });
 
-test('giving up after the place was handed over does not lose it', async () => {
+test('giving up after the connection was handed over does not lose it', async () => {
   const pool = poolOf(1, 10);
-  pool.acquire(deadline());
+  const connection = acquired(pool);
   const gone = new AbortController();
   const waiting = pool.acquire(deadline(gone.signal));
-  pool.release();
+  pool.release(connection);
   gone.abort();
-  expect(await waiting).toBe('acquired');
-  pool.release();
+  expect(await waiting).toBe(connection);
+  pool.release(connection);
   expect(pool.underWay).toBe(0);
+});
+
+test('the connection that was used last is used next', () => {
+  const pool = poolOf(2, 0);
+  const [first, second] = [acquired(pool), acquired(pool)];
+  pool.release(first);
+  pool.release(second);
+  expect(acquired(pool)).toBe(second);
+});
+
+test('a replaced connection is not used again, and counts no more', () => {
+  const pool = poolOf(1, 0);
+  const connection = acquired(pool);
+  const fresh = pool.replace(connection);
+  expect([fresh === connection, connection.destroyed, pool.underWay]).toEqual([false, true, 1]);
+  pool.release(fresh);
+  expect([acquired(pool), pool.underWay]).toEqual([fresh, 1]);
 });

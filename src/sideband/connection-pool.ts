@@ -1,4 +1,4 @@
-import { Client, type Dispatcher, Pool } from 'undici';
+import { Client, type Dispatcher } from 'undici';
 import type { CallDeadline, Clock, Interruption } from './call-deadline.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { type ConnectSettings, createConnector } from './tls-connector.js';
@@ -17,42 +17,32 @@ export interface PoolSettings extends ConnectSettings {
   readonly maxQueued: number;
 }
 
-/** What an exchange adds to undici's options, in order to learn which connection carries it. */
-export interface ExchangeOptions extends Dispatcher.DispatchOptions {
-  readonly exchange: { carriedBy(connection: Connection): void };
-}
-
 /** undici's client of one connection. It counts the answers of its present connection, and has it closed when it is old. */
 export class Connection extends Client {
   answers = 0;
   #renewAt = 0;
   readonly #clock: Clock;
 
-  constructor(origin: string | URL, options: Client.Options, clock: Clock) {
+  constructor(origin: string, options: Client.Options, clock: Clock) {
     super(origin, options);
     this.#clock = clock;
     this.on('connect', () => {
       this.answers = 0;
-      // Spread, since a burst opens all connections at once. (undici's own `clientTtl` closes them together, and leaves a
-      // call waiting that comes when all of them are too old: undici 7.30, `connections` limited.)
+      // Spread, since a burst opens all connections at once.
       this.#renewAt = clock.now() + CONNECTION_MAX_AGE_MS * (0.5 + Math.random() / 2);
     });
   }
 
-  override dispatch(
-    options: Partial<ExchangeOptions> & Dispatcher.DispatchOptions,
-    handler: Dispatcher.DispatchHandler,
-  ): boolean {
-    options.exchange?.carriedBy(this);
+  send(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     // "Connection: close": nothing is lost, and the next call gets a new connection.
     if (this.answers > 0 && this.#clock.now() > this.#renewAt) options.reset = true;
-    return super.dispatch(options, handler);
+    this.dispatch(options, handler);
   }
 }
 
 /**
- * The connections to one host with one set of TLS settings and limits, shared by all instances that want the same. undici's
- * own queue has neither a limit nor a way out of it, so a call gets to undici only when there is a connection for it.
+ * The connections to one host with one set of TLS settings and limits, shared by all instances that want the same. A call that
+ * finds all of them in use waits here: undici's own queue has neither a limit nor a way out of it.
  */
 export class ConnectionPool {
   /** Outlier ejection: the host gave no answer, so others are called first for a while. */
@@ -60,12 +50,12 @@ export class ConnectionPool {
   readonly #clock: Clock;
   readonly #limit: number;
   readonly #maxQueued: number;
-  /** In order of arrival. */
-  readonly #queue = new Set<() => void>();
-  readonly #create: () => Pool;
   readonly #connect: () => Connection;
-  #pool: Pool;
-  #underWay = 0;
+  readonly #connections = new Set<Connection>();
+  /** The last one is the one that was used last. */
+  readonly #free: Connection[] = [];
+  /** In order of arrival. */
+  readonly #queue = new Set<(connection: Connection) => void>();
   #lastUsed: number;
 
   constructor(origin: string, settings: PoolSettings, clock: Clock, connectorFor = createConnector) {
@@ -73,27 +63,24 @@ export class ConnectionPool {
     this.#clock = clock;
     this.#limit = settings.connections;
     this.#maxQueued = settings.maxQueued;
+    this.#lastUsed = clock.now();
     const keepAliveTimeout = Math.min(settings.keepAliveMs, MAX_IDLE_MS);
-    const options = {
+    const options: Client.Options = {
       connect: connectorFor(settings),
       pipelining: 1,
       keepAliveTimeout,
       keepAliveMaxTimeout: keepAliveTimeout,
       maxHeaderSize: MAX_HEAD_BYTES,
     };
-    this.#connect = () => new Connection(origin, options, clock);
-    this.#create = () =>
-      new Pool(origin, {
-        ...options,
-        connections: settings.connections,
-        factory: (url, given) => new Connection(url, given, clock),
-      });
-    this.#pool = this.#create();
-    this.#lastUsed = clock.now();
+    this.#connect = () => {
+      const connection = new Connection(origin, options, clock);
+      this.#connections.add(connection);
+      return connection;
+    };
   }
 
   get underWay(): number {
-    return this.#underWay;
+    return this.#connections.size - this.#free.length;
   }
 
   get queued(): number {
@@ -101,29 +88,28 @@ export class ConnectionPool {
   }
 
   get connections(): { readonly open: number; readonly free: number } {
-    const { connected, free } = this.#pool.stats;
-    return { open: connected, free };
+    const isOpen = ({ stats }: Connection) => stats.connected;
+    return { open: [...this.#connections].filter(isOpen).length, free: this.#free.filter(isOpen).length };
   }
 
   /** Milliseconds since the last call; 0 while one is under way. */
   get idleMs(): number {
-    return this.#underWay > 0 ? 0 : this.#clock.now() - this.#lastUsed;
+    return this.underWay > 0 ? 0 : this.#clock.now() - this.#lastUsed;
   }
 
-  /** A place for one call. `acquired`: call `release` when it is over; for anything else there is no place. */
-  acquire(deadline: CallDeadline): 'acquired' | 'full' | Promise<'acquired' | Interruption> {
+  /** A connection for one call, to be given back with `release`; or why there is none. */
+  acquire(deadline: CallDeadline): Connection | 'full' | Promise<Connection | Interruption> {
     this.#lastUsed = deadline.startedAt;
-    if (this.#underWay < this.#limit) {
-      this.#underWay++;
-      return 'acquired';
-    }
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#connections.size < this.#limit) return this.#connect();
     if (this.#queue.size >= this.#maxQueued) return 'full';
     const since = this.#clock.now();
     return new Promise((resolve) => {
-      const proceed = () => {
+      const proceed = (connection: Connection) => {
         deadline.listen(undefined);
         deadline.queuedSince(since);
-        resolve('acquired');
+        resolve(connection);
       };
       this.#queue.add(proceed);
       deadline.listen((reason) => {
@@ -133,35 +119,33 @@ export class ConnectionPool {
     });
   }
 
-  release(): void {
+  /** The call is over; the next in the queue gets the connection. */
+  release(connection: Connection): void {
     for (const next of this.#queue) {
-      // The place goes to the next in the queue without becoming free in between.
       this.#queue.delete(next);
-      next();
+      next(connection);
       return;
     }
-    this.#underWay--;
+    this.#free.push(connection);
   }
 
-  dispatch(options: ExchangeOptions, handler: Dispatcher.DispatchHandler): void {
-    this.#pool.dispatch(options, handler);
+  /** A connection that is new for certain, in place of one that failed. */
+  replace(connection: Connection): Connection {
+    this.#connections.delete(connection);
+    void connection.destroy();
+    return this.#connect();
   }
 
-  /** The same over a connection that is new for certain, and closed afterwards. */
-  dispatchOnNewConnection(options: ExchangeOptions, handler: Dispatcher.DispatchHandler): void {
-    const connection = this.#connect();
-    connection.dispatch({ ...options, reset: true }, handler);
-    void connection.close();
-  }
-
-  /** Closes the connections when their calls are over. A later call opens new ones. */
+  /** Closes the connections that no call uses. A later call opens new ones. */
   close(): void {
-    void this.#pool.close();
-    this.#pool = this.#create();
+    for (const connection of this.#free.splice(0)) {
+      this.#connections.delete(connection);
+      void connection.close();
+    }
   }
 
   /** Ends everything at once; calls under way fail. */
   async destroy(): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all([...this.#connections].map((connection) => connection.destroy()));
   }
 }

@@ -83,7 +83,7 @@ export function networkProblem(
     };
   }
   if (LOST.has(code)) {
-    // Whoever waits too long for a handshake or a request closes the connection.
+    // A server that waits too long for a handshake or a request closes the connection.
     const timed = 'perhaps';
     if (!sent) return { ...unreachable(`the connection was lost before the call was sent (${code})`), timed };
     return lost(

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { CallDeadline } from './call-deadline.js';
-import type { Connection, ConnectionPool, ExchangeOptions } from './connection-pool.js';
+import type { Connection, ConnectionPool } from './connection-pool.js';
 import { type NetworkProblem, networkProblem } from './network-error.js';
 
 /** The body of an error answer is only read for its `id` and `message`. */
@@ -57,23 +57,25 @@ export async function callProvider(
 ): Promise<ProviderAnswer | ProviderFailure> {
   const { deadline } = request;
   const place = pool.acquire(deadline);
-  if (place !== 'acquired') {
-    const acquired = place === 'full' ? place : await place;
-    if (acquired === 'full') return failed('provider_queue_full', 'the queue is full');
-    if (acquired === 'client_gone') return failed('client_gone');
-    if (acquired === 'deadline') return waitedTooLong();
-  }
+  const acquired = place instanceof Promise ? await place : place;
+  if (acquired === 'full') return failed('provider_queue_full', 'the queue is full');
+  if (acquired === 'client_gone') return failed('client_gone');
+  if (acquired === 'deadline') return waitedTooLong();
+  let connection = acquired;
   try {
-    const first = await new Exchange(path, request).over(pool, false);
+    const first = await new Exchange(path, request, connection).outcome();
     if (first.kind === 'answered') return first;
+    connection = pool.replace(connection);
     if (first.kind !== 'broken' || !first.isStale || deadline.ended !== undefined) {
       return failure(first, request, false);
     }
     onStale();
-    const second = await new Exchange(path, request).over(pool, true);
-    return second.kind === 'answered' ? second : failure(second, request, true);
+    const second = await new Exchange(path, request, connection).outcome();
+    if (second.kind === 'answered') return second;
+    connection = pool.replace(connection);
+    return failure(second, request, true);
   } finally {
-    pool.release();
+    pool.release(connection);
   }
 }
 
@@ -154,9 +156,9 @@ function failed(
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #path: string;
   readonly #request: ProviderRequest;
+  readonly #connection: Connection;
   #settle: ((outcome: ProviderAnswer | BrokenExchange) => void) | undefined;
   #controller: Dispatcher.DispatchController | undefined;
-  #connection: Connection | undefined;
   #bytesArrived = false;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
@@ -165,13 +167,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   #rest: Buffer[] | undefined;
   #size = 0;
 
-  constructor(path: string, request: ProviderRequest) {
+  constructor(path: string, request: ProviderRequest, connection: Connection) {
     this.#path = path;
     this.#request = request;
+    this.#connection = connection;
   }
 
   /** Never rejects. */
-  over(pool: ConnectionPool, onNewConnection: boolean): Promise<ProviderAnswer | BrokenExchange> {
+  outcome(): Promise<ProviderAnswer | BrokenExchange> {
     const { deadline, headers, body } = this.#request;
     // It may have ended between two steps of the call, without a listener.
     if (deadline.ended !== undefined) {
@@ -180,7 +183,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     return new Promise((resolve) => {
       this.#settle = resolve;
       deadline.listen(() => this.#interrupt());
-      const options: ExchangeOptions = {
+      const options: Dispatcher.DispatchOptions = {
         path: this.#path,
         method: 'POST',
         headers: headers as string[],
@@ -188,15 +191,9 @@ class Exchange implements Dispatcher.DispatchHandler {
         // One deadline rules the whole call; undici's own timers would only add a second, coarser one.
         headersTimeout: 0,
         bodyTimeout: 0,
-        exchange: this,
       };
-      if (onNewConnection) pool.dispatchOnNewConnection(options, this);
-      else pool.dispatch(options, this);
+      this.#connection.send(options, this);
     });
-  }
-
-  carriedBy(connection: Connection): void {
-    this.#connection = connection;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -229,7 +226,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#connection) this.#connection.answers++;
+    this.#connection.answers++;
     if (this.#rest === undefined) this.#answered(this.#first ?? Buffer.alloc(0));
     else if (this.#isReserved(this.#size)) {
       const body = Buffer.concat(this.#rest);
@@ -242,7 +239,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#isErrorStatus) this.#answered(undefined);
     const sent = this.#controller !== undefined;
     const bytesArrived = this.#bytesArrived;
-    const isStale = sent && !bytesArrived && (this.#connection?.answers ?? 0) > 0;
+    const isStale = sent && !bytesArrived && this.#connection.answers > 0;
     this.#end({ kind: 'broken', error, sent, bytesArrived, headArrived: this.#status !== 0, isStale });
   }
 

@@ -144,7 +144,10 @@ class ProviderCalls {
       for (let index = 0; index < order.length; index++) {
         // The index is below the length.
         const one = order[index] as LinkedProvider;
-        const attempt = await this.#try(one, phase, request);
+        const admission = one.breaker.admit(this.#circuit);
+        const attempt = admission.admitted
+          ? this.#learn(one, await this.#call(one, phase, request), admission.probe, deadline)
+          : notAdmitted(one, admission);
         if ('body' in attempt) {
           const { body } = attempt;
           provider = one.name;
@@ -200,47 +203,43 @@ class ProviderCalls {
     ];
   }
 
-  async #try(provider: LinkedProvider, phase: SidebandPhase, request: ProviderRequest): Promise<Attempt> {
-    const { breaker, pool } = provider;
-    const admission = breaker.admit(this.#circuit);
-    if (!admission.admitted) {
-      pool.ejection.abandoned(true);
-      return notAdmitted(admission);
-    }
-    const path = phase === 'request' ? provider.requestPath : provider.responsePath;
-    const result = await callProvider(pool, path, request, () =>
-      this.#observer.staleConnection?.({ phase, provider: provider.name }),
+  #call(
+    { name, pool, requestPath, responsePath }: LinkedProvider,
+    phase: SidebandPhase,
+    request: ProviderRequest,
+  ): Promise<ProviderAnswer | ProviderFailure> {
+    const path = phase === 'request' ? requestPath : responsePath;
+    return callProvider(pool, path, request, () =>
+      this.#observer.staleConnection?.({ phase, provider: name }),
     );
+  }
+
+  /** Tells the circuit breaker and the outlier ejection, and turns the result into a body or an error. */
+  #learn(
+    { name, breaker, pool: { ejection } }: LinkedProvider,
+    result: ProviderAnswer | ProviderFailure,
+    probe: boolean,
+    { startedAt }: CallDeadline,
+  ): Attempt {
     const now = this.#clock.now();
-    this.#learnEjection(pool.ejection, result, request.deadline, now);
+    if (result.kind === 'answered') ejection.succeeded(true, now);
+    else if (!result.ejects) ejection.abandoned(true);
+    else ejection.failed(!ejection.isQuiet, this.#ejection, 'unreachable', startedAt);
     const from = breaker.isQuiet ? 'closed' : breaker.state;
-    const attempt = this.#learn(breaker, result, admission.probe, request.deadline, now);
-    if (from === 'closed' && breaker.isQuiet) return attempt;
-    const to = breaker.state;
+    const attempt = this.#attemptOf(breaker, result, probe, startedAt, now);
+    const to = breaker.isQuiet ? 'closed' : breaker.state;
     if (to !== from) {
       const { secondsLeft } = breaker;
-      this.#observer.circuitChanged?.({ provider: provider.name, from, to, secondsLeft });
+      this.#observer.circuitChanged?.({ provider: name, from, to, secondsLeft });
     }
     return attempt;
   }
 
-  #learnEjection(
-    ejection: CircuitBreaker,
-    result: ProviderAnswer | ProviderFailure,
-    deadline: CallDeadline,
-    now: number,
-  ): void {
-    if (result.kind === 'answered') ejection.succeeded(true, now);
-    else if (!result.ejects) ejection.abandoned(true);
-    else ejection.failed(!ejection.isQuiet, this.#ejection, 'unreachable', deadline.startedAt);
-  }
-
-  /** Tells the circuit breaker, and turns the result into a body or an error. */
-  #learn(
+  #attemptOf(
     breaker: CircuitBreaker,
     result: ProviderAnswer | ProviderFailure,
     probe: boolean,
-    { startedAt }: CallDeadline,
+    startedAt: number,
     now: number,
   ): Attempt {
     if (result.kind === 'failed') {
@@ -273,7 +272,11 @@ function parsedBytes(body: Buffer): number {
   return body.length * (isAscii(body) ? 2 : 4);
 }
 
-function notAdmitted({ because, secondsLeft, scope }: Admission & { readonly admitted: false }): Attempt {
+function notAdmitted(
+  { pool }: LinkedProvider,
+  { because, secondsLeft, scope }: Admission & { readonly admitted: false },
+): Attempt {
+  pool.ejection.abandoned(true);
   const limited = because === 'rate_limited';
   const error = new PingAuthError(limited ? 'provider_rate_limited' : 'provider_circuit_open', {
     detail: `no call was made; ${secondsLeft} s left`,

@@ -1,6 +1,6 @@
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import type { HeaderField } from '../http/headers.js';
-import { jsonMembers } from '../http/json-members.js';
+import { jsonMember } from '../http/json-members.js';
 import { decodeUtf8, isJsonObject, type JsonObject } from '../http/text.js';
 import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from './messages.js';
 
@@ -32,13 +32,14 @@ export function readRequestAnswer(body: Uint8Array): RequestAnswer {
   const sourcePort = maybeCode(answer.source_port, 'source_port', '');
   checkDepth(answer.client_certificate, 'client_certificate');
   checkDepth(answer.state, 'state');
+  const state = Object.hasOwn(answer, 'state') ? jsonMember(text, 'state') : undefined;
   return {
     kind: 'permit',
     method,
     url,
     headers,
     body: sent,
-    state: Object.hasOwn(answer, 'state') ? memberText(text, 'state') : undefined,
+    state: state && text.slice(state.valueStart, state.end),
     sourceIp,
     sourcePort,
     // Whatever JSON.parse made is JSON.
@@ -134,21 +135,6 @@ function readHeaders(value: unknown, prefix: string): readonly HeaderField[] {
 function requiredText(value: unknown, member: string): string {
   if (typeof value !== 'string') throw unexpected(member, 'text', value);
   return value;
-}
-
-/**
- * The text of one member's value, verbatim as it stands in a JSON object. Of a name that occurs twice the last one counts, as
- * for JSON.parse.
- *
- * @param json text of an object that JSON.parse has accepted
- * @returns undefined when there is no such member
- */
-function memberText(json: string, member: string): string | undefined {
-  let found: string | undefined;
-  for (const { name, valueStart, end } of jsonMembers(json)) {
-    if (name === member) found = json.slice(valueStart, end);
-  }
-  return found;
 }
 
 /** Null is as good as missing. */

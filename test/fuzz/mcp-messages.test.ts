@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { withoutApproval } from '../../src/mcp/approval-state.js';
 import { readEventStream } from '../../src/mcp/event-stream.js';
 import { decodeValue, encodeValue } from '../../src/mcp/headers.js';
-import { readMessage } from '../../src/mcp/message.js';
+import { McpError, readMessage } from '../../src/mcp/message.js';
 import { MAX_DEPTH, readStrictJson } from '../../src/mcp/strict-json.js';
 import { damaged, damages, fuzzed, oddText } from './fuzz.js';
 import { damagedJson, jsonDamages } from './json-damage.js';
@@ -76,8 +76,8 @@ describe('a message', () => {
   it('is what the value says, or a fault', () => {
     fc.assert(
       fc.property(texts, (text) => {
-        const message = readMessage(text);
-        if (message.kind === 'fault') return;
+        const message = readOrFault(text);
+        if (message === undefined) return;
         const value = JSON.parse(text) as Record<string, unknown> & { params?: Record<string, unknown> };
         expect(value.jsonrpc).toBe('2.0');
         expect(message.id).toBe(value.id ?? undefined);
@@ -124,9 +124,9 @@ describe('the approval in a retry', () => {
           params: { name: 'x', ...some },
         });
         const text = isEscaped ? withEscapes(plain) : plain;
-        const message = readMessage(text);
-        fc.pre(message.kind === 'request');
-        if (message.kind !== 'request') return;
+        const message = readOrFault(text);
+        fc.pre(message?.kind === 'request');
+        if (message?.kind !== 'request') return;
         const result = attempt(() => withoutApproval(message, text))?.value;
         // Not ours, or refused: what came out was no message.
         if (result === undefined) return;
@@ -203,6 +203,16 @@ describe('a name in a header', () => {
     );
   });
 });
+
+/** undefined for a text that is refused. */
+function readOrFault(text: string): ReturnType<typeof readMessage> | undefined {
+  try {
+    return readMessage(text);
+  } catch (thrown) {
+    expect(thrown).toBeInstanceOf(McpError);
+    return undefined;
+  }
+}
 
 function attempt<T>(read: () => T): { value: T } | undefined {
   try {

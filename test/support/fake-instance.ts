@@ -58,7 +58,7 @@ export function fakeInstance(
     decisions,
     asked,
     telemetry: { ...SILENT_TELEMETRY, decision: (record) => decisions.push(record) },
-    alarms: new ErrorLogLimiter(),
+    errorLog: new ErrorLogLimiter(),
     budget: new MemoryBudget(),
     routeId: 'route-1',
     serviceId: undefined,

@@ -11,7 +11,7 @@ import { bodyRules, decodeBody } from '../../http/body.js';
 import { type HeaderField, HeaderList } from '../../http/headers.js';
 import { UNLIMITED_MEMORY } from '../../http/memory-reservation.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../../http/message.js';
-import { composeUrl, defaultPort, normalisePath, parseAnsweredUrl } from '../../http/request-url.js';
+import { composeUrl, normalisePath, requestUrlOf } from '../../http/request-url.js';
 import { errorResponseStatus } from '../../plugin/error-response.js';
 import { asLines, requestText, responseText } from '../../recordings/message-text.js';
 import { certificateToJwk } from '../../sideband/client-certificate.js';
@@ -281,14 +281,8 @@ function toHttpRequest({ url, headers, ...rest }: DescribedRequest): HttpRequest
 
 /** With the path that Kong would make of it. @throws PingAuthError */
 function toRequestUrl(text: string): HttpRequest['url'] {
-  const { scheme, host, port, path, query } = parseAnsweredUrl(text);
-  return {
-    scheme,
-    host: host.toLowerCase(),
-    port: port ?? defaultPort(scheme) ?? 0,
-    path: normalisePath(path) ?? path,
-    query: query === '' ? undefined : query,
-  };
+  const url = requestUrlOf(text);
+  return { ...url, host: url.host.toLowerCase(), path: normalisePath(url.path) ?? url.path };
 }
 
 function toRequestMessage(request: HttpRequest): RequestMessage {
