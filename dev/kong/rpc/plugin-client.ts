@@ -135,9 +135,3 @@ function socketWords(error: NodeJS.ErrnoException): string {
   if (error.code === 'ECONNRESET') return 'connection reset by peer';
   return error.code === 'EPIPE' ? 'broken pipe' : error.message;
 }
-
-export function frame(payload: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(payload.length);
-  return Buffer.concat([length, payload]);
-}
