@@ -458,7 +458,7 @@ return {
               type = "string",
               one_of = { "decode", "forward", "reject" },
               default = "decode",
-              description = "How a request body with Content-Encoding goes on once the policy was shown its text.\n\n**decode**: decoded, so that the upstream reads what the policy read.\n\n**forward**: as the client sent it. An upstream that ignores Content-Encoding then reads something else. On MCP routes this means decode.\n\n**reject**: the client gets 415.\n\nA body that is not shown stays as it is.\n\nEmpty: decode.",
+              description = "How ping-auth forwards a request body with Content-Encoding once the policy was shown its text.\n\n**decode**: decoded, so that the upstream reads what the policy read.\n\n**forward**: as the client sent it. An upstream that ignores Content-Encoding then reads something else. On MCP routes this means decode.\n\n**reject**: the client gets 415.\n\nA body that is not shown stays as it is.\n\nEmpty: decode.",
             },
           },
           {

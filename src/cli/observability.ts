@@ -154,7 +154,7 @@ export class Observability {
       try {
         process.kill(pid, 'SIGHUP');
       } catch {
-        // It has just ended; the one that takes its place opens the file anew anyway.
+        // It has just exited; the process that replaces it opens the file itself.
       }
     }
   }

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULTS, type ServerLogger } from '../pluginserver/options.js';
 import type { PluginHost } from '../pluginserver/plugin-host.js';
 import type { PluginManifest, PluginModule } from '../pluginserver/plugin-module.js';
+import type { LogLevel } from '../telemetry/logger.js';
 import type { DecisionLines } from '../telemetry/telemetry.js';
 import { VERSION } from '../version.js';
 import { type HostAndPort, hostAndPort, wholeNumber } from './option-values.js';
@@ -25,7 +26,7 @@ interface Arguments {
   readonly eventTimeout: number;
   readonly grace: number;
   readonly instanceIdle: number;
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly logLevel: LogLevel;
   readonly decisions: DecisionLines;
   readonly logFile?: string;
   readonly recordFile?: string;

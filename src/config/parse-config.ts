@@ -105,7 +105,7 @@ function providerProblems(config: PluginConfig): string[] {
   return problems;
 }
 
-/** A policy that does not see the messages cannot decide about them, and nobody could read them strictly. */
+/** A policy that does not see the messages cannot decide about them, and ping-auth could not read them strictly. */
 function mcpProblems(config: PluginConfig): string[] {
   if (!config.mcp) return [];
   const unseen = (['send_request_body', 'send_response_body'] as const)

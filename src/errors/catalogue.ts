@@ -148,7 +148,7 @@ export const ERRORS = {
   mcp_method_not_allowed: clientError(
     [405, 'The request method is not supported here'],
     'An HTTP method that MCP does not use, or the GET stream of earlier revisions, which would never end',
-    'nothing; clients go on without that stream',
+    'nothing; clients continue without that stream',
   ),
   mcp_method_not_offered: clientError(
     [404, 'The method is not offered here'],

@@ -31,7 +31,7 @@ export function decodeLossless(bytes: Uint8Array): string {
 
 /** The exact inverse of `decodeLossless`. A lone surrogate that stands for no byte becomes U+FFFD. */
 export function encodeLossless(text: string): Uint8Array {
-  if (!ESCAPED_BYTE.test(text)) return Buffer.from(text, 'utf8');
+  if (text.isWellFormed()) return Buffer.from(text, 'utf8');
   // Every second part is an escaped byte.
   const parts = text.split(/([\uDC80-\uDCFF])/u);
   return Buffer.concat(

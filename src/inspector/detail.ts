@@ -90,10 +90,10 @@ function messages(call: NonNullable<RecordedPhase['call']>): PhaseMessages {
     };
     const failure = noDecision(call.answer);
     if (failure !== undefined) return { ...rest, problem: failure };
-    const { diff, title, verdict } = explain(recording);
+    const { diff, title, decision } = explain(recording);
     if (diff === undefined) return { ...rest, problem: title };
     const { before, after } = diff;
-    if (verdict === 'denied') return { ...rest, ...(after.message && { denial: after.message }) };
+    if (decision === 'denied') return { ...rest, ...(after.message && { denial: after.message }) };
     return { ...rest, difference: compareMessages(before.message, after.message) };
   } catch (thrown) {
     const why = printable(thrown instanceof Error ? thrown.message : String(thrown));

@@ -17,7 +17,7 @@ export interface LogReader {
   onChunk(): void;
   /** The end, for now; `closed`: for good. */
   onEnd(closed: boolean): void;
-  /** Why reading has to wait; undefined when it goes on. */
+  /** Why reading has to wait; undefined when it continues. */
   onTrouble(trouble: string | undefined): void;
 }
 

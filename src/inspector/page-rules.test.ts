@@ -1,6 +1,6 @@
 // What the page decides without a browser: filters, verdicts, what the plots show.
 import { describe, expect, it } from 'vitest';
-import { verdictOf } from './page/decision.js';
+import { decisionOf } from './page/decision.js';
 import { matcher, NO_FILTERS, readFilters, writeFilters } from './page/filters.js';
 import { seriesOf, stacked } from './page/series.js';
 import type { Row } from './wire.js';
@@ -64,10 +64,10 @@ describe('the filters', () => {
 });
 
 it('of both phases, the one that matters more decides', () => {
-  expect(verdictOf(permit)).toMatchObject({ kind: 'permit', isKnown: true });
-  expect(verdictOf(refuse)).toMatchObject({ kind: 'refuse', status: 504, code: 'provider_timeout' });
-  expect(verdictOf(monitored)).toMatchObject({ kind: 'deny', isMonitored: true });
-  expect(verdictOf({ key: 4 }).isKnown).toBe(false);
+  expect(decisionOf(permit)).toMatchObject({ kind: 'permit', isKnown: true });
+  expect(decisionOf(refuse)).toMatchObject({ kind: 'refuse', status: 504, code: 'provider_timeout' });
+  expect(decisionOf(monitored)).toMatchObject({ kind: 'deny', isMonitored: true });
+  expect(decisionOf({ key: 4 }).isKnown).toBe(false);
 });
 
 describe('the plots', () => {

@@ -69,7 +69,7 @@ export interface SourceState {
 
 /** One message of GET /api/events. */
 export interface Update {
-  /** Another one: the server has been started anew, what was got before belongs to another log. */
+  /** Another one: the server has been restarted, and what was fetched before belongs to another log. */
   readonly run: string;
   readonly rows: readonly Row[];
   /** Keys below are not kept any longer. */
@@ -98,7 +98,7 @@ export interface PhaseDetail extends RowPhase {
 export interface PhaseMessages {
   /** What the policy was shown; undefined when that cannot be read: `problem` says why. */
   readonly shown?: MessageText;
-  /** What went on, beside what was shown; undefined when nothing did. */
+  /** What was forwarded, beside what was shown; undefined when nothing was. */
   readonly difference?: MessageDifference;
   /** What the client got from the policy. */
   readonly denial?: MessageText;

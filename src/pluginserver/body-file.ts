@@ -1,11 +1,28 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize, sep } from 'node:path';
-import type { SharedMemory } from './options.js';
+import type { RawBody } from './messages.js';
+import type { BodyLimits, SharedMemory } from './options.js';
 import { type BodyErrorCode, PdkCallError } from './plugin-module.js';
 
 const BODY_FOLDER = 'client_body_temp';
 const FILE_NAME = /^\d{10}$/;
+
+/**
+ * The request body that Kong's reply holds or names.
+ *
+ * @param wanted how many bytes the plugin takes; 0 or nothing: as many as the server allows
+ * @throws PdkCallError ERR_BODY_TOO_LARGE, and as {@link readBodyFile}
+ */
+export async function bodyOf(reply: RawBody, wanted: unknown, limits: BodyLimits): Promise<Uint8Array> {
+  const maxBytes = Number(wanted ?? 0) > 0 ? Number(wanted) : limits.maxBodyBytes;
+  const { content = new Uint8Array(0), file, error } = reply;
+  if (error !== undefined)
+    throw new PdkCallError('ERR_BODY_FILE', `Kong cannot read the request body: ${error}`);
+  if (file !== undefined) return readBodyFile(file, maxBytes, limits.bodyDirs, limits.memory);
+  if (content.length > maxBytes) throw tooLarge(content.length, maxBytes);
+  return content;
+}
 
 /**
  * Reads a request body that nginx put into a file. Kong names the path, and it is read only when it has nginx's own form:
@@ -102,7 +119,7 @@ async function readWhole(
   }
 }
 
-export function tooLarge(bytes: number, maxBytes: number): PdkCallError {
+function tooLarge(bytes: number, maxBytes: number): PdkCallError {
   const message = `the body has ${bytes} bytes, ${maxBytes} are allowed`;
   return new PdkCallError('ERR_BODY_TOO_LARGE', message, { bytes });
 }

@@ -5,23 +5,18 @@ import { COPIED_BYTES, type PieceSink } from './wire-writer.js';
 
 /** Length of a frame's header: uint32, little-endian. */
 const HEADER_BYTES = 4;
+const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export interface FrameSink {
-  /** One whole payload, to be read during the call: the reader goes on to the next frame then. */
+  /** One whole payload, to be read during the call: the reader opens the next frame then. */
   onFrame(frame: WireReader): void;
   /**
-   * A frame of more bytes than allowed was announced; nothing was allocated. Return true to let its bytes pass unread
-   * (`onFrame` is not called for it), false to stop reading.
+   * A frame was announced that is larger than allowed, or for which there is no memory; nothing was allocated. Return true to
+   * let its bytes pass unread (`onFrame` is not called for it), false to stop reading.
    */
   onOversize(announced: number): boolean;
-}
-
-/** Where the memory for large frames comes from while they are gathered. */
-export interface FrameMemory {
-  /** How many bytes were set aside for a frame; undefined when there are none, and it is treated like one of too many. */
-  takeMemory(bytes: number): number | undefined;
-  /** The frame is whole, or given up. */
-  giveBackMemory(bytes: number): void;
+  /** Asked before the bytes of a large frame are gathered; false when there is no memory for them. */
+  reserve?(bytes: number): boolean;
 }
 
 /** Of smaller frames there are thousands, and they are whole in a moment. */
@@ -34,42 +29,43 @@ const SMALL_FRAME_BYTES = 65_536;
 export class FrameReader {
   readonly #sink: FrameSink;
   readonly #maxFrameBytes: number;
-  readonly #memory: FrameMemory | undefined;
   readonly #frame = new WireReader();
-  readonly #header = Buffer.alloc(HEADER_BYTES);
-  #headerBytes = 0;
+  /** The beginning of a header whose end has not arrived. */
+  #header = NO_BYTES;
   #payload: Buffer | undefined;
   #payloadBytes = 0;
   #bytesToSkip = 0;
-  /** Set aside for the payload that is being gathered. */
-  #held = 0;
   #stopped = false;
 
-  /** @param memory undefined: there is no limit for all frames together */
-  constructor(maxFrameBytes: number, sink: FrameSink, memory?: FrameMemory) {
-    this.#memory = memory;
+  constructor(maxFrameBytes: number, sink: FrameSink) {
     this.#maxFrameBytes = maxFrameBytes;
     this.#sink = sink;
   }
 
   /** True between frames: the stream may end here without anything being cut off. */
   get atBoundary(): boolean {
-    return this.#headerBytes === 0 && this.#payload === undefined && this.#bytesToSkip === 0;
+    return this.#header.length === 0 && this.#payload === undefined && this.#bytesToSkip === 0;
   }
 
   /** No more frames are handed out, whatever is still in the chunk. */
   stop(): void {
     this.#stopped = true;
     this.#payload = undefined;
-    this.#release();
   }
 
-  push(chunk: Buffer): void {
+  push(received: Buffer): void {
+    const chunk = this.#header.length === 0 ? received : Buffer.concat([this.#header, received]);
+    this.#header = NO_BYTES;
     let at = 0;
     while (at < chunk.length && !this.#stopped) {
       if (this.#bytesToSkip > 0) at += this.#skip(chunk.length - at);
       else if (this.#payload !== undefined) at += this.#fill(this.#payload, chunk, at);
-      else at = this.#startFrame(chunk, at);
+      else if (chunk.length - at >= HEADER_BYTES) at = this.#startFrame(chunk, at);
+      else {
+        // A copy: a view would keep the whole chunk.
+        this.#header = Buffer.from(chunk.subarray(at));
+        return;
+      }
     }
   }
 
@@ -85,59 +81,29 @@ export class FrameReader {
     if (this.#payloadBytes === payload.length) {
       this.#payload = undefined;
       this.#sink.onFrame(this.#frame.open(payload, 0, payload.length));
-      this.#release();
     }
     return count;
   }
 
   /** Returns where the next frame begins, or the end of the chunk. */
   #startFrame(chunk: Buffer, at: number): number {
-    let length: number;
-    let start = at + HEADER_BYTES;
-    if (this.#headerBytes === 0 && chunk.length >= start) length = chunk.readUInt32LE(at);
-    else {
-      const used = chunk.copy(this.#header, this.#headerBytes, at);
-      this.#headerBytes += used;
-      start = at + used;
-      if (this.#headerBytes < HEADER_BYTES) return start;
-      this.#headerBytes = 0;
-      length = this.#header.readUInt32LE(0);
-    }
-    if (length > this.#maxFrameBytes) return this.#passBy(length, start);
+    const length = chunk.readUInt32LE(at);
+    const start = at + HEADER_BYTES;
     const end = start + length;
-    if (chunk.length >= end) {
+    if (length <= this.#maxFrameBytes && chunk.length >= end) {
       this.#sink.onFrame(this.#frame.open(chunk, start, end));
       return end;
     }
-    if (this.#memory !== undefined && length > SMALL_FRAME_BYTES) {
-      const held = this.#memory.takeMemory(length);
-      if (held === undefined) return this.#passBy(length, start);
-      this.#held = held;
-    }
-    this.#payload = Buffer.allocUnsafeSlow(length);
-    this.#payloadBytes = 0;
-    return start;
-  }
-
-  #passBy(length: number, start: number): number {
-    if (this.#sink.onOversize(length)) this.#bytesToSkip = length;
+    const isTaken =
+      length <= this.#maxFrameBytes &&
+      (length <= SMALL_FRAME_BYTES || this.#sink.reserve?.(length) !== false);
+    if (isTaken) {
+      this.#payload = Buffer.allocUnsafeSlow(length);
+      this.#payloadBytes = 0;
+    } else if (this.#sink.onOversize(length)) this.#bytesToSkip = length;
     else this.stop();
     return start;
   }
-
-  #release(): void {
-    if (this.#held === 0) return;
-    this.#memory?.giveBackMemory(this.#held);
-    this.#held = 0;
-  }
-}
-
-/** Where frames go on their way to Kong. */
-export interface FrameWriter extends PieceSink {
-  /** Sends what there is, without waiting for more. */
-  flush(): void;
-  /** Sends what there is at the end of this turn of the event loop, together with what is added until then. */
-  flushSoon(): void;
 }
 
 const MAX_SPARE_BUFFERS = 16;
@@ -149,7 +115,7 @@ const settled = Promise.resolve();
  * Collects what is sent during one turn of the event loop and writes it with one system call: calls that a plugin makes
  * together cost Kong one wake-up.
  */
-export class WriteBuffer implements FrameWriter {
+export class WriteBuffer implements PieceSink {
   readonly #socket: Socket;
   readonly #memory: SharedMemory | undefined;
   /** Bytes that wait in the socket and are counted. */
@@ -181,6 +147,7 @@ export class WriteBuffer implements FrameWriter {
     }
   }
 
+  /** Sends what there is at the end of this turn of the event loop, together with what is added until then. */
   flushSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -188,6 +155,7 @@ export class WriteBuffer implements FrameWriter {
     void settled.then(this.#afterPromises);
   }
 
+  /** Sends what there is, without waiting for more. */
   flush(): void {
     this.#scheduled = false;
     const socket = this.#socket;

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { ServerLogger } from './options.js';
 
 /** A plugin configuration that Kong started, as all processes know it. */
 export interface InstanceRecord {
@@ -11,11 +12,27 @@ export interface InstanceRecord {
   readonly startedAt: number;
 }
 
+/** Decides which instances there are: the registry of this process, or that of its parent. */
+export interface InstanceDirectory {
+  /** When it resolves, every process of the server has been told of the instance. */
+  start(name: string, config: string): InstanceRecord | Promise<InstanceRecord>;
+  /** When it resolves, this process has been told of the instance, if there is one. */
+  find(id: number): void | Promise<void>;
+  close(id: number): void;
+  /** Drops the instance everywhere, if its plugin may have it started again. */
+  claimRestart(id: number): boolean | Promise<boolean>;
+}
+
+/** Is told which instances come and go. */
+export interface InstanceListener {
+  add(record: InstanceRecord): void;
+  remove(id: number): void;
+}
+
 export interface RegistryOptions {
   /** An instance that no event used for so long is dropped, milliseconds. */
   readonly idleMs: number;
-  /** The same configuration is restarted at the plugin's wish once in this time, milliseconds. */
-  readonly restartIntervalMs?: number;
+  readonly logger?: ServerLogger;
   /** Milliseconds of a clock that never jumps. For tests. */
   readonly now?: () => number;
   /** For tests. */
@@ -32,37 +49,41 @@ interface Entry {
 }
 
 const MAX_INT32 = 0x7fffffff;
-/** How long the same configuration waits for its next restart. */
-export const RESTART_INTERVAL_MS = 30_000;
+/** How long the same configuration waits for its next restart at the plugin's wish. */
+const RESTART_INTERVAL_MS = 30_000;
 
 /**
  * Which instances exist. Ids are random: Kong caches them and does not notice that a server was restarted, so an id of an
  * earlier life must not mean another configuration.
  */
-export class InstanceRegistry {
+export class InstanceRegistry implements InstanceDirectory {
   readonly #options: RegistryOptions;
+  readonly #listener: InstanceListener;
   readonly #now: () => number;
-  readonly #restartIntervalMs: number;
   readonly #entries = new Map<number, Entry>();
   readonly #restarts = new Map<string, { at: number; generation: number }>();
   #generation = 0;
 
-  constructor(options: RegistryOptions) {
+  constructor(options: RegistryOptions, listener: InstanceListener = { add() {}, remove() {} }) {
     this.#options = options;
+    this.#listener = listener;
     this.#now = options.now ?? (() => performance.now());
-    this.#restartIntervalMs = options.restartIntervalMs ?? RESTART_INTERVAL_MS;
   }
 
-  create(name: string, config: string): InstanceRecord {
+  start(name: string, config: string): InstanceRecord {
     const record = { id: this.#newId(), name, config, startedAt: Math.floor(Date.now() / 1000) };
     const key = configurationKey(name, config);
     this.#entries.set(record.id, { record, key, generation: ++this.#generation, usedAt: this.#now() });
+    this.#listener.add(record);
     return record;
   }
 
   get(id: number): InstanceRecord | undefined {
     return this.#entries.get(id)?.record;
   }
+
+  /** The listener knows all instances already. */
+  find(): void {}
 
   records(): InstanceRecord[] {
     return [...this.#entries.values()].map((entry) => entry.record);
@@ -74,45 +95,38 @@ export class InstanceRegistry {
     if (entry !== undefined) entry.usedAt = this.#now();
   }
 
-  remove(id: number): boolean {
-    return this.#entries.delete(id);
-  }
-
-  /** Whether {@link claimRestart} would grant a restart now. */
-  mayRestart(id: number): boolean {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return false;
-    const last = this.#restarts.get(entry.key);
-    if (last === undefined) return true;
-    // Other Kong workers hold instances of their own, started before: each of those may be renewed as well, once.
-    if (entry.generation <= last.generation) return true;
-    return this.#now() - last.at >= this.#restartIntervalMs;
+  close(id: number): void {
+    this.#entries.delete(id);
+    this.#listener.remove(id);
   }
 
   /**
-   * Drops an instance so that Kong starts it anew. False when it is unknown (dropped before) or when its configuration was
+   * Drops an instance so that Kong starts it again. False when it is unknown (dropped before) or when its configuration was
    * restarted a short while ago: Kong repeats the event at once and without limit, so the limit has to be here.
    */
   claimRestart(id: number): boolean {
     const entry = this.#entries.get(id);
-    if (entry === undefined || !this.mayRestart(id)) return false;
+    if (entry === undefined) return false;
     const last = this.#restarts.get(entry.key);
-    if (last === undefined || this.#now() - last.at >= this.#restartIntervalMs) {
-      this.#restarts.set(entry.key, { at: this.#now(), generation: this.#generation });
-    }
-    this.#entries.delete(id);
+    const mayRestart = last === undefined || this.#now() - last.at >= RESTART_INTERVAL_MS;
+    if (mayRestart) this.#restarts.set(entry.key, { at: this.#now(), generation: this.#generation });
+    // Other Kong workers hold instances of their own, started before: each of those may be restarted as well, once.
+    else if (entry.generation > last.generation) return false;
+    this.close(id);
     return true;
   }
 
-  /** Drops the instances that were not used for long, and returns their ids. */
+  /** Drops the instances that were not used for long, and returns their ids. Kong does not say when it forgets one. */
   expire(): number[] {
     const before = this.#now() - this.#options.idleMs;
     const expired = [...this.#entries.values()].filter((entry) => entry.usedAt < before);
-    for (const { record } of expired) this.#entries.delete(record.id);
+    for (const { record } of expired) this.close(record.id);
     const known = new Set([...this.#entries.values()].map((entry) => entry.key));
     for (const [key, { at }] of this.#restarts) {
-      if (this.#now() - at > this.#restartIntervalMs && !known.has(key)) this.#restarts.delete(key);
+      if (this.#now() - at > RESTART_INTERVAL_MS && !known.has(key)) this.#restarts.delete(key);
     }
+    const fields = { event: 'instances_expired', count: expired.length };
+    if (expired.length > 0) this.#options.logger?.info(fields, 'instances without use were dropped');
     return expired.map(({ record }) => record.id);
   }
 

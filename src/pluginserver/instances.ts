@@ -1,4 +1,4 @@
-import type { InstanceRecord, InstanceRegistry } from './instance-registry.js';
+import type { InstanceRecord } from './instance-registry.js';
 import type { ServerLogger } from './options.js';
 import { HOST, type Phase, type PluginModule } from './plugin-module.js';
 
@@ -43,30 +43,23 @@ export class Instance {
 
   eventEnds(): void {
     this.#events--;
-    if (this.#closed && this.#events === 0) this.#closePlugin();
+    if (this.#closed && this.#events === 0) void this.#closePlugin();
   }
 
   /** Kong or the server needs it no more. A plugin with a `close` method is told when its last event is over. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#events === 0) this.#closePlugin();
+    if (this.#events === 0) void this.#closePlugin();
   }
 
-  #closePlugin(): void {
-    const plugin = this.#plugin;
-    if (plugin === undefined) return;
-    const close: unknown = Reflect.get(plugin, 'close');
-    if (typeof close !== 'function') return;
-    const fail = (err: unknown): void =>
-      this.#logger.warn(
-        { event: 'instance_close_failed', plugin: this.record.name, err },
-        'plugin did not close',
-      );
+  async #closePlugin(): Promise<void> {
+    const plugin: { close?: unknown } = this.#plugin ?? {};
     try {
-      Promise.resolve(close.call(plugin)).catch(fail);
+      if (typeof plugin.close === 'function') await plugin.close();
     } catch (err) {
-      fail(err);
+      const fields = { event: 'instance_close_failed', plugin: this.record.name, err };
+      this.#logger.warn(fields, 'plugin did not close');
     }
   }
 }
@@ -90,19 +83,6 @@ function construct(record: InstanceRecord, module: PluginModule, logger: ServerL
   }
 }
 
-/** What a connection needs to know about instances; in a worker process the answers come from the parent. */
-export interface InstanceDirectory {
-  /** When it resolves, every process of the server knows the instance. @throws Error when there is no such plugin. */
-  start(name: string, config: string): Promise<InstanceRecord>;
-  /** The instance if this process has it at hand; marks it as used. */
-  get(id: number): Instance | undefined;
-  /** The instance if any process knows it. */
-  find(id: number): Promise<Instance | undefined>;
-  close(id: number): void;
-  /** Drops the instance everywhere when its plugin may have it restarted. */
-  claimRestart(id: number): Promise<boolean>;
-}
-
 /** The plugin objects of one process. */
 export class InstanceTable {
   readonly #plugins: ReadonlyMap<string, PluginModule>;
@@ -115,7 +95,7 @@ export class InstanceTable {
   }
 
   /** @throws Error when there is no such plugin. */
-  module(name: string): PluginModule {
+  pluginOf(name: string): PluginModule {
     const module = this.#plugins.get(name);
     if (module === undefined) throw new Error(`there is no plugin ${JSON.stringify(name)} here`);
     return module;
@@ -135,63 +115,15 @@ export class InstanceTable {
     return used.map((instance) => instance.record.id);
   }
 
-  /** Builds the plugin object of an instance, or returns the one there is. */
-  add(record: InstanceRecord): Instance {
-    const known = this.#instances.get(record.id);
-    if (known !== undefined) return known;
-    const instance = new Instance(record, this.module(record.name), this.#logger);
-    this.#instances.set(record.id, instance);
-    return instance;
+  /** Builds the plugin object of an instance, unless there is one. */
+  add(record: InstanceRecord): void {
+    if (this.#instances.has(record.id)) return;
+    this.#instances.set(record.id, new Instance(record, this.pluginOf(record.name), this.#logger));
   }
 
   remove(id: number): void {
     const instance = this.#instances.get(id);
     this.#instances.delete(id);
     instance?.close();
-  }
-}
-
-/** Instances of a server that is one process. */
-export class LocalInstances implements InstanceDirectory {
-  readonly #table: InstanceTable;
-  readonly #registry: InstanceRegistry;
-
-  constructor(table: InstanceTable, registry: InstanceRegistry) {
-    this.#table = table;
-    this.#registry = registry;
-  }
-
-  async start(name: string, config: string): Promise<InstanceRecord> {
-    this.#table.module(name);
-    const record = this.#registry.create(name, config);
-    this.#table.add(record);
-    return record;
-  }
-
-  get(id: number): Instance | undefined {
-    return this.#table.use(id);
-  }
-
-  async find(id: number): Promise<Instance | undefined> {
-    return this.get(id);
-  }
-
-  close(id: number): void {
-    this.#registry.remove(id);
-    this.#table.remove(id);
-  }
-
-  async claimRestart(id: number): Promise<boolean> {
-    const granted = this.#registry.claimRestart(id);
-    if (granted) this.#table.remove(id);
-    return granted;
-  }
-
-  /** Drops what was not used for long; Kong does not say when it forgets an instance. */
-  expire(): number {
-    for (const id of this.#table.takeUsed()) this.#registry.touch(id);
-    const ids = this.#registry.expire();
-    for (const id of ids) this.#table.remove(id);
-    return ids.length;
   }
 }

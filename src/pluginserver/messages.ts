@@ -1,6 +1,14 @@
-import { type PdkValue, readStruct, readValue, writeList, writeStruct, writeValue } from './values.js';
-import { DELIMITED, FIXED64, VARINT, WireError, type WireReader } from './wire-reader.js';
-import { type PieceSink, WireWriter } from './wire-writer.js';
+import { PdkCallError } from './plugin-module.js';
+import {
+  DELIMITED,
+  FIXED64,
+  readStruct,
+  readValue,
+  VARINT,
+  WireError,
+  type WireReader,
+} from './wire-reader.js';
+import { type PieceSink, WireWriter, writeList, writeStruct, writeValue } from './wire-writer.js';
 
 const FIRST_VARINT = (1 << 3) | VARINT;
 const FIRST_FIXED64 = (1 << 3) | FIXED64;
@@ -9,27 +17,18 @@ const SECOND_VARINT = (2 << 3) | VARINT;
 const SECOND_DELIMITED = (2 << 3) | DELIMITED;
 const THIRD_DELIMITED = (3 << 3) | DELIMITED;
 
-/** What Kong asks a plugin server to do. Kong knows more commands, and sends none of them. */
-type Command = 'start_instance' | 'close_instance' | 'handle_event';
-
-/** By the field of RpcCall. */
-function commandOf(tag: number): Command | undefined {
-  switch (tag) {
-    case (33 << 3) | DELIMITED:
-      return 'start_instance';
-    case (35 << 3) | DELIMITED:
-      return 'close_instance';
-    case (36 << 3) | DELIMITED:
-      return 'handle_event';
-    default:
-      return undefined;
-  }
-}
+const INSTANCE_STATUS = (33 << 3) | DELIMITED;
+/** What Kong asks a plugin server to do, by the field of RpcCall. Kong knows more commands, and sends none of them. */
+const COMMANDS = new Map<number, RpcCall['command']>([
+  [(33 << 3) | DELIMITED, 'start_instance'],
+  [(35 << 3) | DELIMITED, 'close_instance'],
+  [(36 << 3) | DELIMITED, 'handle_event'],
+]);
 
 export interface RpcCall {
   /** Comes back in the answer. */
   sequence: number;
-  command: Command;
+  command: 'start_instance' | 'close_instance' | 'handle_event';
   /** Of the commands about an instance. */
   instanceId: number;
   /** The plugin's, where the command names one. */
@@ -43,7 +42,7 @@ export function readRpcCall(frame: WireReader): RpcCall {
   const call: RpcCall = { sequence: 0, command: 'handle_event', instanceId: 0, name: '', text: '' };
   let isKnown = false;
   for (let tag = frame.tag(); tag !== 0; tag = frame.tag()) {
-    const command = commandOf(tag);
+    const command = COMMANDS.get(tag);
     if (tag === FIRST_VARINT) call.sequence = frame.varint();
     else if (command === undefined) frame.skip(tag);
     else {
@@ -65,7 +64,8 @@ function readCommand(frame: WireReader, call: RpcCall): void {
   for (let tag = frame.tag(); tag !== 0; tag = frame.tag()) {
     if (tag === FIRST_VARINT) call.instanceId = frame.varint();
     else if (tag === FIRST_DELIMITED) call.name = frame.text();
-    else if (tag === SECOND_DELIMITED) call.text = frame.text();
+    else if (tag === SECOND_DELIMITED)
+      call.text = call.command === 'handle_event' ? frame.name() : frame.text();
     else frame.skip(tag);
   }
   frame.leave(outer);
@@ -96,36 +96,52 @@ export function sendInstanceStatus(sequence: number, status: InstanceStatus, out
   answers.varint(status.id);
   answers.varint(SECOND_VARINT);
   answers.textField(FIRST_DELIMITED, status.name);
-  answers.close((33 << 3) | DELIMITED, 0);
+  answers.close(INSTANCE_STATUS, 0);
   answers.varint(sequence);
   answers.varint(FIRST_VARINT);
   answers.closeFrame(0);
   answers.sendTo(out);
 }
 
-/**
- * Writes the arguments that a plugin gave to a PDK call as the message that Kong wants.
- *
- * @throws TypeError when they do not fit; nothing is sent then.
- */
-export type ArgumentWriter = (writer: WireWriter, args: readonly unknown[]) => void;
+/** A method of Kong's PDK. */
+export interface PdkMethod {
+  readonly name: string;
+  /** The frame with the name, which goes before that with the arguments. */
+  readonly nameFrame: Uint8Array;
+  /**
+   * Writes the plugin's arguments as the message that Kong wants.
+   *
+   * @throws TypeError when they do not fit.
+   */
+  readonly writeArguments: (writer: WireWriter, args: readonly unknown[]) => void;
+  /**
+   * Reads what the plugin gets from Kong's reply; undefined: the call brings nothing back.
+   *
+   * @throws WireError when the bytes are no such message.
+   */
+  readonly readReply: ((reply: WireReader) => unknown) | undefined;
+  /** Frames of calls that were made before, by their only argument: most plugins ask the same in each event. */
+  readonly frames: Map<unknown, Uint8Array>;
+}
+
+type ArgumentWriter = PdkMethod['writeArguments'];
+type ReplyReader = NonNullable<PdkMethod['readReply']>;
 
 /** Kong's own default for get_headers; over this protocol an absent number would be 0, which is an error. */
 const DEFAULT_MAXIMUM = 100;
 
-export const noArguments: ArgumentWriter = () => {};
+const noArguments: ArgumentWriter = () => {};
 
-export const textArgument: ArgumentWriter = (writer, [text]) => {
+const textArgument: ArgumentWriter = (writer, [text]) => {
   if (typeof text !== 'string') throw unexpected('a string', text);
   if (text !== '') writer.textField(FIRST_DELIMITED, text);
 };
 
-export const integerArgument: ArgumentWriter = (writer, [value]) => writeInteger(writer, value);
+const integerArgument: ArgumentWriter = (writer, [value]) => writeInteger(writer, value);
 
-export const maximumArgument: ArgumentWriter = (writer, [value = DEFAULT_MAXIMUM]) =>
-  writeInteger(writer, value);
+const maximumArgument: ArgumentWriter = (writer, [value = DEFAULT_MAXIMUM]) => writeInteger(writer, value);
 
-export const keyValueArguments: ArgumentWriter = (writer, [key, value]) => {
+const keyValueArguments: ArgumentWriter = (writer, [key, value]) => {
   if (typeof key !== 'string') throw unexpected('a name', key);
   const before = writer.length;
   writeValue(writer, value);
@@ -133,14 +149,14 @@ export const keyValueArguments: ArgumentWriter = (writer, [key, value]) => {
   writer.textField(FIRST_DELIMITED, key);
 };
 
-export const structArgument: ArgumentWriter = (writer, [struct]) => writeStruct(writer, objectOf(struct));
+const structArgument: ArgumentWriter = (writer, [struct]) => writeStruct(writer, objectOf(struct));
 
-export const listArguments: ArgumentWriter = (writer, args) => writeList(writer, args);
+const listArguments: ArgumentWriter = (writer, args) => writeList(writer, args);
 
-export const bytesArgument: ArgumentWriter = (writer, [bytes]) => writeBytes(writer, FIRST_DELIMITED, bytes);
+const bytesArgument: ArgumentWriter = (writer, [bytes]) => writeBytes(writer, FIRST_DELIMITED, bytes);
 
 /** kong.response.exit(status, body?, headers?) */
-export const exitArguments: ArgumentWriter = (writer, [status, body, headers]) => {
+const exitArguments: ArgumentWriter = (writer, [status, body, headers]) => {
   if (headers !== undefined && headers !== null) {
     writeStruct(writer, objectOf(headers));
     writer.close(THIRD_DELIMITED, 0);
@@ -172,17 +188,8 @@ function unexpected(wanted: string, value: unknown): TypeError {
   return new TypeError(`${wanted} was expected, not ${kind}`);
 }
 
-/**
- * Turns Kong's reply into what the plugin gets.
- *
- * @throws WireError when the bytes are no such message.
- */
-export type ReplyReader = (reply: WireReader) => unknown;
-
-export const nothing: ReplyReader = () => undefined;
-
 /** The value of a message whose only field has this tag; `absent` when it is not there. */
-function only<T>(wanted: number, read: (reply: WireReader) => T, absent: T): (reply: WireReader) => T {
+function only<T>(wanted: number, read: (reply: WireReader) => T, absent: T): ReplyReader {
   return (reply) => {
     let value = absent;
     for (let tag = reply.tag(); tag !== 0; tag = reply.tag()) {
@@ -193,30 +200,28 @@ function only<T>(wanted: number, read: (reply: WireReader) => T, absent: T): (re
   };
 }
 
+const nothing = undefined;
 /** nil, an empty string and a missing value look the same on the wire: all of them are undefined here. */
-export const text: ReplyReader = only(FIRST_DELIMITED, (reply) => reply.text() || undefined, undefined);
+const text = only(FIRST_DELIMITED, (reply) => reply.text() || undefined, undefined);
 /** An absent number is 0. */
-export const integer: ReplyReader = only(FIRST_VARINT, (reply) => reply.varint(), 0);
-export const number: ReplyReader = only(FIRST_FIXED64, (reply) => reply.double(), 0);
+const integer = only(FIRST_VARINT, (reply) => reply.varint(), 0);
+const number = only(FIRST_FIXED64, (reply) => reply.double(), 0);
 /** Absent is empty. */
-export const bytes: ReplyReader = only<Uint8Array>(
-  FIRST_DELIMITED,
-  (reply) => reply.bytes(),
-  new Uint8Array(0),
-);
+const bytes = only<Uint8Array>(FIRST_DELIMITED, (reply) => reply.bytes(), new Uint8Array(0));
 /** Strings where a name occurs once, lists of strings where it occurs more often. */
-export const struct = (reply: WireReader): Record<string, PdkValue> => readStruct(reply.readAhead());
+const struct: ReplyReader = (reply) => readStruct(reply.readAhead());
 /** null for what Kong does not have. */
-export const value: ReplyReader = (reply) => readValue(reply);
+const value: ReplyReader = (reply) => readValue(reply);
 
 /** A request body, or the file in which nginx put it. */
-export type RawBody =
-  | { readonly content: Uint8Array }
-  | { readonly file: string }
-  | { readonly error: string };
+export interface RawBody {
+  readonly content?: Uint8Array;
+  readonly file?: string;
+  readonly error?: string;
+}
 
-export const rawBody = (reply: WireReader): RawBody => {
-  let body: RawBody = { content: new Uint8Array(0) };
+const rawBody = (reply: WireReader): RawBody => {
+  let body: RawBody = {};
   for (let tag = reply.tag(); tag !== 0; tag = reply.tag()) {
     if (tag === FIRST_DELIMITED) body = { content: reply.bytes() };
     else if (tag === SECOND_DELIMITED) body = { file: reply.text() };
@@ -225,3 +230,60 @@ export const rawBody = (reply: WireReader): RawBody => {
   }
   return body;
 };
+
+// Some of the service `Kong` in pluginsocket.proto of Kong 3.9, by their arguments and their reply. Another method whose
+// messages have such a form is one more name.
+const METHODS: readonly (readonly [string, ArgumentWriter, PdkMethod['readReply']])[] = [
+  ['kong.client: get_ip get_forwarded_ip', noArguments, text],
+  ['kong.client: get_port get_forwarded_port', noArguments, integer],
+  ['kong.ctx.shared: set', keyValueArguments, nothing],
+  ['kong.ctx.shared: get', textArgument, value],
+  ['kong.log: alert crit err warn notice info debug', listArguments, nothing],
+  ['kong.log: set_serialize_value', keyValueArguments, nothing],
+  ['kong.nginx: get_var', textArgument, text],
+  ['kong.request: get_method get_scheme get_host get_path get_path_with_query', noArguments, text],
+  ['kong.request: get_forwarded_scheme get_forwarded_host get_raw_query', noArguments, text],
+  ['kong.request: get_port get_forwarded_port', noArguments, integer],
+  ['kong.request: get_http_version', noArguments, number],
+  ['kong.request: get_header', textArgument, text],
+  ['kong.request: get_headers', maximumArgument, struct],
+  ['kong.request: get_raw_body', noArguments, rawBody],
+  ['kong.response: get_status', noArguments, integer],
+  ['kong.response: get_headers', maximumArgument, struct],
+  ['kong.response: set_status', integerArgument, nothing],
+  ['kong.response: set_header', keyValueArguments, nothing],
+  ['kong.response: clear_header', textArgument, nothing],
+  ['kong.response: set_headers', structArgument, nothing],
+  ['kong.response: exit', exitArguments, nothing],
+  ['kong.service.request: set_path set_raw_query set_method clear_header', textArgument, nothing],
+  ['kong.service.request: set_header', keyValueArguments, nothing],
+  ['kong.service.request: set_headers', structArgument, nothing],
+  ['kong.service.request: set_raw_body', bytesArgument, nothing],
+  ['kong.service.response: get_raw_body', noArguments, bytes],
+];
+
+/** The methods that are offered to plugins, by name. */
+export const pdkMethods: ReadonlyMap<string, PdkMethod> = new Map(
+  METHODS.flatMap(([names, writeArguments, readReply]) => {
+    const [prefix = '', ...methods] = names.split(/:? /);
+    return methods.map((method) => {
+      const name = `${prefix}.${method}`;
+      answers.text(name);
+      answers.closeFrame(0);
+      const nameFrame = Buffer.concat(answers.finish());
+      answers.clear();
+      return [name, { name, nameFrame, writeArguments, readReply, frames: new Map() }] as const;
+    });
+  }),
+);
+
+/** @throws PdkCallError for a method that is not offered to plugins. */
+export function pdkMethod(name: string): PdkMethod {
+  const method = pdkMethods.get(name);
+  if (method === undefined) throw notOffered(name);
+  return method;
+}
+
+export function notOffered(name: string): PdkCallError {
+  return new PdkCallError('ERR_PDK_METHOD', `${name} is not offered to plugins`);
+}

@@ -19,6 +19,7 @@ export interface SharedMemory {
 }
 
 export interface HostLimits extends BodyLimits {
+  readonly logger: ServerLogger;
   /** A frame that announces more is not read, bytes. */
   readonly maxFrameBytes: number;
   /** Events beyond are refused with 503. Those that wait for a request body are counted apart: a quarter of this may wait long. */
@@ -33,7 +34,6 @@ export interface HostLimits extends BodyLimits {
 
 export interface PluginServerOptions extends HostLimits {
   readonly plugins: readonly PluginModule[];
-  readonly logger: ServerLogger;
   readonly socketPath: string;
   /** Take the socket over from a server that still listens there. */
   readonly takeover: boolean;

@@ -1,27 +1,18 @@
 import type { Socket } from 'node:net';
 import { Connection, type ConnectionHost } from './connection.js';
-import { UnknownInstances } from './instance-registry.js';
-import type { InstanceDirectory } from './instances.js';
-import { type BodyLimits, type HostLimits, rarely, ServerCounts, type ServerLogger } from './options.js';
+import type { ErrorStatus } from './error-response.js';
+import { type InstanceDirectory, UnknownInstances } from './instance-registry.js';
+import type { InstanceTable } from './instances.js';
+import { type HostLimits, rarely, ServerCounts } from './options.js';
 
 export interface HostOptions extends HostLimits {
-  readonly instances: InstanceDirectory;
-  readonly logger: ServerLogger;
+  /** The plugin objects of this process. */
+  readonly instances: InstanceTable;
+  readonly directory: InstanceDirectory;
 }
 
-/** Rate-limited lines for Kong's own log, whose default level hides the server's lines: so many a second. */
+/** Lines about error responses for Kong's own log: so many a second for each status. */
 const KONG_LINES_A_SECOND = 2;
-const KONG_LINES = {
-  500: {
-    level: 'err',
-    text: 'plugin server: refused with 500, because a phase failed or did not end; its own log (level info) has the reason',
-  },
-  503: {
-    level: 'warn',
-    text: 'plugin server: refused with 503, because too many requests are in progress or no worker process is ready; raise --workers, --max-events or --max-connections',
-  },
-} as const;
-
 /** How often the log says that events are refused because there are too many. */
 const OVERLOAD_LOG_MS = 10_000;
 /** As a share of --max-events: how many events may wait for a request body that a client sends slowly or never. */
@@ -32,15 +23,17 @@ const CLOCK_MS = 100;
 
 /** Serves Kong's connections with a set of plugins: the server without its socket and its process. */
 export class PluginHost implements ConnectionHost {
-  readonly #options: HostOptions;
-  readonly #connections = new Set<Connection>();
-  readonly #unknownInstances = new UnknownInstances();
+  readonly options: HostOptions;
+  readonly instances: InstanceTable;
+  readonly directory: InstanceDirectory;
+  readonly unknownInstances = new UnknownInstances();
   readonly counts = new ServerCounts();
+  draining = false;
+  readonly #connections = new Set<Connection>();
   /** Begun and not over; with those that wait for a request body. */
   #events = 0;
   /** Events that wait for a request body. */
   #uploads = 0;
-  #draining = false;
   /** Runs while an event has a deadline: one timer for all of them. */
   #clock: NodeJS.Timeout | undefined;
   readonly #now: () => number;
@@ -48,40 +41,22 @@ export class PluginHost implements ConnectionHost {
 
   readonly #logOverload = rarely(OVERLOAD_LOG_MS, (times) => {
     const fields = { event: 'overload', times, events: this.#events, connections: this.#connections.size };
-    this.logger.warn(fields, 'too many events at once: further ones are refused with 503');
+    this.options.logger.warn(fields, 'too many events at once: further ones are refused with 503');
   });
 
   readonly #logUploads = rarely(OVERLOAD_LOG_MS, (times) => {
-    const fields = { event: 'uploads', times, uploads: this.#uploads, maxEvents: this.#options.maxEvents };
-    this.logger.warn(
+    const fields = { event: 'uploads', times, uploads: this.#uploads, maxEvents: this.options.maxEvents };
+    this.options.logger.warn(
       fields,
       'a quarter of --max-events waits for request bodies: bodies that do not arrive at once are refused with 503',
     );
   });
 
   constructor(options: HostOptions) {
-    this.#options = options;
+    this.options = options;
+    this.instances = options.instances;
+    this.directory = options.directory;
     this.#now = options.now ?? (() => performance.now());
-  }
-
-  get logger(): ServerLogger {
-    return this.#options.logger;
-  }
-
-  get bodyLimits(): BodyLimits {
-    return this.#options;
-  }
-
-  get eventTimeoutMs(): number {
-    return this.#options.eventTimeoutMs;
-  }
-
-  get maxFrameBytes(): number {
-    return this.#options.maxFrameBytes;
-  }
-
-  get instances(): InstanceDirectory {
-    return this.#options.instances;
   }
 
   /** Events whose plugin is still at work. */
@@ -93,11 +68,6 @@ export class PluginHost implements ConnectionHost {
     return this.#connections.size;
   }
 
-  /** Connections are to be closed as soon as they are idle. */
-  get draining(): boolean {
-    return this.#draining;
-  }
-
   /** Serves one connection of Kong's from now on. */
   accept(socket: Socket): void {
     const connection = new Connection(socket, this);
@@ -105,17 +75,8 @@ export class PluginHost implements ConnectionHost {
     socket.once('close', () => this.#connections.delete(connection));
   }
 
-  mayCloseFor(instanceId: number): boolean {
-    return this.#unknownInstances.mayClose(instanceId);
-  }
-
-  claimRestart(instanceId: number): Promise<boolean> {
-    return this.instances.claimRestart(instanceId);
-  }
-
-  /** False when there are too many events already; the event is to be refused then. */
   eventBegins(): boolean {
-    const { maxEvents, maxConnections } = this.#options;
+    const { maxEvents, maxConnections } = this.options;
     // Uploads have a limit of their own: a client decides how long one takes.
     if (this.#events - this.#uploads >= maxEvents || this.#connections.size > maxConnections) {
       this.#logOverload();
@@ -128,7 +89,7 @@ export class PluginHost implements ConnectionHost {
 
   uploadBegins(): boolean {
     this.#uploads++;
-    if (this.#uploads <= Math.ceil(this.#options.maxEvents * SHARE_OF_UPLOADS)) return true;
+    if (this.#uploads <= Math.ceil(this.options.maxEvents * SHARE_OF_UPLOADS)) return true;
     this.#logUploads();
     return false;
   }
@@ -137,10 +98,10 @@ export class PluginHost implements ConnectionHost {
     this.#uploads--;
   }
 
-  kongLine(status: 500 | 503): (typeof KONG_LINES)[typeof status] | undefined {
+  mayTellKong(status: ErrorStatus): boolean {
     const second = Math.trunc(this.#now() / 1000);
     if (this.#kongLines.second !== second) this.#kongLines = { second, 500: 0, 503: 0 };
-    return this.#kongLines[status]++ < KONG_LINES_A_SECOND ? KONG_LINES[status] : undefined;
+    return this.#kongLines[status]++ < KONG_LINES_A_SECOND;
   }
 
   eventEnds(): void {
@@ -158,7 +119,7 @@ export class PluginHost implements ConnectionHost {
    * @returns how many events were cut off because they took longer than `graceMs`.
    */
   async drain(graceMs: number): Promise<number> {
-    this.#draining = true;
+    this.draining = true;
     const end = performance.now() + graceMs;
     for (;;) {
       // In each round: the kernel's queue may have held connections that were accepted meanwhile.

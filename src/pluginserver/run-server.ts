@@ -1,12 +1,12 @@
 import { InstanceRegistry } from './instance-registry.js';
-import { InstanceTable, LocalInstances } from './instances.js';
+import { InstanceTable } from './instances.js';
 import type { PluginServerOptions, ServerLogger } from './options.js';
 import { PluginHost } from './plugin-host.js';
 import { EventOverError } from './plugin-module.js';
-import { acceptErrorLog, checkFileLimit, checkQueue, SocketListener } from './socket-listener.js';
+import { checkFileLimit, checkQueue, SocketListener } from './socket-listener.js';
 import { Supervisor } from './workers/supervisor.js';
 import { runWorker } from './workers/worker.js';
-import { isWorkerProcess } from './workers/worker-pool.js';
+import { isWorkerProcess } from './workers/worker-process.js';
 
 const EXPIRY_INTERVAL_MS = 60_000;
 
@@ -26,19 +26,13 @@ export class PluginServer {
   /** @throws ListenError when the socket cannot be opened. */
   static async start(options: PluginServerOptions): Promise<PluginServer> {
     const { plugins, logger } = options;
-    const registry = new InstanceRegistry({ idleMs: options.instanceIdleMs });
-    const instances = new LocalInstances(new InstanceTable(plugins, logger), registry);
-    const host = new PluginHost({ ...options, instances });
-    const listener = await SocketListener.listen({
-      path: options.socketPath,
-      takeover: options.takeover,
-      mode: options.socketMode,
-      onError: acceptErrorLog(logger),
-      onConnection: (socket) => host.accept(socket),
-    });
+    const instances = new InstanceTable(plugins, logger);
+    const directory = new InstanceRegistry({ idleMs: options.instanceIdleMs, logger }, instances);
+    const host = new PluginHost({ ...options, instances, directory });
+    const listener = await SocketListener.listen(options, (socket) => host.accept(socket));
     return new PluginServer(host, listener, () => {
-      const count = instances.expire();
-      if (count > 0) logger.info({ event: 'instances_expired', count }, 'instances without use were dropped');
+      for (const id of instances.takeUsed()) directory.touch(id);
+      directory.expire();
     });
   }
 

@@ -6,16 +6,12 @@ import { dirname, join } from 'node:path';
 import { rarely, type ServerLogger } from './options.js';
 
 export interface ListenOptions {
-  readonly path: string;
+  readonly socketPath: string;
   /** Take the path over from a server that still listens there. */
   readonly takeover: boolean;
   /** Permission bits of the socket. */
-  readonly mode: number;
-  /** Hand out connections before anything is read from them, for passing on to another process. */
-  readonly pauseOnConnect?: boolean;
-  readonly onConnection: (socket: Socket) => void;
-  /** Accepting failed, for example because there are no file descriptors left; the server goes on. */
-  readonly onError?: (error: Error) => void;
+  readonly socketMode: number;
+  readonly logger: ServerLogger;
 }
 
 /** The socket cannot be opened; the message says why and what to do. */
@@ -47,9 +43,16 @@ export class SocketListener {
     this.#own = lstatSync(path);
   }
 
-  /** @throws ListenError when the path is in use, is no socket, is too long or its folder is not writable. */
-  static async listen(options: ListenOptions): Promise<SocketListener> {
-    const { path } = options;
+  /**
+   * @param pauseOnConnect hand out connections before anything is read from them, for passing on to another process
+   * @throws ListenError when the path is in use, is no socket, is too long or its folder is not writable.
+   */
+  static async listen(
+    options: ListenOptions,
+    onConnection: (socket: Socket) => void,
+    pauseOnConnect = false,
+  ): Promise<SocketListener> {
+    const { socketPath: path } = options;
     await assertSocketFree(path, options.takeover);
     const temporary = temporaryName(path);
     const longest = Math.max(Buffer.byteLength(path), Buffer.byteLength(temporary));
@@ -58,14 +61,14 @@ export class SocketListener {
         `socket path ${path} is too long: use one of at most ${MAX_PATH_BYTES - 7} bytes`,
       );
     }
-    const server = createServer({ pauseOnConnect: options.pauseOnConnect ?? false }, (socket) => {
+    const server = createServer({ pauseOnConnect }, (socket) => {
       // A connection that breaks before somebody else listens must not end the process.
       socket.on('error', () => {});
-      options.onConnection(socket);
+      onConnection(socket);
     });
     try {
       // Kong starts this process with umask 0. The socket must never be open to others, not even until a chmod.
-      const umask = process.umask(0o777 & ~options.mode);
+      const umask = process.umask(0o777 & ~options.socketMode);
       try {
         // Binds before it returns.
         server.listen({ path: temporary, backlog: longestQueue() ?? WANTED_QUEUE });
@@ -80,7 +83,7 @@ export class SocketListener {
       const remedy = 'its folder must exist and be writable for the user that runs this process';
       throw new ListenError(`cannot open the socket ${path}: ${reason}; ${remedy}`, { cause });
     }
-    server.on('error', (error) => options.onError?.(error));
+    server.on('error', acceptErrorLog(options.logger));
     return new SocketListener(path, server);
   }
 
@@ -127,7 +130,7 @@ function temporaryName(path: string): string {
 }
 
 /** Logs failed accepts; without file descriptors there can be thousands a second. */
-export function acceptErrorLog(logger: ServerLogger): (error: Error) => void {
+function acceptErrorLog(logger: ServerLogger): (error: Error) => void {
   let last: Error | undefined;
   const log = rarely(ACCEPT_LOG_MS, (times) =>
     logger.error({ event: 'accept_failed', times, err: last }, 'connections of Kong could not be accepted'),
@@ -163,13 +166,19 @@ async function answers(path: string): Promise<boolean> {
   }
 }
 
-/** As many connections may wait to be accepted as the kernel allows, where it tells (Linux). */
-function longestQueue(): number | undefined {
+/** A number that the kernel tells in a file (Linux). */
+function kernelLimit(file: string, pattern: RegExp): number | undefined {
   try {
-    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
+    const [, limit] = pattern.exec(readFileSync(file, 'utf8')) ?? [];
+    return limit === undefined ? undefined : Number(limit);
   } catch {
     return undefined;
   }
+}
+
+/** How many connections may wait to be accepted. */
+function longestQueue(): number | undefined {
+  return kernelLimit('/proc/sys/net/core/somaxconn', /^(\d+)/);
 }
 
 /** Warns when the kernel lets fewer connections wait than a burst of requests brings. */
@@ -189,21 +198,12 @@ const RESERVE = 256;
  * be emptied by closing, and Kong answers a close by trying again at once, without limit.
  */
 export function checkFileLimit(maxConnections: number, logger: ServerLogger): void {
-  const limit = fileLimit();
+  // The soft limit: Node raises it to the hard limit by itself.
+  const limit = kernelLimit('/proc/self/limits', /^Max open files\s+(\d+)/m);
   if (limit === undefined || limit >= maxConnections + RESERVE) return;
   const remedy = `raise the limit of open files to ${maxConnections + RESERVE}, or lower --max-connections`;
   logger.warn(
     { event: 'file_limit', limit, maxConnections, remedy },
     'the limit of open files is too low for --max-connections',
   );
-}
-
-/** The soft limit of open files, where the kernel tells (Linux); Node raises it to the hard limit by itself. */
-function fileLimit(): number | undefined {
-  try {
-    const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return limit === undefined ? undefined : Number(limit);
-  } catch {
-    return undefined;
-  }
 }

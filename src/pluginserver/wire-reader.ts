@@ -1,10 +1,25 @@
-import { isAscii, isUtf8 } from 'node:buffer';
+import { isAscii } from 'node:buffer';
+import { decodeLossless } from '../http/text.js';
 
 /** Wire types of Protocol Buffers; groups (3, 4) do not occur in proto3. */
 export const VARINT = 0;
 export const FIXED64 = 1;
 export const DELIMITED = 2;
 const FIXED32 = 5;
+
+/** google/protobuf/struct.proto: the kinds of a Value, and the parts of a Struct and a ListValue. */
+export const NULL_VALUE = (1 << 3) | VARINT;
+export const NUMBER_VALUE = (2 << 3) | FIXED64;
+export const STRING_VALUE = (3 << 3) | DELIMITED;
+export const BOOL_VALUE = (4 << 3) | VARINT;
+export const STRUCT_VALUE = (5 << 3) | DELIMITED;
+export const LIST_VALUE = (6 << 3) | DELIMITED;
+export const ENTRY = (1 << 3) | DELIMITED;
+export const ENTRY_KEY = (1 << 3) | DELIMITED;
+export const ENTRY_VALUE = (2 << 3) | DELIMITED;
+
+/** Kong's Lua tables nest no deeper in any real use; the limit keeps hostile frames off the stack. */
+export const MAX_DEPTH = 64;
 
 /** Bytes that are no message of this protocol. */
 export class WireError extends Error {
@@ -14,6 +29,11 @@ export class WireError extends Error {
 /** Up to here {@link WireReader.readAhead} pays: a text that is cut out of a frame keeps the whole of it in memory. */
 const AHEAD_BYTES = 16 * 1024;
 const NO_BYTES: Buffer = Buffer.alloc(0);
+
+const MAX_NAMES = 512;
+const MAX_NAME_BYTES = 64;
+/** The last names that were read, each in the slot of its first, middle and last byte and its length. */
+const names: (string | undefined)[] = new Array(MAX_NAMES).fill(undefined);
 
 /** Reads the fields of one message after the other. All methods throw {@link WireError} when the bytes end early or make no sense. */
 export class WireReader {
@@ -96,6 +116,21 @@ export class WireReader {
     return textFromBytes(this.#bytes, at, end);
   }
 
+  /** A text that many messages have, such as the name of a header: mostly a string that was made before. */
+  name(): string {
+    const length = this.#length();
+    const at = this.#take(length);
+    const bytes = this.#bytes;
+    const middle = bytes[at + (length >> 1)] ?? 0;
+    const slot =
+      (31 * length + 7 * (bytes[at] ?? 0) + 3 * middle + (bytes[at + length - 1] ?? 0)) % MAX_NAMES;
+    const known = names[slot];
+    if (known !== undefined && isSameText(known, bytes, at, length)) return known;
+    const name = textFromBytes(bytes, at, at + length);
+    if (length <= MAX_NAME_BYTES) names[slot] = name;
+    return name;
+  }
+
   /** All bytes that were not read yet; a view, not a copy. */
   rest(): Buffer {
     return this.#bytes.subarray(this.#at, this.#end);
@@ -120,13 +155,6 @@ export class WireReader {
 
   leave(outer: number): void {
     this.#end = outer;
-  }
-
-  message<T>(read: (reader: this, depth: number) => T, depth = 0): T {
-    const outer = this.enter();
-    const result = read(this, depth);
-    this.leave(outer);
-    return result;
   }
 
   /** Passes over a field that this version does not know. */
@@ -170,6 +198,80 @@ function joinVarint(low: number, high: number): number {
   return value;
 }
 
+/**
+ * The value of a google.protobuf.Value: a string, number, boolean, list or object.
+ *
+ * @returns undefined when no kind is set, null for a null.
+ */
+export function readValue(reader: WireReader, depth = 0): unknown {
+  if (depth > MAX_DEPTH) throw new WireError('values nested too deep');
+  let value: unknown;
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === STRING_VALUE) value = reader.text();
+    else if (tag === NUMBER_VALUE) value = reader.double();
+    else if (tag === BOOL_VALUE) value = reader.varint() !== 0;
+    else if (tag === STRUCT_VALUE || tag === LIST_VALUE) {
+      const outer = reader.enter();
+      value = tag === LIST_VALUE ? readList(reader, depth + 1) : readStruct(reader, depth + 1);
+      reader.leave(outer);
+    } else if (tag === NULL_VALUE) {
+      // Kong writes 1 here for what it does not have.
+      reader.varint();
+      value = null;
+    } else reader.skip(tag);
+  }
+  return value;
+}
+
+/** The entries of a google.protobuf.Struct. */
+export function readStruct(reader: WireReader, depth = 0): Record<string, unknown> {
+  const struct: Record<string, unknown> = {};
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag !== ENTRY) {
+      reader.skip(tag);
+      continue;
+    }
+    let key = '';
+    let value: unknown;
+    const end = reader.enter();
+    for (let part = reader.tag(); part !== 0; part = reader.tag()) {
+      if (part === ENTRY_KEY) key = reader.name();
+      else if (part === ENTRY_VALUE) {
+        const outer = reader.enter();
+        value = readValue(reader, depth + 1);
+        reader.leave(outer);
+      } else reader.skip(part);
+    }
+    reader.leave(end);
+    // A header may be called __proto__; an assignment would set the prototype.
+    if (key === '__proto__') {
+      Object.defineProperty(struct, key, { value, enumerable: true, configurable: true, writable: true });
+    } else struct[key] = value;
+  }
+  return struct;
+}
+
+function readList(reader: WireReader, depth: number): unknown[] {
+  const list: unknown[] = [];
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag !== ENTRY) {
+      reader.skip(tag);
+      continue;
+    }
+    const outer = reader.enter();
+    list.push(readValue(reader, depth + 1));
+    reader.leave(outer);
+  }
+  return list;
+}
+
+/** Whether these bytes are that text. A text with a unit that is no single byte of UTF-8 differs in its length or that unit. */
+function isSameText(text: string, bytes: Buffer, at: number, length: number): boolean {
+  if (text.length !== length) return false;
+  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false;
+  return true;
+}
+
 /** From here on the engine's own test for ASCII is the faster one. */
 const LONG_TEXT_BYTES = 256;
 
@@ -181,37 +283,10 @@ function isAsciiText(bytes: Buffer, start: number, end: number): boolean {
 }
 
 /**
- * Kong's strings are bytes, JavaScript's are UTF-16. A byte 0xNN that is not part of valid UTF-8 is held as the lone
- * surrogate U+DCNN (Python calls this "surrogateescape"), so every byte string goes to text and back unchanged.
+ * Kong's strings are bytes, JavaScript's are UTF-16. A byte that is not part of valid UTF-8 is held as a lone surrogate, so
+ * every byte string becomes text and bytes again unchanged.
  */
 export function textFromBytes(bytes: Buffer, start = 0, end = bytes.length): string {
   if (isAsciiText(bytes, start, end)) return bytes.toString('latin1', start, end);
-  const text = bytes.toString('utf8', start, end);
-  // U+FFFD stands there when a byte was wrong, or when somebody really sent that character.
-  if (!text.includes('\uFFFD')) return text;
-  return isUtf8(bytes.subarray(start, end)) ? text : escapedText(bytes, start, end);
-}
-
-/** The valid parts as they are; each other byte as a lone surrogate. */
-function escapedText(bytes: Buffer, start: number, end: number): string {
-  let text = '';
-  let from = start;
-  for (let at = start; at < end; ) {
-    const size = sequenceLength(bytes, at, end);
-    if (size > 0) {
-      at += size;
-      continue;
-    }
-    text += bytes.toString('utf8', from, at) + String.fromCharCode(0xdc00 | (bytes[at] ?? 0));
-    from = ++at;
-  }
-  return text + bytes.toString('utf8', from, end);
-}
-
-/** Length of the valid UTF-8 sequence at `at`, 0 if there is none. */
-function sequenceLength(bytes: Buffer, at: number, end: number): number {
-  const lead = bytes[at] ?? 0;
-  if (lead < 0x80) return 1;
-  const size = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  return size > 0 && at + size <= end && isUtf8(bytes.subarray(at, at + size)) ? size : 0;
+  return decodeLossless(bytes.subarray(start, end));
 }

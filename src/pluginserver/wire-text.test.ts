@@ -1,15 +1,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { textFromBytes } from './wire-reader.js';
-import { textLength, writeText } from './wire-writer.js';
+import { WireWriter } from './wire-writer.js';
 
 function bytesOf(text: string): Buffer {
-  const buffer = Buffer.alloc(textLength(text) + 2, 0x2a);
-  const end = writeText(text, buffer, 1);
-  expect(end).toBe(buffer.length - 1);
-  expect(buffer[0]).toBe(0x2a);
-  expect(buffer.at(-1)).toBe(0x2a);
-  return buffer.subarray(1, end);
+  const writer = new WireWriter();
+  for (const part of ['*', text, '*']) writer.text(part);
+  const { length } = writer;
+  const bytes = Buffer.concat(writer.finish());
+  expect(bytes.length).toBe(length);
+  expect(bytes[0]).toBe(0x2a);
+  expect(bytes.at(-1)).toBe(0x2a);
+  return bytes.subarray(1, -1);
 }
 
 test.each([

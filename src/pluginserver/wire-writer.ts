@@ -1,10 +1,20 @@
-/// <reference lib="es2024.string" />
+import { encodeLossless } from '../http/text.js';
+import {
+  BOOL_VALUE,
+  ENTRY,
+  ENTRY_KEY,
+  ENTRY_VALUE,
+  LIST_VALUE,
+  MAX_DEPTH,
+  NULL_VALUE,
+  NUMBER_VALUE,
+  STRING_VALUE,
+  STRUCT_VALUE,
+} from './wire-reader.js';
 
 /** Larger pieces are passed on as they are instead of being copied, and go to the kernel so (writev). */
 export const COPIED_BYTES = 16 * 1024;
-const NO_BUFFER = Buffer.alloc(0);
 const FIRST_BUFFER_BYTES = 1024;
-const KEPT_BUFFER_BYTES = 4 * COPIED_BYTES;
 
 /** Where finished messages go. A piece of up to {@link COPIED_BYTES} is copied; a larger one must not change any more. */
 export interface PieceSink {
@@ -16,11 +26,10 @@ export interface PieceSink {
  * written, so nothing is measured twice or moved. Callers write fields, list items and map entries in reverse order.
  */
 export class WireWriter {
-  #whole: Buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
-  /** The part of it that is still free or not yet a finished piece. */
-  #buffer = this.#whole;
+  #buffer: Buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
+  /** Where the bytes in the buffer begin. */
   #at = FIRST_BUFFER_BYTES;
-  /** Finished pieces, the last one first. */
+  /** What comes behind the bytes in the buffer, the last piece first. */
   readonly #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
 
@@ -31,8 +40,6 @@ export class WireWriter {
 
   /** Sends all that was written; then the writer is as new. */
   sendTo(out: PieceSink): void {
-    // What was copied is free again; what was not belongs to the sink now.
-    if (this.length > COPIED_BYTES) this.#whole = NO_BUFFER;
     if (this.#pieces.length === 0) out.add(this.#buffer.subarray(this.#at));
     else for (const piece of this.finish()) out.add(piece);
     this.clear();
@@ -40,31 +47,28 @@ export class WireWriter {
 
   /** Forgets what was written. */
   clear(): void {
-    if (this.#whole.length === 0 || this.#whole.length > KEPT_BUFFER_BYTES) {
-      this.#whole = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
-    }
-    this.#buffer = this.#whole;
+    // A buffer of that size may belong to the sink now.
+    if (this.#buffer.length > COPIED_BYTES) this.#buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
     this.#at = this.#buffer.length;
+    if (this.#pieceBytes === 0) return;
     this.#pieces.length = 0;
     this.#pieceBytes = 0;
   }
 
   /** All that was written, front to back. */
   finish(): Uint8Array[] {
-    this.#seal();
+    this.#closeBuffer();
     return this.#pieces.reverse();
   }
 
   /** An integer between ±2^53; negative ones take ten bytes, as protobuf wants it. */
   varint(value: number): void {
     if (value < 0x80 && value >= 0) {
-      this.#room(1);
-      this.#buffer[--this.#at] = value;
+      this.#reserve(1);
+      this.#buffer[this.#at] = value;
       return;
     }
-    const size = varintLength(value);
-    this.#room(size);
-    this.#at -= size;
+    this.#reserve(varintLength(value));
     let at = this.#at;
     if (value < 0) {
       let rest = BigInt.asUintN(64, BigInt(value));
@@ -78,29 +82,29 @@ export class WireWriter {
   }
 
   double(value: number): void {
-    this.#room(8);
-    this.#at -= 8;
+    this.#reserve(8);
     this.#buffer.writeDoubleLE(value, this.#at);
   }
 
   /** Large arrays are referenced, not copied: they must not change until the socket has taken them. */
   raw(bytes: Uint8Array): void {
     if (bytes.length > COPIED_BYTES) {
-      this.#seal();
+      this.#closeBuffer();
       this.#pieces.push(bytes);
       this.#pieceBytes += bytes.length;
       return;
     }
-    this.#room(bytes.length);
-    this.#at -= bytes.length;
+    this.#reserve(bytes.length);
     this.#buffer.set(bytes, this.#at);
   }
 
   text(text: string): void {
-    const length = textLength(text);
-    this.#room(length);
-    this.#at -= length;
-    writeText(text, this.#buffer, this.#at);
+    const length = Buffer.byteLength(text);
+    if (length === text.length) {
+      // ASCII.
+      this.#reserve(length);
+      this.#buffer.write(text, this.#at, length, 'latin1');
+    } else this.raw(encodeLossless(text));
   }
 
   /** Tag, length and content of a string field. */
@@ -126,28 +130,30 @@ export class WireWriter {
   /** Puts Kong's frame header (uint32, little-endian) in front of what was written since `length` was `before`. */
   closeFrame(before: number): void {
     const size = this.length - before;
-    this.#room(4);
-    this.#at -= 4;
+    this.#reserve(4);
     this.#buffer.writeUInt32LE(size, this.#at);
   }
 
-  #room(bytes: number): void {
-    if (bytes <= this.#at) return;
-    const used = this.#buffer.length - this.#at;
-    const bigger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, used + bytes + FIRST_BUFFER_BYTES));
-    this.#buffer.copy(bigger, bigger.length - used, this.#at);
-    this.#at = bigger.length - used;
-    this.#whole = bigger;
-    this.#buffer = bigger;
+  /** Makes room for so many bytes, to be written from `#at` on. */
+  #reserve(bytes: number): void {
+    if (bytes > this.#at) {
+      const used = this.#buffer.length - this.#at;
+      const bigger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, used + bytes + FIRST_BUFFER_BYTES));
+      this.#buffer.copy(bigger, bigger.length - used, this.#at);
+      this.#at = bigger.length - used;
+      this.#buffer = bigger;
+    }
+    this.#at -= bytes;
   }
 
-  #seal(): void {
+  /** Makes a piece of the bytes in the buffer. */
+  #closeBuffer(): void {
     if (this.#at === this.#buffer.length) return;
     const piece = this.#buffer.subarray(this.#at);
     this.#pieces.push(piece);
     this.#pieceBytes += piece.length;
-    // What is left in front of the piece is still free.
-    this.#buffer = this.#buffer.subarray(0, this.#at);
+    this.#buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
+    this.#at = FIRST_BUFFER_BYTES;
   }
 }
 
@@ -158,34 +164,51 @@ function varintLength(value: number): number {
   return length;
 }
 
-/** Number of bytes that {@link writeText} will write. */
-export function textLength(text: string): number {
-  const length = Buffer.byteLength(text);
-  if (text.isWellFormed()) return length;
-  // byteLength counts every lone surrogate as the three bytes of U+FFFD; an escaped byte is one.
-  let escaped = 0;
-  for (let i = 0; i < text.length; i++) if (isEscapedByte(text, i)) escaped++;
-  return length - 2 * escaped;
-}
-
-/** Writes at `offset` and returns the offset behind. The buffer must have room for textLength(text) bytes. */
-export function writeText(text: string, into: Buffer, offset: number): number {
-  if (text.isWellFormed()) return offset + into.write(text, offset, 'utf8');
-  let at = offset;
-  let from = 0;
-  for (let i = 0; i < text.length; i++) {
-    if (!isEscapedByte(text, i)) continue;
-    if (i > from) at += into.write(text.slice(from, i), at, 'utf8');
-    into[at++] = text.charCodeAt(i) & 0xff;
-    from = i + 1;
+/**
+ * Writes a google.protobuf.Value. Bytes are written as a string of exactly these bytes, as Lua sees strings.
+ *
+ * @throws TypeError for what has no form in Kong: functions, symbols, bigints, nesting deeper than 64.
+ */
+export function writeValue(writer: WireWriter, value: unknown, depth = 0): void {
+  if (depth > MAX_DEPTH) throw new TypeError('a value for Kong is nested too deep (or contains itself)');
+  if (typeof value === 'string') writer.textField(STRING_VALUE, value);
+  else if (typeof value === 'number') {
+    writer.double(value);
+    writer.varint(NUMBER_VALUE);
+  } else if (typeof value === 'boolean') {
+    writer.varint(value ? 1 : 0);
+    writer.varint(BOOL_VALUE);
+  } else if (value === null || value === undefined) {
+    writer.varint(0);
+    writer.varint(NULL_VALUE);
+  } else if (typeof value !== 'object') throw new TypeError(`a ${typeof value} cannot be sent to Kong`);
+  else if (value instanceof Uint8Array) writer.bytesField(STRING_VALUE, value);
+  else {
+    const before = writer.length;
+    if (Array.isArray(value)) writeList(writer, value, depth + 1);
+    else writeStruct(writer, value, depth + 1);
+    writer.close(Array.isArray(value) ? LIST_VALUE : STRUCT_VALUE, before);
   }
-  if (from < text.length) at += into.write(text.slice(from), at, 'utf8');
-  return at;
 }
 
-function isEscapedByte(text: string, index: number): boolean {
-  const unit = text.charCodeAt(index);
-  if (unit < 0xdc80 || unit > 0xdcff) return false;
-  const before = index > 0 ? text.charCodeAt(index - 1) : 0;
-  return before < 0xd800 || before > 0xdbff;
+/** Writes the entries of a Struct. An entry whose value is undefined is left out. */
+export function writeStruct(writer: WireWriter, struct: object, depth = 0): void {
+  for (const key of Object.keys(struct).reverse()) {
+    const value = (struct as Readonly<Record<string, unknown>>)[key];
+    if (value === undefined) continue;
+    const before = writer.length;
+    writeValue(writer, value, depth + 1);
+    writer.close(ENTRY_VALUE, before);
+    writer.textField(ENTRY_KEY, key);
+    writer.close(ENTRY, before);
+  }
+}
+
+/** Writes the items of a ListValue. */
+export function writeList(writer: WireWriter, list: readonly unknown[], depth = 0): void {
+  for (let i = list.length - 1; i >= 0; i--) {
+    const before = writer.length;
+    writeValue(writer, list[i], depth + 1);
+    writer.close(ENTRY, before);
+  }
 }

@@ -11,14 +11,14 @@ export interface Decision {
 
 /** `permit`, `deny 403`, `refuse directive_invalid`, `pass`. */
 export function decisionInWords({ phase, explanation }: Decision): string {
-  const { verdict, diff } = explanation;
-  if (typeof verdict === 'object') return `refuse ${verdict.refused}`;
-  if (verdict === 'denied') return `deny ${diff?.after.message?.start.slice(0, 3) ?? ''}`.trim();
+  const { decision, diff } = explanation;
+  if (typeof decision === 'object') return `refuse ${decision.refused}`;
+  if (decision === 'denied') return `deny ${diff?.after.message?.start.slice(0, 3) ?? ''}`.trim();
   return phase === 'access' ? 'permit' : 'pass';
 }
 
 /**
- * What is different, in words that are the same for the same kind of difference: `permit → deny 403`, or of what goes on
+ * What is different, in words that are the same for the same kind of difference: `permit → deny 403`, or of what is forwarded
  * `method`, `path`, `query`, `status`, `header:x-a`, `body`. Empty: the same decision.
  * @param ignored names of headers that do not count, in lower case
  */

@@ -22,11 +22,11 @@ export function derivedDecision(call: SidebandLine): DerivedDecision | undefined
       ...(isErrorCode(failure) && { status: ERRORS[failure].status }),
     };
   try {
-    const { verdict, changed, statusAfter } = explain(toRecording(call));
+    const { decision, changed, statusAfter } = explain(toRecording(call));
     const status = statusAfter === undefined ? {} : { status: statusAfter };
-    if (typeof verdict === 'object')
-      return { outcome: 'refuse', code: verdict.refused, status: ERRORS[verdict.refused].status };
-    if (verdict === 'denied') return { outcome: 'deny', ...status };
+    if (typeof decision === 'object')
+      return { outcome: 'refuse', code: decision.refused, status: ERRORS[decision.refused].status };
+    if (decision === 'denied') return { outcome: 'deny', ...status };
     const unchanged = call.phase === 'access' ? 'permit' : 'pass';
     return changed.length === 0
       ? { outcome: unchanged, ...status }

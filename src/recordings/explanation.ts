@@ -17,13 +17,13 @@ export interface Explanation {
   readonly title: string;
   /** False when the plugin would refuse because of the answer. */
   readonly isUsable: boolean;
-  /** What comes out: the message goes on, is answered by the policy, or is refused by the plugin. */
-  readonly verdict: 'goes on' | 'denied' | { readonly refused: ErrorCode };
+  /** What becomes of the message: it is forwarded, the policy answers it, or the plugin refuses it. */
+  readonly decision: 'forwarded' | 'denied' | { readonly refused: ErrorCode };
   /** Names of what the policy changed, as in the decision line. */
   readonly changed: readonly string[];
   /** The client gets it: of a denial, or of a response. */
   readonly statusAfter?: number;
-  /** Made when it is asked for. The message before and after; undefined when nothing goes on. */
+  /** Made when it is asked for. The message before and after; undefined when nothing is forwarded. */
   readonly diff?: { readonly before: ExplainedMessage; readonly after: ExplainedMessage };
   /** What the policy asked for that is ignored. */
   readonly ignored: readonly string[];
@@ -47,7 +47,7 @@ export function explain(recording: Recording): Explanation {
     return {
       title: `${recording.phase}: refused with ${error.status}, code ${error.code}: ${error.message}${id}`,
       isUsable: false,
-      verdict: { refused: error.code },
+      decision: { refused: error.code },
       changed: [],
       ignored: [],
     };
@@ -75,7 +75,7 @@ function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Ex
       {
         title: `access: denied with status ${decision.response.status}; nothing reaches the upstream${id}`,
         isUsable: true,
-        verdict: 'denied',
+        decision: 'denied',
         changed: [],
         ignored,
         statusAfter: decision.response.status,
@@ -92,7 +92,7 @@ function explainRequest(shown: RecordedRequest, answer: unknown, id: string): Ex
     {
       title: `access: permitted, ${changesText(changed)}${id}`,
       isUsable: true,
-      verdict: 'goes on',
+      decision: 'forwarded',
       changed,
       ignored,
     },
@@ -117,7 +117,7 @@ function explainResponse(shown: RecordedResponse, answer: unknown, id: string): 
     {
       title: `response: ${changesText(changed)}${id}`,
       isUsable: true,
-      verdict: 'goes on',
+      decision: 'forwarded',
       changed,
       statusAfter: after.status,
       ignored: decision.notes.map(noteInWords),

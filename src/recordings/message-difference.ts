@@ -15,7 +15,7 @@ export interface HeaderRow extends DifferenceRow {
   readonly name: string;
 }
 
-/** Two messages side by side: what the policy was shown, and what went on. */
+/** Two messages side by side: what the policy was shown, and what was forwarded. */
 export interface MessageDifference {
   readonly start: DifferenceRow;
   /** In the order of the message before; new ones at the end. */

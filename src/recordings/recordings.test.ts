@@ -204,7 +204,7 @@ describe('recorded messages', () => {
     const { recordings, problems } = await readRecordings(bytes(log));
     expect(problems).toEqual([]);
     expect(recordings[0]?.gaps.shown.cut).toContain('headers');
-    expect(recordings.map(explain)[0]?.verdict).toBe('goes on');
+    expect(recordings.map(explain)[0]?.decision).toBe('forwarded');
   });
 
   it('that cannot be read do not keep the others from it', async () => {

@@ -42,10 +42,10 @@ export function caseOf({ recording, explanation, line, tags }: CaseSource): obje
   };
 }
 
-function expectationOf({ verdict, changed, diff }: Explanation): object {
-  if (typeof verdict === 'object') return { decision: 'refuse', code: verdict.refused };
+function expectationOf({ decision, changed, diff }: Explanation): object {
+  if (typeof decision === 'object') return { decision: 'refuse', code: decision.refused };
   const { start = '', headers = [] } = diff?.after.message ?? {};
-  if (verdict === 'denied') return { decision: 'deny', status: Number(start.slice(0, 3)) };
+  if (decision === 'denied') return { decision: 'deny', status: Number(start.slice(0, 3)) };
   const set = changed
     .filter((name) => name.startsWith('header:'))
     .map((name) => name.slice('header:'.length));

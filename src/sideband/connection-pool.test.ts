@@ -22,6 +22,12 @@ function poolOf(connections: number, maxQueued: number): ConnectionPool {
   return new ConnectionPool('https://127.0.0.1:1', settings, PUNCTUAL_CLOCK);
 }
 
+/** Gives connections back and waits until they can be used. */
+async function release(pool: ConnectionPool, ...connections: Connection[]): Promise<void> {
+  for (const connection of connections) pool.release(connection);
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** The pool's only connection, in use. */
 function acquired(pool: ConnectionPool): Connection {
   const connection = pool.acquire(deadline());
@@ -36,12 +42,12 @@ test('connections are given at once, then calls wait in order of arrival', async
   const first = Promise.resolve(pool.acquire(deadline())).then(() => order.push('first'));
   const second = Promise.resolve(pool.acquire(deadline())).then(() => order.push('second'));
   expect([pool.underWay, pool.queued]).toEqual([1, 2]);
-  pool.release(connection);
+  await release(pool, connection);
   await first;
   expect([pool.underWay, pool.queued]).toEqual([1, 1]);
-  pool.release(connection);
+  await release(pool, connection);
   await second;
-  pool.release(connection);
+  await release(pool, connection);
   expect(order).toEqual(['first', 'second']);
   expect([pool.underWay, pool.queued]).toEqual([0, 0]);
 });
@@ -67,7 +73,7 @@ test('a call that is given up leaves the queue and never gets a connection', asy
   gone.abort();
   expect(await waiting).toBe('client_gone');
   expect(pool.queued).toBe(0);
-  pool.release(connection);
+  await release(pool, connection);
   expect(pool.underWay).toBe(0);
 });
 
@@ -76,26 +82,25 @@ test('giving up after the connection was handed over does not lose it', async ()
   const connection = acquired(pool);
   const gone = new AbortController();
   const waiting = pool.acquire(deadline(gone.signal));
-  pool.release(connection);
+  await release(pool, connection);
   gone.abort();
   expect(await waiting).toBe(connection);
-  pool.release(connection);
+  await release(pool, connection);
   expect(pool.underWay).toBe(0);
 });
 
-test('the connection that was used last is used next', () => {
+test('the connection that was used last is used next', async () => {
   const pool = poolOf(2, 0);
   const [first, second] = [acquired(pool), acquired(pool)];
-  pool.release(first);
-  pool.release(second);
+  await release(pool, first, second);
   expect(acquired(pool)).toBe(second);
 });
 
-test('a replaced connection is not used again, and counts no more', () => {
+test('a replaced connection is not used again, and counts no more', async () => {
   const pool = poolOf(1, 0);
   const connection = acquired(pool);
   const fresh = pool.replace(connection);
   expect([fresh === connection, connection.destroyed, pool.underWay]).toEqual([false, true, 1]);
-  pool.release(fresh);
+  await release(pool, fresh);
   expect([acquired(pool), pool.underWay]).toEqual([fresh, 1]);
 });

@@ -56,7 +56,16 @@ export class ConnectionPool {
   readonly #free: Connection[] = [];
   /** In order of arrival. */
   readonly #queue = new Set<(connection: Connection) => void>();
+  #underWay = 0;
   #lastUsed: number;
+  readonly #offer = (connection: Connection): void => {
+    for (const next of this.#queue) {
+      this.#queue.delete(next);
+      next(connection);
+      return;
+    }
+    this.#free.push(connection);
+  };
 
   constructor(origin: string, settings: PoolSettings, clock: Clock, connectorFor = createConnector) {
     this.ejection = new CircuitBreaker(clock);
@@ -80,7 +89,7 @@ export class ConnectionPool {
   }
 
   get underWay(): number {
-    return this.#connections.size - this.#free.length;
+    return this.#underWay;
   }
 
   get queued(): number {
@@ -94,19 +103,22 @@ export class ConnectionPool {
 
   /** Milliseconds since the last call; 0 while one is under way. */
   get idleMs(): number {
-    return this.underWay > 0 ? 0 : this.#clock.now() - this.#lastUsed;
+    return this.#underWay > 0 ? 0 : this.#clock.now() - this.#lastUsed;
   }
 
   /** A connection for one call, to be given back with `release`; or why there is none. */
   acquire(deadline: CallDeadline): Connection | 'full' | Promise<Connection | Interruption> {
     this.#lastUsed = deadline.startedAt;
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
-    if (this.#connections.size < this.#limit) return this.#connect();
+    const free = this.#free.pop() ?? (this.#connections.size < this.#limit ? this.#connect() : undefined);
+    if (free !== undefined) {
+      this.#underWay++;
+      return free;
+    }
     if (this.#queue.size >= this.#maxQueued) return 'full';
     const since = this.#clock.now();
     return new Promise((resolve) => {
       const proceed = (connection: Connection) => {
+        this.#underWay++;
         deadline.listen(undefined);
         deadline.queuedSince(since);
         resolve(connection);
@@ -119,14 +131,13 @@ export class ConnectionPool {
     });
   }
 
-  /** The call is over; the next in the queue gets the connection. */
+  /**
+   * The call is over. The next one gets the connection a turn of the event loop later: some servers close it after an answer without
+   * having said so, and a call that is written to it by then would be repeated.
+   */
   release(connection: Connection): void {
-    for (const next of this.#queue) {
-      this.#queue.delete(next);
-      next(connection);
-      return;
-    }
-    this.#free.push(connection);
+    this.#underWay--;
+    setImmediate(this.#offer, connection);
   }
 
   /** A connection that is new for certain, in place of one that failed. */

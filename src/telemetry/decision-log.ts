@@ -8,9 +8,9 @@ export const PHASES = ['access', 'response'] as const;
 export type Phase = (typeof PHASES)[number];
 
 /**
- * What became of one phase of one request. `permit` (access) and `pass` (response): nothing was changed; `change`: it
- * went on changed; `deny`: denied by the policy; `refuse`: refused by ping-auth, `code` tells why; `fail_open`: it went on
- * without a decision. `monitor_*`: what would have become of it, had `mode` not been `monitor`.
+ * What became of one phase of one request. `permit` (access) and `pass` (response): allowed, unchanged; `change`: allowed,
+ * modified; `deny`: denied by the policy; `refuse`: refused by ping-auth, `code` tells why; `fail_open`: forwarded without a
+ * decision. `monitor_*`: what it would be if `mode` were not `monitor`.
  */
 export const OUTCOMES = [
   'permit',

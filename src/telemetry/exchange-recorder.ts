@@ -91,11 +91,7 @@ function parsed(message: Uint8Array | string): unknown {
  */
 export function createExchangeRecorder(options: RecorderOptions): ExchangeSink {
   const { path, rate, clean, report, maxBytes = MAX_BYTES, keep = KEPT_FILES } = options;
-  const file = openLogFile(
-    path,
-    (problem, error) => report(problem.replace('log file', 'recording'), error),
-    MODE,
-  );
+  const file = openLogFile(path, 'recording', report, MODE);
   const lookAfterBytes = Math.max(1, maxBytes / 32);
   let bytes = 0;
   let lookedAt = Date.now();
@@ -151,14 +147,12 @@ export function createExchangeRecorder(options: RecorderOptions): ExchangeSink {
 
   async function rotate(): Promise<void> {
     const lock = `${path}.lock`;
-    // Making a folder succeeds for one process only.
-    if (
-      !(await mkdir(lock).then(
-        () => true,
-        () => false,
-      ))
-    )
+    try {
+      // Succeeds for one process only.
+      await mkdir(lock);
+    } catch {
       return removeStale(lock);
+    }
     try {
       if ((await stat(path)).size < maxBytes) return;
       for (let number = keep - 1; number >= 1; number -= 1) {

@@ -37,7 +37,7 @@ afterEach(() => {
 it('a log file on a full disk loses lines, says so once, and goes on when there is room', async () => {
   const path = join(folder, 'ping.log');
   const reports: string[] = [];
-  const file = openLogFile(path, (problem) => reports.push(problem));
+  const file = openLogFile(path, 'log file', (problem) => reports.push(problem));
   file.write('before\n');
   await vi.waitFor(() => expect(fs.readFileSync(path, 'utf8')).toBe('before\n'));
   failing.code = 'ENOSPC';
@@ -60,7 +60,7 @@ it('a log file on a full disk loses lines, says so once, and goes on when there 
 
 it('a disk that is full again is reported again', async () => {
   const reports: string[] = [];
-  const file = openLogFile(join(folder, 'ping.log'), (problem) =>
+  const file = openLogFile(join(folder, 'ping.log'), 'log file', (problem) =>
     reports.push(problem.replace(/,.*|;.*/, '')),
   );
   for (const code of ['ENOSPC', undefined, 'EIO', undefined]) {

@@ -145,7 +145,7 @@ function isValueOf(frame: Frame | undefined, members: ReadonlySet<string>): bool
   return frame?.isObject ? members.has(frame.name.toLowerCase()) : frame?.items === 1;
 }
 
-/** Behind the closing quote, or the end of the text; undefined where there is a character that JSON has no room for. */
+/** Behind the closing quote, or the end of the text; undefined where there is a character that JSON does not allow. */
 function endOfString(text: string, start: number): number | undefined {
   for (let at = start + 1; at < text.length; at += 1) {
     const code = text.charCodeAt(at);

@@ -3,8 +3,8 @@ import { write, writeSync } from 'node:fs';
 export interface LineWriterOptions {
   /** Bytes that may wait for a slow disk or reader; lines beyond it are dropped and counted. */
   readonly maxWaitingBytes: number;
-  /** Called when writing fails (each time) and with undefined when it works again, with the lines lost meanwhile. */
-  readonly onState: (error: Error | undefined, lost: number) => void;
+  /** Called once when writing begins to fail, and once with undefined when it works again; with the lines lost so far. */
+  readonly onState?: (error: Error | undefined, lost: number) => void;
 }
 
 const RETRY_MS = 50;
@@ -18,7 +18,7 @@ const COLLECT_MS = 10;
  */
 export class LineWriter {
   readonly #options: LineWriterOptions;
-  #fd: number;
+  #fd: number | undefined;
   #waiting: string[] = [];
   #waitingBytes = 0;
   #inWork: Buffer | undefined;
@@ -28,7 +28,8 @@ export class LineWriter {
   #halfLine = false;
   #closed = false;
 
-  constructor(fd: number, options: LineWriterOptions) {
+  /** @param fd undefined: there is no file yet, and lines are lost until `replace` brings one */
+  constructor(fd: number | undefined, options: LineWriterOptions) {
     this.#fd = fd;
     this.#options = options;
   }
@@ -36,7 +37,7 @@ export class LineWriter {
   write(line: string): void {
     if (this.#closed) return;
     const bytes = Buffer.byteLength(line);
-    if (this.#waitingBytes + bytes > this.#options.maxWaitingBytes) {
+    if (this.#fd === undefined || this.#waitingBytes + bytes > this.#options.maxWaitingBytes) {
       this.#lost += 1;
       return;
     }
@@ -46,11 +47,18 @@ export class LineWriter {
   }
 
   /** From the next write on, another file. @returns the one used so far, to be closed by the caller. */
-  replace(fd: number): number {
+  replace(fd: number): number | undefined {
     const before = this.#fd;
     this.#fd = fd;
     this.#halfLine = false;
     return before;
+  }
+
+  /** Nothing can be written, or no file be opened. */
+  fail(error: Error): void {
+    if (this.#failing || this.#closed) return;
+    this.#failing = true;
+    this.#options.onState?.(error, this.#lost);
   }
 
   /** Writes what waits as far as that goes at once. A write under way is repeated: a line twice is better than none. */
@@ -58,6 +66,7 @@ export class LineWriter {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    if (this.#fd === undefined) return;
     const rest = [this.#inWork ?? Buffer.alloc(0), this.#takeWaiting()];
     try {
       let left = Buffer.concat(rest);
@@ -87,6 +96,7 @@ export class LineWriter {
   }
 
   #send(bytes: Buffer): void {
+    if (this.#fd === undefined) return;
     write(this.#fd, bytes, 0, bytes.length, null, (error, written) => {
       if (this.#closed) return;
       if (error === null) {
@@ -103,8 +113,7 @@ export class LineWriter {
       this.#lost += countLines(bytes) + this.#waiting.length;
       this.#takeWaiting();
       this.#inWork = undefined;
-      this.#failing = true;
-      this.#options.onState(error, this.#lost);
+      this.fail(error);
     });
   }
 
@@ -112,7 +121,7 @@ export class LineWriter {
     const lost = this.#lost;
     this.#failing = false;
     this.#lost = 0;
-    this.#options.onState(undefined, lost);
+    this.#options.onState?.(undefined, lost);
   }
 }
 

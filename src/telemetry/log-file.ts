@@ -7,65 +7,52 @@ const RETRY_OPEN_MS = 10_000;
 export interface LogFile {
   /** Never throws and never waits. */
   write(line: string): void;
-  /** After logrotate has moved the file away: go on in a new one under the old name. */
+  /** After logrotate has moved the file away: continues in a new one under the old name. */
   reopen(): void;
   /** Writes what waits, as far as the disk lets it, and closes. */
   close(): void;
 }
 
 /**
- * Appends whole log lines to `path`, whose folder must be there. A disk that is full or a file that cannot be opened costs the lines, never a
- * request: `report` is called once when it starts and once when writing works again.
+ * Appends whole log lines to `path`, whose folder must be there. A disk that is full or a file that cannot be opened costs the lines,
+ * never a request: `report` is called once when it starts and once when writing works again.
+ * @param name of the file in what is reported: `log file`
  * @param mode of a new file; one that is there already and has 0600 wanted of it is closed to others, too
  */
 export function openLogFile(
   path: string,
+  name: string,
   report: (problem: string, error?: Error) => void,
   mode = 0o640,
 ): LogFile {
-  let writer: LineWriter | undefined;
   let fd: number | undefined;
-  let failing = false;
   let closed = false;
   let triedAt = 0;
-
-  const failed = (error: Error): void => {
-    if (failing || closed) return;
-    failing = true;
-    report('log file cannot be written; requests go on without it', error);
-  };
-  const works = (lost: number): void => {
-    if (!failing) return;
-    failing = false;
-    report(lost === 0 ? 'log file is written again' : `log file is written again, ${lost} lines were lost`);
-  };
-
+  const writer = new LineWriter(undefined, {
+    maxWaitingBytes: MAX_WAITING_BYTES,
+    onState(error, lost) {
+      if (error) report(`${name} cannot be written; requests go on without it`, error);
+      else
+        report(lost === 0 ? `${name} is written again` : `${name} is written again, ${lost} lines were lost`);
+    },
+  });
   const open = (): void => {
     triedAt = Date.now();
     try {
-      const opened = openFile(path, mode);
-      const before = writer?.replace(opened);
+      fd = openFile(path, mode);
+      const before = writer.replace(fd);
       // A write may be under way with it; it is over long before a second has passed, or it does not matter.
       if (before !== undefined) setTimeout(() => closeQuietly(before), 1000).unref();
-      writer ??= new LineWriter(opened, {
-        maxWaitingBytes: MAX_WAITING_BYTES,
-        onState: (error, lost) => (error ? failed(error) : works(lost)),
-      });
-      fd = opened;
     } catch (thrown) {
-      failed(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      writer.fail(thrown instanceof Error ? thrown : new Error(String(thrown)));
     }
   };
   open();
 
   return {
     write(line) {
-      if (closed) return;
-      if (writer === undefined && Date.now() - triedAt > RETRY_OPEN_MS) {
-        open();
-        if (writer !== undefined) works(0);
-      }
-      writer?.write(line);
+      if (fd === undefined && Date.now() - triedAt > RETRY_OPEN_MS) open();
+      writer.write(line);
     },
     reopen: () => {
       if (!closed) open();
@@ -73,7 +60,7 @@ export function openLogFile(
     close() {
       if (closed) return;
       closed = true;
-      writer?.close();
+      writer.close();
       if (fd !== undefined) closeQuietly(fd);
     },
   };

@@ -6,8 +6,7 @@ import { LineWriter } from './line-writer.js';
 import { type LogFile, openLogFile } from './log-file.js';
 import { printable } from './printable.js';
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 export interface LogOptions {
   readonly level?: LogLevel;
@@ -23,7 +22,7 @@ export interface Log {
   readonly logger: pino.Logger;
   /** For lines that only the file gets; undefined when there is none. */
   readonly fileLogger: pino.Logger | undefined;
-  /** From now on this value appears in no line, whoever writes it and wherever it stands. */
+  /** From now on this value appears in no line, wherever it stands. */
   hideSecret(secret: string): void;
   /** A finished line of JSON, without its line feed, in printable characters and without the secrets that are hidden. */
   clean(line: string): string;
@@ -48,19 +47,20 @@ export function createLog(options: LogOptions = {}): Log {
     serializers: { err: errorForLog },
   };
   // Escaped once the line is JSON: its texts are then read as they were, and no viewer obeys what is in them.
-  const finished = (line: string) => `${printable(secrets.apply(line.trimEnd()))}\n`;
+  const clean = (line: string) => printable(secrets.apply(line));
+  const finished = (line: string) => `${clean(line.trimEnd())}\n`;
   const logger = pino(form, {
     write(line: string) {
-      const clean = finished(line);
-      output.write(shortenLine(clean, maxLineBytes));
-      file?.write(clean);
+      const whole = finished(line);
+      output.write(shortenLine(whole, maxLineBytes));
+      file?.write(whole);
     },
   });
   let fileLogger: pino.Logger | undefined;
   if (options.file !== undefined) {
     fileLogger = pino(form, { write: (line: string) => file?.write(finished(line)) });
     const path = options.file;
-    file = openLogFile(path, (problem, error) => {
+    file = openLogFile(path, 'log file', (problem, error) => {
       logger.warn({ event: 'log_file', file: path, detail: error?.message }, problem);
     });
   }
@@ -68,7 +68,7 @@ export function createLog(options: LogOptions = {}): Log {
     logger,
     fileLogger,
     hideSecret: (secret) => secrets.add(secret),
-    clean: (line) => printable(secrets.apply(line)),
+    clean,
     reopen: () => file?.reopen(),
     close() {
       file?.close();
@@ -86,7 +86,7 @@ function errorForLog(error: unknown): unknown {
 
 /** Kong reads our standard output through a pipe. When it is gone or full, lines are lost, requests are not. */
 function standardOutput(): { write(line: string): void; close(): void } {
-  const writer = new LineWriter(1, { maxWaitingBytes: 4 * 1024 * 1024, onState: () => {} });
+  const writer = new LineWriter(1, { maxWaitingBytes: 4 * 1024 * 1024 });
   process.once('exit', () => writer.close());
   return writer;
 }

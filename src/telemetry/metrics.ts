@@ -128,49 +128,49 @@ export async function aggregateSnapshots(snapshots: readonly MetricsSnapshot[]):
 /** What became of one phase's events. */
 class PhaseCounts {
   readonly phase: Phase;
-  readonly outcomes: Partial<Record<Outcome, number>> = {};
-  readonly codes: Partial<Record<ErrorCode, number>> = {};
-  /** MCP messages by method; known ones only, so that clients cannot make new series. */
-  readonly methods: Record<string, number> = {};
+  readonly outcome: Partial<Record<Outcome, number>> = {};
+  readonly code: Partial<Record<ErrorCode, number>> = {};
+  /** Of MCP messages; known ones only, so that clients cannot make new series. */
+  readonly method: Record<string, number> = {};
   /** Calls that took at most so long, by the place of their bucket; the last for all longer ones. */
-  readonly durations: number[] = Array.from({ length: DURATION_BUCKETS.length + 1 }, () => 0);
-  durationSum = 0;
+  readonly #durations: number[] = Array.from({ length: DURATION_BUCKETS.length + 1 }, () => 0);
+  #durationSum = 0;
 
   constructor(phase: Phase) {
     this.phase = phase;
     for (const outcome of OUTCOMES) {
       // A rate over a counter that does not exist yet is no data, not 0: alerts want the series from the start.
       const belongs = phase === 'access' ? !outcome.endsWith('pass') : !outcome.endsWith('permit');
-      if (belongs && !outcome.startsWith('monitor_')) this.outcomes[outcome] = 0;
+      if (belongs && !outcome.startsWith('monitor_')) this.outcome[outcome] = 0;
     }
   }
 
   count({ outcome, code, providerMs, mcp }: DecisionRecord): void {
-    this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
-    if (code !== undefined) this.codes[code] = (this.codes[code] ?? 0) + 1;
+    this.outcome[outcome] = (this.outcome[outcome] ?? 0) + 1;
+    if (code !== undefined) this.code[code] = (this.code[code] ?? 0) + 1;
     if (mcp !== undefined) {
       const method = methodLabel(mcp);
-      this.methods[method] = (this.methods[method] ?? 0) + 1;
+      this.method[method] = (this.method[method] ?? 0) + 1;
     }
     if (providerMs === undefined) return;
     const seconds = providerMs / 1000;
     let bucket = 0;
     while (bucket < DURATION_BUCKETS.length && seconds > (DURATION_BUCKETS[bucket] ?? 0)) bucket++;
-    this.durations[bucket] = (this.durations[bucket] ?? 0) + 1;
-    this.durationSum += seconds;
+    this.#durations[bucket] = (this.#durations[bucket] ?? 0) + 1;
+    this.#durationSum += seconds;
   }
 
   durationSamples(name: string): Sample[] {
     const { phase } = this;
     let count = 0;
-    const buckets = this.durations.map((inBucket, at) => {
+    const buckets = this.#durations.map((inBucket, at) => {
       count += inBucket;
       const le = DURATION_BUCKETS[at] ?? '+Inf';
       return { value: count, labels: { le, phase }, metricName: `${name}_bucket` };
     });
     return [
       ...buckets,
-      { value: this.durationSum, labels: { phase }, metricName: `${name}_sum` },
+      { value: this.#durationSum, labels: { phase }, metricName: `${name}_sum` },
       { value: count, labels: { phase }, metricName: `${name}_count` },
     ];
   }
@@ -202,54 +202,44 @@ class ShadowCounts {
 }
 
 function decisionMetrics(phases: readonly PhaseCounts[]): Metric[] {
-  const by = (label: string, countsOf: (phase: PhaseCounts) => Readonly<Record<string, number>>) =>
-    phases.flatMap((one) =>
-      Object.entries(countsOf(one)).map(([name, value]) => ({
+  const by = (label: 'outcome' | 'code' | 'method') =>
+    phases.flatMap((counts) =>
+      Object.entries(counts[label]).map(([name, value]) => ({
         value,
-        labels: { phase: one.phase, [label]: name },
+        labels: { phase: counts.phase, [label]: name },
       })),
     );
   const duration = 'ping_auth_sideband_duration_seconds';
   return [
-    counter(
-      'ping_auth_decisions_total',
-      'Decisions by phase and outcome',
-      by('outcome', (one) => one.outcomes),
-    ),
+    counter('ping_auth_decisions_total', 'Decisions by phase and outcome', by('outcome')),
     counter(
       'ping_auth_errors_total',
       'Errors by phase and code; docs/errors.md explains the codes',
-      by('code', (one) => one.codes),
+      by('code'),
     ),
     counter(
       'ping_auth_mcp_messages_total',
       'MCP messages by phase and method; methods that are not in the specification count as other',
-      by('method', (one) => one.methods),
+      by('method'),
     ),
     counter(
       'ping_auth_fail_open_total',
-      'Requests or responses that went on without a decision of the policy',
-      phases.map(({ phase, outcomes }) => ({ value: outcomes.fail_open ?? 0, labels: { phase } })),
+      'Requests or responses that failed open: without a decision of the policy',
+      phases.map(({ phase, outcome }) => ({ value: outcome.fail_open ?? 0, labels: { phase } })),
     ),
     {
       name: duration,
       help: 'Duration of calls of the policy provider, failed ones included',
       type: 'histogram',
       aggregator: 'sum',
-      values: phases.flatMap((one) => one.durationSamples(duration)),
+      values: phases.flatMap((counts) => counts.durationSamples(duration)),
     },
   ];
 }
 
-function gaugeMetrics({
-  providers,
-  eventsInFlight,
-  inflightBytes,
-  rpcConnections,
-  rpcCounts,
-}: Gauges): Metric[] {
-  const known = (providers?.() ?? []).slice(0, MAX_PROVIDERS);
-  const counts = rpcCounts?.();
+function gaugeMetrics(gauges: Gauges): Metric[] {
+  const known = (gauges.providers?.() ?? []).slice(0, MAX_PROVIDERS);
+  const counts = gauges.rpcCounts?.();
   return [
     {
       name: 'ping_auth_circuit_state',
@@ -270,13 +260,13 @@ function gaugeMetrics({
         { value: calls.queued, labels: { provider, state: 'pending' } },
       ]),
     ),
-    gauge('ping_auth_events_in_flight', 'Events in progress', one(eventsInFlight?.())),
+    gauge('ping_auth_events_in_flight', 'Events in progress', one(gauges.eventsInFlight?.())),
     gauge(
       'ping_auth_inflight_bytes',
       'Memory reserved for messages in progress, bytes',
-      one(inflightBytes?.()),
+      one(gauges.inflightBytes?.()),
     ),
-    gauge('ping_auth_rpc_connections', 'Connections from Kong workers', one(rpcConnections?.())),
+    gauge('ping_auth_rpc_connections', 'Connections from Kong workers', one(gauges.rpcConnections?.())),
     ...(Object.keys(RPC_COUNTERS) as (keyof typeof RPC_COUNTERS)[]).map((key) => {
       const name = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       return counter(`ping_auth_rpc_${name}_total`, RPC_COUNTERS[key], one(counts?.[key]));

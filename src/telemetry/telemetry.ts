@@ -95,7 +95,7 @@ export function createTelemetry(
   };
 }
 
-/** For tests of other rooms and for hosts without a log. */
+/** For tests of other modules and for hosts without a log. */
 export const SILENT_TELEMETRY: Telemetry = {
   decision() {},
   shadow() {},

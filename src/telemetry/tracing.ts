@@ -12,12 +12,12 @@ import { VERSION } from '../version.js';
 import type { Phase } from './decision-log.js';
 
 /** What a provider without an SDK delegates to. */
-const NOBODY = new ProxyTracerProvider().getDelegate();
+const NO_SDK = new ProxyTracerProvider().getDelegate();
 
-/** Whether an OpenTelemetry SDK is there (preloaded with `NODE_OPTIONS=--import …`); without one nobody wants a span. */
+/** Whether an OpenTelemetry SDK is there (preloaded with `NODE_OPTIONS=--import …`); without one there is no span to open. */
 export function isTracing(): boolean {
   const provider = trace.getTracerProvider();
-  return (provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider) !== NOBODY;
+  return (provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider) !== NO_SDK;
 }
 
 export interface SidebandSpan {

@@ -116,6 +116,21 @@ describe('a plugin that asks for a new start of its instance', () => {
     expect(allowed).toEqual([true, false]);
   });
 
+  test('and is not granted one ends the event itself', async () => {
+    const told: boolean[] = [];
+    const module = probeModule({
+      async access(_kong, event) {
+        told.push(await event.requestRestart());
+      },
+    });
+    const { connect } = await probe(module);
+    const ends: string[] = [];
+    for (const kong of [await connect(), await connect()])
+      ends.push((await kong.event(await kong.start('probe', config), 'access')).end);
+    expect(told).toEqual([true, false]);
+    expect(ends).toEqual(['closed', 'returned']);
+  });
+
   test('of several requests on one instance only the first one is repeated', async () => {
     const gate: (() => void)[] = [];
     const module = probeModule({

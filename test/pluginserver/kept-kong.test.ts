@@ -1,8 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { eventCall, readSequence, textMessage } from '../../dev/kong-connection/messages.js';
 import type { PhaseEvent } from '../../src/pluginserver/plugin-module.js';
-import { readStruct } from '../../src/pluginserver/values.js';
-import { WireReader } from '../../src/pluginserver/wire-reader.js';
+import { readStruct, WireReader } from '../../src/pluginserver/wire-reader.js';
 import { type AnyKong, probe, probeModule } from './probe-server.js';
 
 // One connection serves one event after the other: what belongs to the first must never reach the second.

@@ -58,8 +58,8 @@ test('wrong options are refused with a reason', async () => {
   const cases: [string[], RegExp][] = [
     [[], /--socket PATH is missing/],
     [['--socket', 'x', '--grace', 'soon'], /a number of seconds/],
-    [['--socket', 'x', '--max-events', '0'], /whole number from 1/],
-    [['--socket', 'x', '--workers', 'many'], /whole number from 1/],
+    [['--socket', 'x', '--max-events', '0'], /a whole number from 1/],
+    [['--socket', 'x', '--workers', 'many'], /a whole number from 1/],
     [['--nonsense'], /unknown option/],
   ];
   const runs = cases.map(async ([options, reason]) => {

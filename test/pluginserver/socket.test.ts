@@ -4,6 +4,7 @@ import { type ListenOptions, Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { KongConnection } from '../../dev/kong-connection/kong-connection.js';
+import type { ServerLogger } from '../../src/pluginserver/options.js';
 import { checkQueue, ListenError, SocketListener } from '../../src/pluginserver/socket-listener.js';
 import { atEnd, temporaryFolder } from './probe-server.js';
 
@@ -12,18 +13,18 @@ interface Listening {
   readonly accepted: () => number;
 }
 
+const SILENT: ServerLogger = { debug() {}, info() {}, warn() {}, error() {} };
+
 async function listen(path: string, takeover = false): Promise<Listening> {
   let accepted = 0;
-  const listener = await SocketListener.listen({
-    path,
-    takeover,
-    mode: 0o660,
-    onConnection: (socket) => {
+  const listener = await SocketListener.listen(
+    { socketPath: path, takeover, socketMode: 0o660, logger: SILENT },
+    (socket) => {
       accepted++;
       socket.on('error', () => {});
       atEnd(() => socket.destroy());
     },
-  });
+  );
   atEnd(() => listener.close());
   return { listener, accepted: () => accepted };
 }

@@ -132,6 +132,16 @@ test('workers whose parent is killed end by themselves', async () => {
   }
 });
 
+test('a worker whose parent has gone while it started ends by itself', async () => {
+  const worker = fork(executable, ['--socket', 'unused'], {
+    env: { ...process.env, PLUGINSERVER_WORKER: '1' },
+    silent: true,
+  });
+  atEnd(() => worker.kill('SIGKILL'));
+  worker.disconnect();
+  expect(await once(worker, 'exit')).toEqual([0, null]);
+});
+
 test('a takeover between servers with workers', async () => {
   const old = await serve();
   const next = new ServerProcess(executable, old.socketPath, '--workers', '2');
@@ -169,7 +179,8 @@ test('an instance that is dropped right after it was found is not served', async
   const event = kong.event(5, 'access');
   const { request } = await asked;
   const record = { id: 5, name: 'probe', config: '{}', startedAt: 1 };
-  worker.send({ type: 'answer', request, result: { record } });
+  worker.send({ type: 'instance', record });
+  worker.send({ type: 'answer', request, result: {} });
   worker.send({ type: 'drop', id: 5 });
   expect(await event).toEqual({ end: 'closed', calls: [] });
   const again = told('find');

@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { CONNECTION_MAX_AGE_MS } from '../../src/sideband/connection-pool.js';
 import { knownProviders } from '../../src/sideband/sideband-client.js';
 import { SidebandRuntime } from '../../src/sideband/sideband-runtime.js';
 import type { Answering } from '../support/hostile-provider.js';
-import { PUNCTUAL_CLOCK, testClient } from '../support/sideband-clients.js';
+import { PERMIT, PUNCTUAL_CLOCK, testClient } from '../support/sideband-clients.js';
 import { permit, sidebandSetup } from '../support/sideband-setup.js';
 import { until } from '../support/until.js';
 
@@ -50,6 +53,24 @@ describe('bounds', () => {
     expect(knownProviders(setup.runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
   });
 
+  test('a server that closes after an answer without having said so gets no call twice', async () => {
+    let received = 0;
+    const server = createServer((request, answer) => {
+      received++;
+      const isLast = received % 3 === 0;
+      request.resume().on('end', () => {
+        answer.end(JSON.stringify(PERMIT), () => isLast && request.socket.end());
+      });
+    });
+    setup.closing.add(() => server.close().closeAllConnections());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const one = client(`http://127.0.0.1:${port}`, { connections: 4 });
+    const calls = Array.from({ length: 60 }, () => one.outcome());
+    expect(await Promise.all(calls)).toEqual(Array(60).fill('permit'));
+    expect(received).toBe(60);
+  });
+
   test('beyond the queue: refused at once', async () => {
     const gate = held();
     const server = await provider(gate.answer);
@@ -87,7 +108,7 @@ describe('bounds', () => {
     expect(knownProviders(runtime)).toMatchObject([{ calls: { underWay: 0, queued: 0 } }]);
   });
 
-  test('whoever goes away in the queue leaves it', async () => {
+  test('a call whose client goes away leaves the queue', async () => {
     const gate = held();
     const server = await provider(gate.answer);
     const one = client(server.url);

@@ -1,5 +1,5 @@
-// The one place where `test` and `replay` meet the plugin's own rooms: a message that somebody has described goes the
-// way of a real one, from the model over the policy provider to what would be sent on.
+// The one place where `test` and `replay` call the plugin's own modules: a message that was described takes the lifecycle of a real
+// one, from the model over the policy provider to what would be forwarded.
 import type { PluginConfig } from '../../config/schema.js';
 import { applyRequestChanges, applyResponseChanges } from '../../directives/apply.js';
 import { describeChanges, noteInWords, withDecodedBody } from '../../directives/decision.js';

@@ -1,4 +1,4 @@
-// From a recorded call to the question that is asked anew, and from the new answer to something that can be compared with the recorded one.
+// From a recorded call to the question that is asked again, and from the new answer to something that can be compared with the recorded one.
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonObject } from '../../http/text.js';
 import type { Decision } from '../../recordings/comparison.js';

@@ -78,8 +78,8 @@ const RESPONSE = z.strictObject({
 });
 
 const HEADER_EXPECTATION = z.strictObject({
-  has: headersExpected.optional().describe('Headers of the message that goes on, with these values'),
-  lacks: z.array(z.string()).optional().describe('Headers that the message that goes on does not have'),
+  has: headersExpected.optional().describe('Headers of the forwarded message, with these values'),
+  lacks: z.array(z.string()).optional().describe('Headers that the forwarded message does not have'),
   added: headersExpected.optional().describe('Headers that were not there before the policy'),
   changed: headersExpected.optional().describe('Headers that had another value before the policy'),
   removed: z.array(z.string()).optional().describe('Headers that were there before the policy and are gone'),
@@ -129,8 +129,8 @@ const REQUEST_EXPECTATION = z.union([
     decision: choice(requestDecisions).describe(
       'deny: denied by the policy; refuse: refused by ping-auth, with a code',
     ),
-    method: z.string().optional().describe('Method with which the request goes on'),
-    url: z.string().optional().describe('URL with which the request goes on'),
+    method: z.string().optional().describe('Method of the forwarded request'),
+    url: z.string().optional().describe('URL of the forwarded request'),
     state: STATE_EXPECTATION.optional().describe('What the policy keeps for the response'),
     ...common,
   }),

@@ -6,7 +6,7 @@ import { MemoryBudget } from '../../plugin/memory-budget.js';
 import { PingAuthPlugin } from '../../plugin/ping-auth-plugin.js';
 import { Shared } from '../../plugin/runtime.js';
 import { InstanceRegistry } from '../../pluginserver/instance-registry.js';
-import { InstanceTable, LocalInstances } from '../../pluginserver/instances.js';
+import { InstanceTable } from '../../pluginserver/instances.js';
 import { DEFAULTS, type ServerLogger } from '../../pluginserver/options.js';
 import { PluginHost } from '../../pluginserver/plugin-host.js';
 import type { HostInfo, PluginModule } from '../../pluginserver/plugin-module.js';
@@ -97,9 +97,9 @@ function createHost(shared: Shared): PluginHost {
     Schema: [],
     Plugin: WarmedUpPlugin,
   };
-  const registry = new InstanceRegistry({ idleMs: DEFAULTS.instanceIdleMs });
-  const instances = new LocalInstances(new InstanceTable([plugin], SILENT), registry);
-  return new PluginHost({ ...DEFAULTS, bodyDirs: undefined, instances, logger: SILENT });
+  const instances = new InstanceTable([plugin], SILENT);
+  const directory = new InstanceRegistry({ idleMs: DEFAULTS.instanceIdleMs }, instances);
+  return new PluginHost({ ...DEFAULTS, bodyDirs: undefined, instances, directory, logger: SILENT });
 }
 
 /** A connection in memory: hands one end to the server, and returns the other. Both take of a socket what every stream has. */

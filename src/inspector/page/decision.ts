@@ -12,7 +12,7 @@ export const KIND_WORDS: Readonly<Record<Kind, string>> = {
   fail_open: 'fail open',
 };
 
-export interface Verdict {
+export interface Decision {
   readonly kind: Kind;
   readonly isMonitored: boolean;
   /** False while no decision line has come: then nothing else is. */
@@ -21,19 +21,19 @@ export interface Verdict {
   readonly code: string | undefined;
 }
 
-const VERDICTS = new WeakMap<Row, Verdict>();
+const DECISIONS = new WeakMap<Row, Decision>();
 
 /** Both phases in one: the one that matters more decides. */
-export function verdictOf(row: Row): Verdict {
-  const known = VERDICTS.get(row);
+export function decisionOf(row: Row): Decision {
+  const known = DECISIONS.get(row);
   if (known !== undefined) return known;
-  const made = verdictOfPhases(row);
-  VERDICTS.set(row, made);
+  const made = decisionOfPhases(row);
+  DECISIONS.set(row, made);
   return made;
 }
 
-function verdictOfPhases({ access, response }: Row): Verdict {
-  const [first, second] = [phaseVerdict(access), phaseVerdict(response)];
+function decisionOfPhases({ access, response }: Row): Decision {
+  const [first, second] = [phaseDecision(access), phaseDecision(response)];
   const decisive =
     second !== undefined && (first === undefined || rank(second) >= rank(first)) ? second : first;
   return {
@@ -45,7 +45,7 @@ function verdictOfPhases({ access, response }: Row): Verdict {
   };
 }
 
-export function phaseVerdict(phase: RowPhase | undefined): { kind: Kind; isMonitored: boolean } | undefined {
+export function phaseDecision(phase: RowPhase | undefined): { kind: Kind; isMonitored: boolean } | undefined {
   if (phase?.outcome === undefined) return undefined;
   const outcome = phase.outcome.replace(/^monitor_/, '');
   return {

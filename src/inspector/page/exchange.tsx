@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { CodeHelp, ExchangeDetail, PhaseDetail } from '../wire.js';
 import { Badge } from './badge.js';
-import { phaseVerdict, verdictOf } from './decision.js';
+import { decisionOf, phaseDecision } from './decision.js';
 import { Difference, Message } from './difference.js';
 import { targetOf } from './groups.js';
 import { detail, items, neighbour, open, openKey } from './state.js';
@@ -83,7 +83,7 @@ function Copy({ what, text }: { what: string; text: string | undefined }) {
 }
 
 function Total({ found }: { found: ExchangeDetail }) {
-  const { kind, isMonitored, isKnown } = verdictOf(found);
+  const { kind, isMonitored, isKnown } = decisionOf(found);
   return isKnown ? <Badge kind={kind} isMonitored={isMonitored} /> : null;
 }
 
@@ -143,13 +143,13 @@ function Fact({
 }
 
 function Phase({ phase, isRequest }: { phase: PhaseDetail; isRequest: boolean }) {
-  const verdict = phaseVerdict(phase);
+  const decision = phaseDecision(phase);
   const name = isRequest ? 'request' : 'response';
   const { messages, help } = phase;
   return (
     <section class="phase" id={`phase-${name}`} aria-labelledby={`phase-${name}-title`}>
       <h3 id={`phase-${name}-title`}>
-        {isRequest ? 'Request' : 'Response'} {verdict && <Badge {...verdict} />}
+        {isRequest ? 'Request' : 'Response'} {decision && <Badge {...decision} />}
       </h3>
       <dl class="facts">
         <Fact name="Policy provider" value={phase.provider} isCode />

@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals';
-import { KIND_WORDS, KINDS, type Kind, verdictOf } from './decision.js';
+import { decisionOf, KIND_WORDS, KINDS, type Kind } from './decision.js';
 import { isFiltering, NO_FILTERS, shadowResults } from './filters.js';
 import { counted, filters, rows, setFilters } from './state.js';
 import { inputTime } from './time.js';
@@ -7,7 +7,7 @@ import { inputTime } from './time.js';
 const counts = computed(() => {
   const found = new Map<Kind, number>();
   for (const row of counted.value) {
-    const { kind } = verdictOf(row);
+    const { kind } = decisionOf(row);
     found.set(kind, (found.get(kind) ?? 0) + 1);
   }
   return found;

@@ -1,5 +1,5 @@
 import type { Row } from '../wire.js';
-import { KINDS, type Kind, providerMs, verdictOf } from './decision.js';
+import { decisionOf, KINDS, type Kind, providerMs } from './decision.js';
 
 export const SORTS = ['newest', 'oldest', 'slowest'] as const;
 export type Sort = (typeof SORTS)[number];
@@ -100,7 +100,7 @@ export function matcher(filters: Filters): (row: Row) => boolean {
     if (slower !== undefined && !((providerMs(row) ?? 0) > slower)) return false;
     if (from !== undefined && !((row.time ?? 0) >= from)) return false;
     if (to !== undefined && !((row.time ?? 0) <= to)) return false;
-    if (decisions.length > 0 && !decisions.includes(verdictOf(row).kind)) return false;
+    if (decisions.length > 0 && !decisions.includes(decisionOf(row).kind)) return false;
     return text === '' || searched(row).includes(text);
   };
 }

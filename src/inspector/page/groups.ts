@@ -1,12 +1,12 @@
 import { pathPattern } from '../../recordings/path-pattern.js';
 import type { Row } from '../wire.js';
-import { providerMs, type Verdict, verdictOf } from './decision.js';
+import { type Decision, decisionOf, providerMs } from './decision.js';
 import type { Sort } from './filters.js';
 
 /** Requests that are alike: the same decision, status, method and path (or MCP message). */
 export interface Group {
   readonly key: string;
-  readonly verdict: Verdict;
+  readonly decision: Decision;
   readonly target: string;
   /** In the order of the list. */
   readonly rows: Row[];
@@ -37,13 +37,13 @@ export function sorted(rows: readonly Row[], sort: Sort): readonly Row[] {
 export function groupsOf(rows: readonly Row[], sort: Sort): Group[] {
   const groups = new Map<string, Group>();
   for (const row of rows) {
-    const verdict = verdictOf(row);
+    const decision = decisionOf(row);
     const { head = '', rest } = targetOf(row);
     const target = `${head} ${row.mcp === undefined ? pathPattern(rest) : rest}`.trim();
-    const key = [verdict.kind, verdict.isMonitored, verdict.status, verdict.code, target].join(' ');
+    const key = [decision.kind, decision.isMonitored, decision.status, decision.code, target].join(' ');
     const ms = providerMs(row);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { key, verdict, target, rows: [row], slowest: ms });
+    if (group === undefined) groups.set(key, { key, decision, target, rows: [row], slowest: ms });
     else {
       group.rows.push(row);
       if (ms !== undefined && !((group.slowest ?? -1) >= ms)) group.slowest = ms;

@@ -2,7 +2,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Row } from '../wire.js';
 import { Badge } from './badge.js';
-import { providerMs, verdictOf } from './decision.js';
+import { decisionOf, providerMs } from './decision.js';
 import type { Sort } from './filters.js';
 import { type Group, type Item, keyOf, targetOf } from './groups.js';
 import {
@@ -210,7 +210,7 @@ function RequestRow({
   isInGroup,
   onClick,
 }: Omit<LineProps, 'item'> & { row: Row }) {
-  const { kind, isMonitored, isKnown, status, code } = verdictOf(row);
+  const { kind, isMonitored, isKnown, status, code } = decisionOf(row);
   const changes = [...(row.access?.changed ?? []), ...(row.response?.changed ?? [])];
   const isOpen = row.key === openKey.value;
   const { head, rest } = targetOf(row);
@@ -257,12 +257,12 @@ function RequestRow({
 }
 
 function GroupRow({ group, index, top, isActive, onClick }: Omit<LineProps, 'item'> & { group: Group }) {
-  const { key, verdict, target, rows, slowest } = group;
+  const { key, decision, target, rows, slowest } = group;
   const isExpanded = openGroups.value.has(key);
   return (
     <div
       id={idOf(`g${key}`)}
-      class={`row group ${verdict.kind}${isActive ? ' active' : ''}`}
+      class={`row group ${decision.kind}${isActive ? ' active' : ''}`}
       role="row"
       aria-rowindex={index + 2}
       aria-level={1}
@@ -277,8 +277,8 @@ function GroupRow({ group, index, top, isActive, onClick }: Omit<LineProps, 'ite
         {rows.length.toLocaleString('en')} ×
       </span>
       <span role="gridcell" class="c-decision">
-        {verdict.isKnown ? (
-          <Badge kind={verdict.kind} isMonitored={verdict.isMonitored} />
+        {decision.isKnown ? (
+          <Badge kind={decision.kind} isMonitored={decision.isMonitored} />
         ) : (
           <span class="badge none">under way</span>
         )}
@@ -287,13 +287,13 @@ function GroupRow({ group, index, top, isActive, onClick }: Omit<LineProps, 'ite
         {target}
       </span>
       <span role="gridcell" class="c-status">
-        {verdict.status ?? '–'}
+        {decision.status ?? '–'}
       </span>
       <span role="gridcell" class="c-provider" title="the slowest">
         {milliseconds(slowest)}
       </span>
       <span role="gridcell" class="c-changes">
-        {verdict.code !== undefined && <code>{verdict.code}</code>}
+        {decision.code !== undefined && <code>{decision.code}</code>}
       </span>
       <span role="gridcell" class="c-route" />
     </div>

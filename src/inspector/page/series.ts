@@ -1,5 +1,5 @@
 import type { Row } from '../wire.js';
-import { KINDS, providerMs, verdictOf } from './decision.js';
+import { decisionOf, KINDS, providerMs } from './decision.js';
 
 /** What the two plots show. All lists have one entry for each step of time. */
 export interface Series {
@@ -31,7 +31,7 @@ export function seriesOf(rows: readonly Row[], from: number, to: number): Series
     if (row.time === undefined) continue;
     const at = Math.floor(row.time / 1000 / step) - first;
     if (at < 0 || at >= count) continue;
-    const kind = rates[KINDS.indexOf(verdictOf(row).kind)];
+    const kind = rates[KINDS.indexOf(decisionOf(row).kind)];
     if (kind !== undefined) kind[at] = (kind[at] ?? 0) + 1 / step;
     const ms = providerMs(row);
     if (ms !== undefined) calls[at]?.push(ms);

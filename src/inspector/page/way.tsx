@@ -1,12 +1,12 @@
 import type { ExchangeDetail, PhaseDetail } from '../wire.js';
 import { Badge } from './badge.js';
-import { phaseVerdict } from './decision.js';
+import { phaseDecision } from './decision.js';
 import { milliseconds } from './time.js';
 
 /** The five stations of a request, and how far it came. */
 export function Way({ detail }: { detail: ExchangeDetail }) {
   const { access, response } = detail;
-  const first = phaseVerdict(access);
+  const first = phaseDecision(access);
   const isStopped = access?.outcome === 'deny' || access?.outcome === 'refuse';
   const upstreamStatus = statusOf(response?.messages?.shown?.start);
   const end = response?.status ?? (isStopped ? access?.status : undefined) ?? statusOf(last(response));
@@ -47,14 +47,14 @@ interface PolicyProps {
 }
 
 function PolicyStation({ phase, target, isMissed = false }: PolicyProps) {
-  const verdict = phaseVerdict(phase);
-  const state = isMissed ? 'missed' : verdict === undefined ? 'open' : `reached ${verdict.kind}`;
+  const decision = phaseDecision(phase);
+  const state = isMissed ? 'missed' : decision === undefined ? 'open' : `reached ${decision.kind}`;
   const go = () => document.getElementById(`phase-${target}`)?.scrollIntoView({ block: 'start' });
   return (
     <li class={`station policy ${state}`}>
       <span class="mark" aria-hidden="true" />
       <b>Policy</b>
-      {verdict ? <Badge {...verdict} /> : <small>{isMissed ? 'not asked' : 'no line so far'}</small>}
+      {decision ? <Badge {...decision} /> : <small>{isMissed ? 'not asked' : 'no line so far'}</small>}
       {phase?.providerMs !== undefined && <small>{milliseconds(phase.providerMs)}</small>}
       {phase && (
         <button type="button" class="link" onClick={go}>

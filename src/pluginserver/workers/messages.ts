@@ -9,13 +9,13 @@ export type ToWorker =
   | { readonly type: 'connection'; readonly connection: number }
   /** Answered by `alive`. */
   | { readonly type: 'ping' }
-  /** Finish and end. */
+  /** Finish and exit. */
   | { readonly type: 'drain'; readonly graceMs: number }
   /** Answered by `report`. */
   | { readonly type: 'report'; readonly request: number }
   | { readonly type: 'answer'; readonly request: number; readonly result: Answer };
 
-/** What a worker tells its parent. Those with `request` are answered. */
+/** What a worker tells its parent. */
 export type ToParent =
   | { readonly type: 'ready' }
   | { readonly type: 'alive' }
@@ -24,12 +24,16 @@ export type ToParent =
   | { readonly type: 'used'; readonly ids: readonly number[] }
   | { readonly type: 'close'; readonly id: number }
   | { readonly type: 'report'; readonly request: number; readonly report: unknown }
-  | { readonly type: 'start'; readonly request: number; readonly name: string; readonly config: string }
-  | { readonly type: 'find'; readonly request: number; readonly id: number }
-  | { readonly type: 'restart'; readonly request: number; readonly id: number };
+  | (Question & { readonly request: number });
+
+/** What a worker asks its parent. Instances that come of it are told before the answer. */
+export type Question =
+  | { readonly type: 'start'; readonly name: string; readonly config: string }
+  | { readonly type: 'find'; readonly id: number }
+  | { readonly type: 'restart'; readonly id: number };
 
 export interface Answer {
-  /** The instance that was started or found. */
+  /** The instance that was started. */
   readonly record?: InstanceRecord;
   /** Whether a restart is granted. */
   readonly granted?: boolean;

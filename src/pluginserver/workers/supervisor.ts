@@ -1,18 +1,18 @@
 import type { Socket } from 'node:net';
-import { type InstanceRecord, InstanceRegistry } from '../instance-registry.js';
-import type { Instance, InstanceDirectory } from '../instances.js';
+import { InstanceRegistry } from '../instance-registry.js';
+import { InstanceTable } from '../instances.js';
 import type { PluginServerOptions } from '../options.js';
 import { PluginHost } from '../plugin-host.js';
-import { acceptErrorLog, assertSocketFree, SocketListener } from '../socket-listener.js';
-import type { Answer, ToParent } from './messages.js';
-import { WorkerPool, type WorkerProcess } from './worker-pool.js';
+import { assertSocketFree, SocketListener } from '../socket-listener.js';
+import type { Answer, Question, ToParent } from './messages.js';
+import { WorkerPool } from './worker-pool.js';
+import type { WorkerProcess } from './worker-process.js';
 
 export interface SupervisorOptions extends PluginServerOptions {
   readonly workers: number;
 }
 
 const EXPIRY_INTERVAL_MS = 60_000;
-const REPORT_MS = 1_000;
 /** After this time the socket is opened whether the workers are ready or not. */
 const READY_MS = 10_000;
 
@@ -21,27 +21,33 @@ const READY_MS = 10_000;
  * connections that it passes on. While no worker can, it answers Kong itself, and refuses every request with 503.
  */
 export class Supervisor {
-  readonly #options: SupervisorOptions;
   readonly #registry: InstanceRegistry;
-  readonly #reports = new Map<number, (report: unknown) => void>();
   readonly #pool: WorkerPool;
   readonly #refuser: PluginHost;
   readonly #expiry: NodeJS.Timeout;
   #listener: SocketListener | undefined;
-  #requests = 0;
 
   private constructor(options: SupervisorOptions) {
-    this.#options = options;
-    this.#registry = new InstanceRegistry({ idleMs: options.instanceIdleMs });
-    this.#refuser = new PluginHost({ ...options, maxEvents: 0, instances: this.#directory() });
+    const { plugins, logger, instanceIdleMs } = options;
+    // All workers build an instance at once; one that meets its id before it is told asks for it.
+    this.#registry = new InstanceRegistry(
+      { idleMs: instanceIdleMs, logger },
+      {
+        add: (record) => this.#pool.tellAll({ type: 'instance', record }),
+        remove: (id) => this.#pool.tellAll({ type: 'drop', id }),
+      },
+    );
+    // There are no plugin objects here.
+    const instances = new InstanceTable(plugins, logger);
+    this.#refuser = new PluginHost({ ...options, maxEvents: 0, instances, directory: this.#registry });
     this.#pool = new WorkerPool({
       count: options.workers,
-      logger: options.logger,
+      logger,
       records: () => this.#registry.records(),
       onMessage: (worker, message) => this.#onMessage(worker, message),
       onUnserved: (socket) => this.#refuse(socket),
     });
-    this.#expiry = setInterval(() => this.#expire(), EXPIRY_INTERVAL_MS);
+    this.#expiry = setInterval(() => this.#registry.expire(), EXPIRY_INTERVAL_MS);
   }
 
   /** @throws ListenError when the socket cannot be opened. */
@@ -51,14 +57,11 @@ export class Supervisor {
     try {
       // Before the socket is there, so that a server whose place is taken works on until now.
       await supervisor.#pool.allReady(READY_MS);
-      supervisor.#listener = await SocketListener.listen({
-        path: options.socketPath,
-        takeover: options.takeover,
-        mode: options.socketMode,
-        onError: acceptErrorLog(options.logger),
-        pauseOnConnect: true,
-        onConnection: (socket) => supervisor.#pool.assign(socket),
-      });
+      supervisor.#listener = await SocketListener.listen(
+        options,
+        (socket) => supervisor.#pool.assign(socket),
+        true,
+      );
     } catch (error) {
       await supervisor.stop(0);
       throw error;
@@ -72,10 +75,8 @@ export class Supervisor {
 
   /** What each worker's `report` gives; workers that do not answer at once are left out. */
   async reports(): Promise<unknown[]> {
-    const answers = this.#pool.workers
-      .filter((worker) => worker.ready)
-      .map((worker) => this.#askReport(worker));
-    const reports = await Promise.all(answers);
+    const ready = this.#pool.workers.filter((worker) => worker.ready);
+    const reports = await Promise.all(ready.map((worker) => worker.report()));
     return reports.filter((report) => report !== undefined);
   }
 
@@ -87,93 +88,24 @@ export class Supervisor {
   }
 
   #onMessage(worker: WorkerProcess, message: ToParent): void {
-    switch (message.type) {
-      case 'used':
-        for (const id of message.ids) this.#registry.touch(id);
-        return;
-      case 'close':
-        this.#drop(message.id);
-        return;
-      case 'report': {
-        const resolve = this.#reports.get(message.request);
-        this.#reports.delete(message.request);
-        resolve?.(message.report);
-        return;
-      }
-      case 'start':
-      case 'find':
-      case 'restart':
-        worker.tell({ type: 'answer', request: message.request, result: this.#answer(message) });
-    }
+    if (message.type === 'used') for (const id of message.ids) this.#registry.touch(id);
+    else if (message.type === 'close') this.#registry.close(message.id);
+    else if (message.type === 'start' || message.type === 'find' || message.type === 'restart')
+      worker.tell({ type: 'answer', request: message.request, result: this.#answer(worker, message) });
   }
 
-  #answer(message: Extract<ToParent, { type: 'start' | 'find' | 'restart' }>): Answer {
-    if (message.type === 'start') return { record: this.#startInstance(message.name, message.config) };
-    if (message.type === 'find') {
-      const record = this.#registry.get(message.id);
-      return record === undefined ? {} : { record };
-    }
-    const granted = this.#registry.claimRestart(message.id);
-    if (granted) this.#pool.tellAll({ type: 'drop', id: message.id });
-    return { granted };
-  }
-
-  /** All workers build it at once; one that meets its id before it is told asks for it. */
-  #startInstance(name: string, config: string): InstanceRecord {
-    const record = this.#registry.create(name, config);
-    this.#pool.tellAll({ type: 'instance', record });
-    return record;
-  }
-
-  #drop(id: number): void {
-    this.#registry.remove(id);
-    this.#pool.tellAll({ type: 'drop', id });
-  }
-
-  #expire(): void {
-    const ids = this.#registry.expire();
-    for (const id of ids) this.#pool.tellAll({ type: 'drop', id });
-    if (ids.length > 0) {
-      this.#options.logger.info(
-        { event: 'instances_expired', count: ids.length },
-        'instances without use were dropped',
-      );
-    }
+  #answer(worker: WorkerProcess, question: Question): Answer {
+    if (question.type === 'start') return { record: this.#registry.start(question.name, question.config) };
+    if (question.type === 'restart') return { granted: this.#registry.claimRestart(question.id) };
+    // Before the answer: what is told after it may take the instance back.
+    const record = this.#registry.get(question.id);
+    if (record !== undefined) worker.tell({ type: 'instance', record });
+    return {};
   }
 
   #refuse(socket: Socket): void {
     this.#refuser.accept(socket);
     // It was accepted unread, to be passed on.
     socket.resume();
-  }
-
-  #askReport(worker: WorkerProcess): Promise<unknown> {
-    const request = ++this.#requests;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#reports.delete(request);
-        resolve(undefined);
-      }, REPORT_MS);
-      this.#reports.set(request, (report) => {
-        clearTimeout(timer);
-        resolve(report);
-      });
-      worker.tell({ type: 'report', request });
-    });
-  }
-
-  /** Instances can be started without workers; there is no plugin object here to serve them. */
-  #directory(): InstanceDirectory {
-    const names = new Set(this.#options.plugins.map((plugin) => plugin.Name));
-    return {
-      start: async (name, config) => {
-        if (!names.has(name)) throw new Error(`there is no plugin ${JSON.stringify(name)} here`);
-        return this.#startInstance(name, config);
-      },
-      get: (): Instance | undefined => undefined,
-      find: async () => undefined,
-      close: (id) => this.#drop(id),
-      claimRestart: async () => false,
-    };
   }
 }

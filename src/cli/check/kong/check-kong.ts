@@ -87,7 +87,7 @@ function trustedProxies({ trustedIps }: KongFacts): Finding[] {
   ];
 }
 
-/** Whose plugin Kong loaded: what lies on its Lua path goes before plugin servers, without a word. */
+/** Whose plugin Kong loaded: a plugin on its Lua path silently takes precedence over plugin servers. */
 function pluginCode({ fields, pluginVersion, servers }: KongFacts, name: string): Finding {
   if (fields === undefined) {
     return failed(

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readStruct, readValue, writeStruct, writeValue } from './values.js';
-import { WireError, WireReader } from './wire-reader.js';
-import { WireWriter } from './wire-writer.js';
+import { readStruct, readValue, WireError, WireReader } from './wire-reader.js';
+import { WireWriter, writeStruct, writeValue } from './wire-writer.js';
 
 const fromKong = (base64: string): WireReader => new WireReader(Buffer.from(base64, 'base64'));
 
