@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type Authority, createAuthority, type Identity } from '../../test/support/certificates.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { parseConfig } from './parse-config.js';
-import { certificatesOf, normalizedCertificates, normalizedPrivateKey } from './pem.js';
+import { CERTIFICATES, certificatesOf, PRIVATE_KEY } from './pem.js';
 
 const MINIMAL = { service_url: 'https://pa.example:3020', shared_secret: 'Zk4' };
 
@@ -54,11 +54,11 @@ test('two certificates in a row without anything between them are two', () => {
 
 test('text around the blocks is dropped, as in the bundles of OpenSSL and Mozilla', () => {
   const bundle = `# Test\nsubject=CN = kong, -- it --\n${client.cert}\nBag Attributes: x\n${authority.cert}`;
-  expect(normalizedCertificates(bundle)).toBe(both);
+  expect(CERTIFICATES.prepare(bundle)).toBe(both);
 });
 
 test('a key in a bundle of certificates does not become part of what is trusted', () => {
-  expect(normalizedCertificates(client.key + client.cert)).toBe(`${client.cert.trim()}\n`);
+  expect(CERTIFICATES.prepare(client.key + client.cert)).toBe(`${client.cert.trim()}\n`);
 });
 
 test.each([
@@ -75,8 +75,8 @@ test.each([
   const pem = privateKey.export({ format: 'pem', type: type as 'pkcs8' }).toString();
   const parameters = '-----BEGIN EC PARAMETERS----- BggqhkjOPQMBBw== -----END EC PARAMETERS----- ';
   const pasted = (kind === 'ec' ? parameters : '') + pem.replaceAll('\n', ' ');
-  expect(normalizedPrivateKey(pasted)).toBe(pem);
-  expect(createPrivateKey(normalizedPrivateKey(pasted)).equals(privateKey)).toBe(true);
+  expect(PRIVATE_KEY.prepare(pasted)).toBe(pem);
+  expect(createPrivateKey(PRIVATE_KEY.prepare(pasted)).equals(privateKey)).toBe(true);
 });
 
 describe('what is no PEM', () => {

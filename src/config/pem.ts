@@ -1,6 +1,7 @@
 // Certificates and keys as PEM text (RFC 7468), also as a form or a vault hands them over: Kong Manager's fields are one line,
 // so a browser turns each line break of a pasted PEM into a blank or drops it; environment variables often hold \n in two characters.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { TextFormat } from './field.js';
 
 interface PemBlock {
   readonly label: string;
@@ -29,36 +30,43 @@ export function privateKeyOf(pem: string): KeyObject {
   return createPrivateKey(canonical(privateKeyBlock(pem)));
 }
 
-/** What is wrong with a text that must hold certificates. */
-export function certificateProblem(pem: string): string | undefined {
+/** One or more certificates, kept alone and each in its canonical form. */
+export const CERTIFICATES = {
+  check: (pem) =>
+    problemOf(
+      () => certificatesOf(pem),
+      'certificate',
+      'expected PEM text: -----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----',
+    ),
+  prepare: (pem) => certificateBlocks(pem).map(canonical).join(''),
+  match_all: [
+    {
+      pattern: '%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-',
+      err: 'must be PEM text with -----BEGIN CERTIFICATE-----',
+    },
+  ],
+} satisfies TextFormat;
+
+/** A private key, likewise. Neither the key nor OpenSSL's complaint about it is repeated. */
+export const PRIVATE_KEY = {
+  check: (pem) =>
+    problemOf(
+      () => privateKeyOf(pem),
+      'private key',
+      'expected PEM text without a passphrase: -----BEGIN PRIVATE KEY----- … -----END PRIVATE KEY-----',
+    ),
+  prepare: (pem) => canonical(privateKeyBlock(pem)),
+  encrypted: true,
+  match_all: [{ pattern: '%-%-%-%-%-BEGIN [%u ]*PRIVATE KEY%-%-%-%-%-', err: 'must be a PEM private key' }],
+} satisfies TextFormat;
+
+function problemOf(read: () => unknown, what: string, expected: string): string | undefined {
   try {
-    certificatesOf(pem);
+    read();
     return undefined;
   } catch (error) {
-    const reason = error instanceof PemError ? error.message : 'holds a certificate that cannot be decoded';
-    return `${reason}; expected PEM text: -----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----`;
+    return `${error instanceof PemError ? error.message : `holds a ${what} that cannot be decoded`}; ${expected}`;
   }
-}
-
-/** What is wrong with a text that must hold a private key. Neither the key nor OpenSSL's complaint about it is repeated. */
-export function privateKeyProblem(pem: string): string | undefined {
-  try {
-    privateKeyOf(pem);
-    return undefined;
-  } catch (error) {
-    const reason = error instanceof PemError ? error.message : 'holds a private key that cannot be decoded';
-    return `${reason}; expected PEM text without a passphrase: -----BEGIN PRIVATE KEY----- … -----END PRIVATE KEY-----`;
-  }
-}
-
-/** The certificates alone, each in its canonical form. @param pem without a `certificateProblem` */
-export function normalizedCertificates(pem: string): string {
-  return certificateBlocks(pem).map(canonical).join('');
-}
-
-/** The key alone in its canonical form. @param pem without a `privateKeyProblem` */
-export function normalizedPrivateKey(pem: string): string {
-  return canonical(privateKeyBlock(pem));
 }
 
 function certificateBlocks(pem: string): PemBlock[] {

@@ -36,7 +36,7 @@ const KEPT_IN_RESPONSE: ReadonlySet<string> = new Set([...LEFT_TO_KONG, 'vary'])
  * @param all the client's headers
  * @param shown those of them that the policy was shown
  * @param notes gets what is ignored
- * @throws PingAuthError `directive_invalid`; `request_unreadable` when the client's Connection header would undo a change.
+ * @throws PingAuthError `directive_invalid`; `request_unreadable` when the client's Connection header would cancel a change.
  */
 export function requestHeaderChanges(
   all: HeaderList,
@@ -46,7 +46,7 @@ export function requestHeaderChanges(
 ): HeaderChanges {
   const diff = diffHeaders(shown, answered);
   if (isEmpty(diff)) {
-    refuseUndone(answered, all);
+    refuseCancelled(answered, all);
     return alwaysRemoved(all);
   }
   const changes = headerChanges();
@@ -61,7 +61,7 @@ export function requestHeaderChanges(
     } else if (isUntouchable(name)) continue;
     touched.add(canonicalName(name));
   }
-  refuseUndone(answered, all);
+  refuseCancelled(answered, all);
   for (const name of all.names()) {
     const isGone =
       touched.has(canonicalName(name)) && !(name in changes) && shown.has(name) && !isUntouchable(name);
@@ -124,7 +124,7 @@ function isUntouchable(name: string): boolean {
  * decide without it. That goes for every header that the policy wants to be there, not only for those that it changes: a
  * client that guesses the value beforehand would leave nothing to change.
  */
-function refuseUndone(answered: readonly HeaderField[], all: HeaderList): void {
+function refuseCancelled(answered: readonly HeaderField[], all: HeaderList): void {
   const tokens = connectionTokens(all);
   if (tokens.size === 0) return;
   for (const [rawName] of answered) {

@@ -30,10 +30,10 @@ export interface ShownRequest {
 type Permit = Extract<RequestAnswer, { kind: 'permit' }>;
 
 /**
- * What becomes of a request: the policy's own response, or the changes with which the request goes on. A change is what
+ * What becomes of a request: the policy's own response, or the changes with which it is forwarded. A change is what
  * differs from what the policy was SHOWN; all else keeps the client's bytes.
  * @throws PingAuthError `directive_invalid` when the answer asks for something that must not be sent on;
- *   `request_unreadable` when the client's own headers would undo it.
+ *   `request_unreadable` when the client's own headers would cancel it.
  */
 export function decideRequest(
   answer: RequestAnswer,

@@ -14,7 +14,7 @@ import type { HttpRequest, HttpResponse } from './message.js';
 import { checkRequestUrl, unreadable } from './request-url.js';
 import { hasControlCharacter, listItems } from './text.js';
 
-/** `get_headers` gives no more than this, so at this many nobody knows whether there are others that the policy missed. */
+/** `get_headers` gives no more than this, so at this many there may be others that the policy was not shown. */
 export const MAX_VISIBLE_HEADERS = 1000;
 
 /** Kong's router looks for the Host among so many (its `lua_max_req_headers`, default 100). */

@@ -5,10 +5,10 @@ import { BodyFault } from './body-fault.js';
 import { decodeText } from './charset.js';
 import { decodeContent } from './content-encoding.js';
 import type { HeaderList } from './headers.js';
-import { contentEncodingsOf, essenceOf, type MediaType, mediaType, NO_TYPE } from './media-type.js';
+import { contentEncodingsOf, type MediaType, mediaType, NO_TYPE } from './media-type.js';
 import type { MemoryReservation } from './memory-reservation.js';
 import type { BodyView, OmissionReason } from './message.js';
-import { multipartParts, partsAgreeWithUtf8 } from './multipart.js';
+import { checkPartCharsets, multipartParts } from './multipart.js';
 
 type Direction = 'request' | 'response';
 
@@ -45,7 +45,7 @@ export function bodyRules(direction: Direction, settings: BodySettings): BodyRul
     send: settings[`send_${direction}_body`],
     maxBytes: settings[`max_${direction}_body_bytes`],
     overLimit: settings[`${direction}_body_over_limit`],
-    contentTypes: settings.body_content_types,
+    contentTypes: settings.body_content_types.map((pattern) => pattern.trim().toLowerCase()),
     opaque: settings.opaque_bodies,
     encoded: direction === 'request' ? ofRequest : 'forward',
   };
@@ -131,14 +131,8 @@ async function readText(
   const detection = kind === 'opaque' ? 'declared' : kind === 'multipart' ? 'form' : kind;
   const charsets = kind === 'opaque' ? NO_TYPE.charsets : type.charsets;
   const { text, charset } = await decodeText(bytes, detection, charsets, memory);
-  if (kind === 'multipart' && /charset/i.test(text)) await checkParts(bytes, type, memory);
+  if (kind === 'multipart' && /charset/i.test(text)) await checkPartCharsets(bytes, type.boundary, memory);
   return { kind: 'text', text, charset };
-}
-
-async function checkParts(bytes: Uint8Array, type: MediaType, memory: MemoryReservation): Promise<void> {
-  const parts = multipartParts(bytes, type.boundary);
-  if (parts !== undefined && (await partsAgreeWithUtf8(parts, memory))) return;
-  throw new BodyFault('ambiguous_charset', 'a part of the form names a charset and is another text in it');
 }
 
 /** A body that is not text, or not to be shown. */
@@ -175,12 +169,11 @@ function oneOf(types: readonly string[]): MediaType | undefined {
 }
 
 /**
- * With several Content-Type headers all must match, since nobody knows which one the receiver reads; where that is why
+ * With several Content-Type headers all must match, since it is unknown which one the receiver reads; where that is why
  * they are refused, one is enough, or a second header would hide what the first one shows.
  */
 function isWanted(types: readonly string[], patterns: readonly string[], isDoubtful: boolean): boolean {
-  const isMatch = (type: string) =>
-    patterns.some((pattern) => matches(essenceOf(type), pattern.trim().toLowerCase()));
+  const isMatch = (type: string) => patterns.some((pattern) => matches(mediaType(type).essence, pattern));
   return isDoubtful ? types.some(isMatch) : types.length > 0 && types.every(isMatch);
 }
 

@@ -10,6 +10,15 @@ export interface DecodedText {
   readonly charset: string;
 }
 
+/** The bytes of a text, and how its readers find out what they stand for. */
+interface EncodedText {
+  readonly buffer: Buffer;
+  readonly detection: CharsetDetection;
+  /** What its byte order mark says. */
+  readonly mark: string | undefined;
+  readonly memory: MemoryReservation;
+}
+
 /** Of `windows-1252` where it is not Latin-1, from 0x80 on; what it leaves open is a control character there too. */
 const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 const ASCII_LABELS: ReadonlySet<string> = new Set(['us-ascii', 'ascii', 'ansi_x3.4-1968']);
@@ -38,44 +47,34 @@ export async function decodeText(
 ): Promise<DecodedText> {
   const buffer = asBuffer(bytes);
   const mark = byteOrderMark(buffer);
+  const encoded = { buffer, detection, mark, memory };
   let declared: string | undefined;
   for (const label of labels) {
     const encoding = encodingOf(label, mark);
     if (encoding !== (declared ?? encoding)) throw ambiguous('Content-Type names two charsets');
     declared = encoding;
   }
-  if (detection === 'xml') return decodeXml(buffer, declared, mark, memory);
-  const encoding = declared ?? (detection === 'form' ? undefined : mark) ?? 'utf-8';
-  return decodeDeclared(buffer, encoding, detection, mark, memory);
+  if (detection === 'xml') return decodeXml(encoded, declared);
+  return decodeAs(declared ?? (detection === 'form' ? undefined : mark) ?? 'utf-8', encoded);
 }
 
-/** Parsers of JSON and XML take a NUL there for UTF-16 or UTF-32, whatever the header says; other text has none there. */
-function checkNotSecretlyUtf16(buffer: Buffer, detection: CharsetDetection): void {
-  if (detection === 'declared' || buffer.length < 2 || (buffer[0] !== 0 && buffer[1] !== 0)) return;
-  throw ambiguous('the body looks like UTF-16 without being declared so');
-}
-
-async function decodeDeclared(
-  buffer: Buffer,
-  encoding: string,
-  detection: CharsetDetection,
-  mark: string | undefined,
-  memory: MemoryReservation,
-): Promise<DecodedText> {
+async function decodeAs(encoding: string, encoded: EncodedText): Promise<DecodedText> {
+  const { buffer, detection, mark } = encoded;
   if (encoding !== 'utf-8' && mark !== undefined && mark !== encoding) {
     throw ambiguous(`the byte order mark says ${mark}, Content-Type ${encoding}`);
   }
   // Percent escapes can hold its shifts, and then the bytes agree with UTF-8 and the values do not.
   if (detection === 'form' && encoding === 'iso-2022-jp') throw ambiguous('forms are never ISO-2022-JP');
   const isUtf16 = encoding.startsWith('utf-16');
-  if (isUtf16) checkLooksLikeUtf16(buffer, encoding, detection, mark);
-  const text = await decode(buffer, encoding, memory);
-  if (text === undefined) throw wrongBytes(encoding);
-  if (!isUtf16) checkNotSecretlyUtf16(buffer, detection);
-  const goesByUtf8 = detection !== 'declared' && encoding !== 'utf-8' && !isUtf16;
-  if (goesByUtf8 && !(await agreesWithUtf8(buffer, text, memory))) {
+  if (isUtf16) checkLooksLikeUtf16(encoding, encoded);
+  const text = await decode(encoding, encoded);
+  if (text === undefined) throw new BodyFault('wrong_charset_bytes', `the body is not ${encoding}`);
+  if (isUtf16 || detection === 'declared') return { text, charset: encoding };
+  // Parsers of JSON and XML take a NUL there for UTF-16 or UTF-32, whatever the header says; other text has none there.
+  if (buffer.length >= 2 && (buffer[0] === 0 || buffer[1] === 0))
+    throw ambiguous('the body looks like UTF-16 without being declared so');
+  if (encoding !== 'utf-8' && !(await agreesWithUtf8(text, encoded)))
     throw ambiguous(`read as ${encoding}, as declared, the body is another text than read as UTF-8`);
-  }
   return { text, charset: encoding };
 }
 
@@ -83,12 +82,7 @@ async function decodeDeclared(
  * ASCII declared as UTF-16 is Chinese to who obeys and plain text to who does not. So it has to look like UTF-16: with a
  * byte order mark, or with an ASCII character at the start, as JSON, XML and most other text has it.
  */
-function checkLooksLikeUtf16(
-  buffer: Buffer,
-  encoding: string,
-  detection: CharsetDetection,
-  mark: string | undefined,
-): void {
+function checkLooksLikeUtf16(encoding: string, { buffer, detection, mark }: EncodedText): void {
   if (detection === 'form') throw ambiguous('forms are never UTF-16');
   const start = mark === undefined ? 0 : 2;
   const [low = 0, high = 0] = buffer.subarray(start, start + 2);
@@ -104,8 +98,9 @@ function checkLooksLikeUtf16(
  * Many readers of JSON and forms never look at the charset. Bytes that are UTF-8 have to be the same text in both; others
  * an indulgent reader takes as UTF-8 with errors in it, and then at least every ASCII character has to be the same.
  */
-async function agreesWithUtf8(buffer: Buffer, text: string, memory: MemoryReservation): Promise<boolean> {
-  if (isUtf8(buffer)) return (await decode(buffer, 'utf-8', memory)) === text;
+async function agreesWithUtf8(text: string, encoded: EncodedText): Promise<boolean> {
+  const { buffer } = encoded;
+  if (isUtf8(buffer)) return (await decode('utf-8', encoded)) === text;
   let at = 0;
   for (let start = 0; start < buffer.length; start += STEP_BYTES) {
     if (start > 0) await nextTurn();
@@ -124,21 +119,17 @@ async function agreesWithUtf8(buffer: Buffer, text: string, memory: MemoryReserv
  * RFC 7303: first the byte order mark, then the parameter, then the declaration. Many parsers get the bytes alone, so
  * parameter and declaration have to lead to the same text.
  */
-async function decodeXml(
-  buffer: Buffer,
-  declared: string | undefined,
-  mark: string | undefined,
-  memory: MemoryReservation,
-): Promise<DecodedText> {
+async function decodeXml(encoded: EncodedText, declared: string | undefined): Promise<DecodedText> {
+  const { buffer, mark } = encoded;
   if (buffer.subarray(0, 4).equals(EBCDIC_XML)) throw ambiguous('the body looks like XML in EBCDIC');
   const label = xmlEncoding(buffer.toString('latin1', mark === 'utf-8' ? 3 : 0, buffer.indexOf('?>') + 1));
   const inside = label === undefined ? undefined : encodingOf(label, mark);
   // "utf-16" that can be read as ASCII says nothing: .NET's StringWriter puts it into UTF-8.
   if (inside === undefined || inside.startsWith('utf-16') || mark !== undefined) {
-    return decodeDeclared(buffer, declared ?? mark ?? 'utf-8', 'xml', mark, memory);
+    return decodeAs(declared ?? mark ?? 'utf-8', encoded);
   }
-  const decoded = await decodeDeclared(buffer, declared ?? inside, 'declared', mark, memory);
-  if (declared === undefined || (await decode(buffer, inside, memory)) === decoded.text) return decoded;
+  const decoded = await decodeAs(declared ?? inside, { ...encoded, detection: 'declared' });
+  if (declared === undefined || (await decode(inside, encoded)) === decoded.text) return decoded;
   throw ambiguous(`Content-Type says ${declared}, the XML declaration ${inside}`);
 }
 
@@ -155,11 +146,7 @@ export function withUtf8Declaration(text: string): string {
 }
 
 /** undefined for bytes that the encoding does not have. */
-async function decode(
-  buffer: Buffer,
-  encoding: string,
-  memory: MemoryReservation,
-): Promise<string | undefined> {
+async function decode(encoding: string, { buffer, memory }: EncodedText): Promise<string | undefined> {
   if (encoding === 'utf-8' && !isUtf8(buffer)) return undefined;
   if (encoding === 'us-ascii' && !isAscii(buffer)) return undefined;
   const decodeStep = stepDecoder(encoding);
@@ -237,10 +224,6 @@ function byteOrderMark(buffer: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' | unde
   if (buffer[0] === 0xff && buffer[1] === 0xfe) return 'utf-16le';
   if (buffer[0] === 0xfe && buffer[1] === 0xff) return 'utf-16be';
   return buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf ? 'utf-8' : undefined;
-}
-
-function wrongBytes(encoding: string): BodyFault {
-  return new BodyFault('wrong_charset_bytes', `the body is not ${encoding}`);
 }
 
 function ambiguous(detail: string): BodyFault {

@@ -10,7 +10,7 @@ const SYNC_DECODED_BYTES = 65_536;
 /** Above that size a body may be this many times as large decoded, as with Envoy: text compresses to a tenth or so. */
 const MAX_RATIO = 100;
 const RATIO_COUNTS_FROM = 65_536;
-/** Nobody needs more than two, and each costs another round. */
+/** Two are more than usual, and each costs another round. */
 const MAX_CONTENT_ENCODINGS = 4;
 /** zlib's threads hand over this much at a time; each time costs a round through the event loop. */
 const CHUNK_BYTES = 262_144;
@@ -67,14 +67,15 @@ export async function decodeContent(
     // What is still encoded may be a little larger than what it stands for.
     const isLast = at === encodings.length - 1;
     const most = isLast ? maxBytes : maxBytes + Math.ceil(maxBytes / 256) + 4096;
-    const detail =
-      maxExpanded < most
-        ? `more than ${MAX_RATIO} times as large without`
-        : `more than ${maxBytes} bytes without`;
-    const limit = { bytes: Math.min(most, maxExpanded), detail: `${detail} ${encoding}` };
+    const limit = maxExpanded < most ? `${MAX_RATIO} times as large` : `${maxBytes} bytes`;
     const before = decoded;
     try {
-      decoded = await decodeOne(before, encoding, limit, memory);
+      decoded = await decodeOne(encoding, {
+        bytes: before,
+        maxBytes: Math.min(most, maxExpanded),
+        tooLarge: `more than ${limit} without ${encoding}`,
+        memory,
+      });
     } finally {
       if (before !== bytes) memory.shrink(before.length);
     }
@@ -82,43 +83,34 @@ export async function decodeContent(
   return decoded;
 }
 
-interface Limit {
-  readonly bytes: number;
+/** Bytes without one more of their encodings. */
+interface Encoded {
+  readonly bytes: Uint8Array;
+  /** Of the decoded bytes. */
+  readonly maxBytes: number;
   /** Why there is no more. */
-  readonly detail: string;
+  readonly tooLarge: string;
+  readonly memory: MemoryReservation;
 }
 
-async function decodeOne(
-  bytes: Uint8Array,
-  encoding: string,
-  limit: Limit,
-  memory: MemoryReservation,
-): Promise<Uint8Array> {
+async function decodeOne(encoding: string, encoded: Encoded): Promise<Uint8Array> {
+  const { bytes } = encoded;
   const decoder = decoderOf(encoding, bytes);
   // Node 22 takes a truncated zstd frame for a whole one.
   if (decoder === undefined || (decoder === ZSTD && !isZstdFrame(bytes))) throw broken();
   try {
     const isSmall = bytes.length <= SYNC_ENCODED_BYTES;
-    return (
-      (isSmall && decodeNow(bytes, decoder, limit, memory)) ||
-      (await decodeInSteps(bytes, decoder, limit, memory))
-    );
+    return (isSmall && decodeNow(decoder, encoded)) || (await decodeInSteps(decoder, encoded));
   } catch (thrown) {
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
-    // zlib's own complaint about the data; anything else (no memory) is no fault of the body.
-    if (thrown instanceof BodyFault || code === undefined || !isComplaint(code)) throw thrown;
-    throw broken();
+    const code = codeOf(thrown);
+    // zlib's own error about the data; anything else (no memory) is no fault of the body.
+    throw /^(?:Z_|ERR_|ZSTD_)/.test(code) && !/MEM|ALLOC/i.test(code) ? broken() : thrown;
   }
 }
 
 /** undefined for a body that turns out to be large. */
-function decodeNow(
-  bytes: Uint8Array,
-  decoder: Decoder,
-  limit: Limit,
-  memory: MemoryReservation,
-): Uint8Array | undefined {
-  const most = Math.min(limit.bytes, SYNC_DECODED_BYTES);
+function decodeNow(decoder: Decoder, { bytes, maxBytes, tooLarge, memory }: Encoded): Uint8Array | undefined {
+  const most = Math.min(maxBytes, SYNC_DECODED_BYTES);
   memory.grow(most);
   let used = 0;
   try {
@@ -127,9 +119,8 @@ function decodeNow(
     used = buffer.length;
     return buffer;
   } catch (thrown) {
-    const isLarge = thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_BUFFER_TOO_LARGE';
-    if (!isLarge) throw thrown;
-    if (most === limit.bytes) throw new BodyFault('too_large', limit.detail);
+    if (codeOf(thrown) !== 'ERR_BUFFER_TOO_LARGE') throw thrown;
+    if (most === maxBytes) throw new BodyFault('too_large', tooLarge);
     return undefined;
   } finally {
     memory.shrink(most - used);
@@ -137,12 +128,8 @@ function decodeNow(
 }
 
 /** The decoder makes one chunk while another one waits to be taken over, so both are reserved ahead. */
-async function decodeInSteps(
-  bytes: Uint8Array,
-  decoder: Decoder,
-  limit: Limit,
-  memory: MemoryReservation,
-): Promise<Uint8Array> {
+async function decodeInSteps(decoder: Decoder, encoded: Encoded): Promise<Uint8Array> {
+  const { bytes, maxBytes, tooLarge, memory } = encoded;
   const chunkSize = Math.min(CHUNK_BYTES, Math.max(SYNC_DECODED_BYTES, 8 * bytes.length));
   const ahead = 2 * chunkSize;
   memory.grow(ahead);
@@ -155,17 +142,19 @@ async function decodeInSteps(
     // The loop destroys the stream when it is left early.
     for await (const chunk of stream) {
       length += chunk.length;
-      if (length > limit.bytes) throw new BodyFault('too_large', limit.detail);
+      if (length > maxBytes) throw new BodyFault('too_large', tooLarge);
       memory.grow(chunk.length);
       reserved = length;
       chunks.push(chunk);
     }
     if (stream.bytesWritten !== bytes.length) throw broken();
-    if (chunks.length > 1) memory.grow(length);
     const [first = EMPTY] = chunks;
-    const whole = chunks.length > 1 ? Buffer.concat(chunks, length) : first;
-    reserved = chunks.length > 1 ? length : 0;
-    return whole;
+    if (chunks.length <= 1) {
+      reserved = 0;
+      return first;
+    }
+    memory.grow(length);
+    return Buffer.concat(chunks, length);
   } finally {
     memory.shrink(ahead + reserved);
   }
@@ -173,15 +162,14 @@ async function decodeInSteps(
 
 const EMPTY = Buffer.alloc(0);
 
-function isComplaint(code: string): boolean {
-  return /^(?:Z_|ERR_|ZSTD_)/.test(code) && !/MEM|ALLOC/i.test(code);
+/** Of an error of Node.js; '' for others. */
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
 }
 
 function broken(): BodyFault {
-  return new BodyFault(
-    'broken_encoding',
-    'the body is not what Content-Encoding says, or not the whole of it',
-  );
+  const detail = 'the body is not what Content-Encoding says, or not the whole of it';
+  return new BodyFault('broken_encoding', detail);
 }
 
 function decoderOf(encoding: string, bytes: Uint8Array): Decoder | undefined {

@@ -54,7 +54,7 @@ function afterBlanks(json: string, at: number): number {
 }
 
 /**
- * Where the text goes on behind a string.
+ * The offset behind a string.
  * @param at of the opening quote
  */
 export function afterString(json: string, at: number): number {

@@ -5,7 +5,7 @@ import { listItems } from './text.js';
  * How those who read a text find out its charset, which differs from type to type:
  * `declared`: they go by the parameter. `xml`: by the parameter, the byte order mark or the XML declaration, whichever
  * they look at. `json`: by the byte order mark or by UTF-8; many never look at the parameter, which JSON does not have.
- * `form`: by UTF-8 or another charset in which ASCII is ASCII; nobody looks at a byte order mark.
+ * `form`: by UTF-8 or another charset in which ASCII is ASCII; no reader looks at a byte order mark.
  */
 export type CharsetDetection = 'declared' | 'xml' | 'json' | 'form';
 
@@ -22,7 +22,7 @@ export interface MediaType {
 
 const NONE: readonly string[] = [];
 
-/** Without a Content-Type nobody knows what the reader takes the body for: it is shown or refused, never left out. */
+/** Without a Content-Type it is unknown what the reader takes the body for: it is shown or refused, never left out. */
 export const NO_TYPE: MediaType = { kind: 'json', essence: '', charsets: NONE, boundary: undefined };
 
 const KINDS: ReadonlyMap<string, MediaType['kind']> = new Map([
@@ -74,7 +74,7 @@ const HIDDEN_CHARSET = 'that only some readers find';
 
 function readMediaType(contentType: string): MediaType {
   const end = contentType.indexOf(';');
-  const essence = essenceOf(contentType);
+  const essence = (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
   const kind = kindOf(essence);
   const charsets: string[] = [];
   const boundaries: string[] = [];
@@ -90,12 +90,6 @@ function readMediaType(contentType: string): MediaType {
   // The same goes for several boundaries, with which a form has other parts to each reader.
   const [boundary, ...others] = boundaries;
   return { kind, essence, charsets, boundary: others.length === 0 ? boundary : undefined };
-}
-
-/** What stands before the parameters, in lower case. */
-export function essenceOf(contentType: string): string {
-  const end = contentType.indexOf(';');
-  return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }
 
 /** The parameters as they stand between the semicolons; a semicolon in a quoted string is none. */

@@ -55,11 +55,17 @@ export function multipartParts(body: Uint8Array, boundary = ''): readonly Part[]
   }
 }
 
-/** Whether each part that has a charset, its own or that of `_charset_`, is in it the text that its bytes are as UTF-8. */
-export async function partsAgreeWithUtf8(
-  parts: readonly Part[],
+/**
+ * Each part that has a charset, its own or that of `_charset_`, has to be in it the text that its bytes are as UTF-8.
+ * @throws BodyFault when one is not, and when the body is not well-formed
+ */
+export async function checkPartCharsets(
+  body: Uint8Array,
+  boundary: string | undefined,
   memory: MemoryReservation,
-): Promise<boolean> {
+): Promise<void> {
+  const parts = multipartParts(body, boundary);
+  if (parts === undefined) throw ambiguous();
   const common = parts
     .filter(({ isCharset }) => isCharset)
     .map(({ content }) => asBuffer(content).toString('latin1', 0, MAX_CHARSET).trim().toLowerCase());
@@ -70,11 +76,13 @@ export async function partsAgreeWithUtf8(
       // For a form, the text in another charset has to be that in UTF-8.
       await decodeText(content, 'form', charsets, memory);
     } catch (thrown) {
-      if (thrown instanceof BodyFault) return false;
-      throw thrown;
+      throw thrown instanceof BodyFault ? ambiguous() : thrown;
     }
   }
-  return true;
+}
+
+function ambiguous(): BodyFault {
+  return new BodyFault('ambiguous_charset', 'a part of the form names a charset and is another text in it');
 }
 
 /**

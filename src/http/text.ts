@@ -62,7 +62,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** undefined for a text that is not JSON; the parser's complaint is left out, because it quotes the text. */
+/** undefined for a text that is not JSON; the parser's message is left out, because it quotes the text. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

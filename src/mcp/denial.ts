@@ -11,18 +11,8 @@ const MAX_WORDS = 500;
 const WORD_MEMBERS = ['message', 'detail', 'error_description'];
 /** They describe the body that is replaced, or are about to be said in the new one. */
 const BODY_HEADERS = new Set([
-  'content-type',
-  'content-language',
-  'content-location',
-  'content-disposition',
-  'content-range',
-  'content-digest',
-  'repr-digest',
-  'digest',
-  'etag',
-  'last-modified',
-  'cache-control',
-  'approval-url',
+  ...['content-type', 'content-language', 'content-location', 'content-disposition', 'content-range'],
+  ...['content-digest', 'repr-digest', 'digest', 'etag', 'last-modified', 'cache-control', 'approval-url'],
 ]);
 
 /**
@@ -30,7 +20,7 @@ const BODY_HEADERS = new Set([
  * model, which learns why and can do something else, whereas an HTTP error ends in an exception.
  *
  * As the policy said it stays where HTTP means something to clients: 401 and whatever has a WWW-Authenticate (they get a
- * new token), redirects; where the policy answers itself (2xx); and for notifications, which nobody waits for.
+ * new token), redirects; where the policy answers itself (2xx); and for notifications, which get no answer.
  *
  * @param id of the request; undefined for a notification
  */

@@ -4,13 +4,13 @@ export type StreamReading =
   | { readonly fault: string; readonly messages?: undefined };
 
 /**
- * Lines in one stream. Megabytes of empty lines would take a second to read, in which nobody else is served; a large result is
+ * Lines in one stream. Megabytes of empty lines would take a second to read, in which no other event is served; a large result is
  * one line, and a comment that keeps a connection open is two.
  */
 export const MAX_LINES = 100_000;
 
 /**
- * The data of a stream's events (the WHATWG format, as far as MCP uses it). Comments, `id`, `retry` and fields that nobody
+ * The data of a stream's events (the WHATWG format, as far as MCP uses it). Comments, `id`, `retry` and fields that are not
  * defined are dropped, and so are events of a type of their own, which MCP clients do not look at. Events without data are
  * no messages: servers send one first so that clients can resume.
  *

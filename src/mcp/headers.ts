@@ -93,7 +93,7 @@ export function requiresHeaders(version: string | undefined): boolean {
 export function headersToShow(
   { method, name }: McpMessage,
   headers: HeaderList,
-  more: Readonly<Record<string, string | undefined>> = {},
+  more: Readonly<Record<string, string | undefined>>,
 ): HeaderList {
   const shown = { ...more, [METHOD_HEADER]: method, [NAME_HEADER]: name && encodeValue(name) };
   const changes = headerChanges();
@@ -116,19 +116,16 @@ export function decodeValue(value: string): string | undefined {
   return bytes.toString('base64') === base64 ? decodeUtf8(bytes) : undefined;
 }
 
-/**
- * What a body is said to be. `json` and `stream` only when nobody can take it for something else: one Content-Type, and
- * UTF-8 if a charset is named; `none` without a Content-Type. `content_type` is one, too, for who reads CGI variables.
- */
-export function bodyType(headers: HeaderList): 'json' | 'stream' | 'other' | 'none' {
-  const types = headers.getAll('content-type');
-  const [type] = types;
-  if (headers.has('content_type') || types.length > 1) return 'other';
-  if (type === undefined) return 'none';
-  const [, media] = CONTENT_TYPE.exec(type) ?? [];
-  if (media === undefined) return 'other';
-  return media.toLowerCase() === 'application/json' ? 'json' : 'stream';
-}
-
 const CONTENT_TYPE =
   /^(application\/json|text\/event-stream)[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?;?$/i;
+
+/**
+ * What a body is said to be: only when no reader can take it for something else, with one Content-Type, and UTF-8 if a charset
+ * is named. `content_type` is one, too, for who reads CGI variables.
+ */
+export function bodyType(headers: HeaderList): 'json' | 'stream' | undefined {
+  const [type = '', ...others] = headers.getAll('content-type');
+  if (others.length > 0 || headers.has('content_type')) return undefined;
+  const media = CONTENT_TYPE.exec(type)?.[1]?.toLowerCase();
+  return media === undefined ? undefined : media === 'application/json' ? 'json' : 'stream';
+}

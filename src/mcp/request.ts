@@ -34,13 +34,13 @@ export interface McpRequest {
   readonly headers: HeaderList;
   /** JSON of the message. */
   readonly text: string;
-  /** Whether that is another text than the client sent: what was meant for ping-auth is out of it, and must not go on. */
+  /** Whether that is another text than the client sent: what was meant for ping-auth is out of it, and must not be forwarded. */
   readonly isRewritten: boolean;
   /** What a person answered when their client asked them to open the page for an approval; undefined unless they refused. */
   readonly approvalResponse: ApprovalResponse | undefined;
 }
 
-/** What the policy changed in a request; `body` undefined when it stays. */
+/** What the policy changed in a request; undefined: it stays. */
 interface ChangedRequest {
   readonly method: string | undefined;
   readonly headers: HeaderChanges;
@@ -51,9 +51,9 @@ interface ChangedRequest {
  * Reads a request to an MCP server, before the policy is asked.
  *
  * @param text the body as the policy is shown it, `''` without one; undefined when it is no text or too large to be shown
- * @param buffersResponses whether responses are held back till their end, so that an endless one would never reach the client
+ * @param buffersResponses whether responses are buffered to their end, so that an endless one would never reach the client
  * @returns undefined for a request without a message, which is one like any other: DELETE (ends a session) and OPTIONS,
- *   and GET (a stream) where responses are not held back
+ *   and GET (a stream) where responses are not buffered
  * @throws McpError
  */
 export function readMcpRequest(
@@ -63,8 +63,12 @@ export function readMcpRequest(
 ): McpRequest | undefined {
   const { method, headers } = request;
   if (method !== 'POST') {
-    checkOtherMethod(method, buffersResponses);
-    // A server that looks at the body whatever the method is would find a message that nobody has read.
+    const isOffered = method === 'DELETE' || method === 'OPTIONS' || (method === 'GET' && !buffersResponses);
+    if (!isOffered) {
+      const why = method === 'GET' ? 'this gateway offers no stream' : 'messages come by POST';
+      throw new McpError('mcp_method_not_allowed', -32600, `Method not allowed: ${why}`);
+    }
+    // A server that looks at the body whatever the method is would find a message that was not checked.
     if (text !== '') throw new McpError('mcp_message_invalid', -32600, `${method} with a body`);
     const unexpected = unexpectedHeader(headers) ?? reservedHeader(headers);
     if (unexpected !== undefined) throw new McpError('mcp_headers_disagree', -32020, unexpected);
@@ -81,8 +85,8 @@ export function readMcpRequest(
   const sent = readClientMessage(text);
   const retry = withoutApproval(sent, text);
   const message = retry?.message ?? sent;
-  const complaint = reservedHeader(headers) ?? disagreement(message, headers);
-  if (complaint !== undefined) throw new McpError('mcp_headers_disagree', -32020, complaint, message.id);
+  const wrong = reservedHeader(headers) ?? disagreement(message, headers);
+  if (wrong !== undefined) throw new McpError('mcp_headers_disagree', -32020, wrong, message.id);
   if (buffersResponses && message.method === 'subscriptions/listen') {
     const words = 'Method not found: this gateway buffers responses and offers no streams';
     throw new McpError('mcp_method_not_offered', -32601, words, message.id);
@@ -93,25 +97,16 @@ export function readMcpRequest(
     isRewritten: retry !== undefined,
     approvalResponse: retry?.response,
   };
-  if (!APPROVED_METHODS.has(message.method)) return { ...read, headers: headersToShow(message, headers) };
-  const more = {
-    [DIGEST_HEADER]: argumentsDigest(message, read.text),
+  const isApprovable = APPROVED_METHODS.has(message.method);
+  const shown = headersToShow(message, headers, {
+    [DIGEST_HEADER]: isApprovable ? argumentsDigest(message, read.text) : undefined,
     [APPROVAL_HEADER]: read.approvalResponse,
-  };
-  return { ...read, headers: headersToShow(message, headers, more) };
-}
-
-function checkOtherMethod(method: string, buffersResponses: boolean): void {
-  if (method === 'DELETE' || method === 'OPTIONS' || (method === 'GET' && !buffersResponses)) return;
-  const words =
-    method === 'GET'
-      ? 'Method not allowed: this gateway offers no stream'
-      : 'Method not allowed: messages come by POST';
-  throw new McpError('mcp_method_not_allowed', -32600, words);
+  });
+  return { ...read, headers: shown };
 }
 
 /**
- * The header changes with which a request goes on that the policy permitted: `Mcp-Name` follows a changed body where the
+ * The header changes of a request that the policy permitted: `Mcp-Name` follows a changed body where the
  * client sent it, and what was made for the policy's eyes stays here.
  *
  * The policy may change what a message is about (tool, arguments), not what it is: the response would fit no request.
@@ -123,11 +118,10 @@ export function mcpHeaderChanges(
   { message, headers: shown }: McpRequest,
   client: HeaderList,
   changed: ChangedRequest,
-): ChangedRequest['headers'] {
+): HeaderChanges {
   const { headers } = changed;
   if (changed.method !== undefined) throw notAccepted('changes the HTTP method of an MCP message');
-  const names = Object.keys(headers);
-  const touchesHeaders = names.some((name) => SHOWN_HEADERS.has(canonicalName(name)));
+  const touchesHeaders = Object.keys(headers).some((name) => SHOWN_HEADERS.has(canonicalName(name)));
   if (changed.body === undefined && !touchesHeaders) return headers;
 
   const after = changed.body === undefined ? message : changedMessage(message, changed.body);
@@ -135,8 +129,8 @@ export function mcpHeaderChanges(
   if (after.name !== message.name && after.name !== undefined && !(NAME_HEADER in headers)) {
     following[NAME_HEADER] = encodeValue(after.name);
   }
-  const complaint = disagreement(after, shown.with(following));
-  if (complaint !== undefined) throw notAccepted(`makes headers and body differ: ${complaint}`);
+  const wrong = disagreement(after, shown.with(following));
+  if (wrong !== undefined) throw notAccepted(`makes headers and body differ: ${wrong}`);
   for (const name of Object.keys(following)) {
     if (isRemoval(following[name])) continue;
     const isUnsent = (name === METHOD_HEADER || name === NAME_HEADER) && !client.has(name);

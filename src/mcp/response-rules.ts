@@ -32,7 +32,7 @@ const CACHE_HEADERS = ['cache-control', 'expires', 'surrogate-control', 'cdn-cac
  * What holds for every response on a route to an MCP server, whatever the policy made of it: no cache stores it for others, and
  * a challenge says where the metadata is.
  *
- * A response to `tools/call` gets Cache-Control only if it has some header about caching: without one nobody may store a response to
+ * A response to `tools/call` gets Cache-Control only if it has some header about caching: without one no cache may store a response to
  * POST (RFC 9110, section 9.3.3), and a header more costs a round trip to Kong for each call.
  *
  * @param method of the message that it answers; undefined for DELETE and OPTIONS, which carry none
@@ -59,7 +59,7 @@ export function ruledResponse(
 const MAY_HAVE_HINTS = /cacheScope|ttlMs|\\u/;
 
 /**
- * A response whose result nobody shares: where it says how long it may be cached (`ttlMs`) or by whom (`cacheScope`), the
+ * A response whose result is not shared: where it says how long it may be cached (`ttlMs`) or by whom (`cacheScope`), the
  * scope is private and the time at most `maxTtlMs`. What a policy let pass for one caller another one may not see, also when
  * the policy changed nothing. All other text stays verbatim.
  *

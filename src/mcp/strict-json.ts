@@ -4,7 +4,7 @@ import { afterString } from '../http/json-members.js';
 /** Containers inside containers. Tool schemas need a dozen or two; parsers elsewhere give up at 64 (.NET) or 1000 (Jackson). */
 export const MAX_DEPTH = 64;
 /**
- * Values in one text. Megabytes of `{},{},{}` take a second to read, in which nobody else is served; megabytes of text take
+ * Values in one text. Megabytes of `{},{},{}` take a second to read, in which no other event is served; megabytes of text take
  * none, and that is what large messages are made of.
  */
 export const MAX_VALUES = 10_000;

@@ -107,7 +107,7 @@ export class FrameReader {
 }
 
 const MAX_SPARE_BUFFERS = 16;
-/** Buffers that nobody writes to; connections share them, since most are idle most of the time. */
+/** Buffers that are not in use; connections share them, since most are idle most of the time. */
 const spareBuffers: Buffer[] = [];
 const settled = Promise.resolve();
 

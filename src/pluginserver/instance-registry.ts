@@ -159,11 +159,11 @@ const MAX_WITHOUT_ID = 500;
 
 /**
  * Whether a connection may be closed because Kong named an instance that is unknown here. Kong answers a close by starting
- * the instance anew and repeating the event, at once and without limit; so an id earns closes only for a short while after
+ * the instance again and repeating the event, at once and without limit; so an id earns closes only for a short while after
  * it was first seen. After that it is refused like any other failure.
  *
  * Kong also names none at all: while two of its requests start instances for an old and a new configuration, one takes the
- * other's id away (seen on a running Kong whose configuration changed under load). That comes and goes, so it is counted anew
+ * other's id away (seen on a running Kong whose configuration changed under load). That comes and goes, so it is counted again
  * in each window.
  */
 export class UnknownInstances {

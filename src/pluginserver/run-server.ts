@@ -97,11 +97,11 @@ function nextSignal(): Promise<NodeJS.Signals> {
 
 /**
  * A promise that a plugin left to itself must not take the other requests down: its own request ends only by its phase.
- * An exception outside of any promise leaves the process in an unknown state: it ends, and Kong starts it anew.
+ * An exception outside of any promise leaves the process in an unknown state: it exits, and Kong starts it again.
  */
 function catchStrays(logger: ServerLogger): void {
   process.on('unhandledRejection', (err) => {
-    // A call that nobody waited for, such as a log line, when the request was over.
+    // A call whose result the plugin did not wait for, such as a log line, when the request was over.
     if (err instanceof EventOverError) return;
     logger.error({ event: 'unhandled_rejection', err }, 'unhandled rejection of a promise of the plugin');
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../../dev/certificates.js';
 import { parseConfig } from '../../src/config/parse-config.js';
-import { certificateProblem, privateKeyProblem } from '../../src/config/pem.js';
+import { CERTIFICATES, PRIVATE_KEY } from '../../src/config/pem.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
 import { certificateToJwk } from '../../src/sideband/client-certificate.js';
 import { damaged, damages, fuzzed, oddText } from './fuzz.js';
@@ -23,7 +23,7 @@ describe('certificates and keys', () => {
   it('are read or refused, whatever text is in their place', () => {
     fc.assert(
       fc.property(pem, (text) => {
-        for (const problem of [certificateProblem(text), privateKeyProblem(text)]) {
+        for (const problem of [CERTIFICATES.check(text), PRIVATE_KEY.check(text)]) {
           if (problem !== undefined) expect(problem).toMatch(/PEM/);
         }
         try {

@@ -6,17 +6,11 @@ import {
   optionalWholeNumber,
   positiveMilliseconds,
   requiredText,
-  type TextFormat,
   textList,
   wholeNumber,
 } from '../field.js';
 import { HEADER_NAME, SECRET, SERVICE_URL, TOKEN_PATTERN } from '../formats.js';
-import {
-  certificateProblem,
-  normalizedCertificates,
-  normalizedPrivateKey,
-  privateKeyProblem,
-} from '../pem.js';
+import { CERTIFICATES, PRIVATE_KEY } from '../pem.js';
 
 /** Headers that belong to the connection or that the client sets itself: the secret under such a name breaks the call. */
 const RESERVED_HEADERS = new Set([
@@ -38,17 +32,6 @@ const RESERVED_HEADERS = new Set([
 ]);
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i;
-
-const CERTIFICATES: TextFormat = {
-  check: certificateProblem,
-  prepare: normalizedCertificates,
-  match_all: [
-    {
-      pattern: '%-%-%-%-%-BEGIN CERTIFICATE%-%-%-%-%-',
-      err: 'must be PEM text with -----BEGIN CERTIFICATE-----',
-    },
-  ],
-};
 
 /** Where the policy provider is and how to talk to it: the seven fields of the existing plugin, and the deadline. */
 export const PROVIDER_FIELDS = {
@@ -106,11 +89,8 @@ export const TLS_FIELDS = {
     { ...CERTIFICATES, reference: 'ping-auth-certificate' },
   ),
   client_key: optionalText('PEM text of the private key of `client_certificate`, without a passphrase.', {
-    check: privateKeyProblem,
-    prepare: normalizedPrivateKey,
+    ...PRIVATE_KEY,
     reference: 'ping-auth-key',
-    encrypted: true,
-    match_all: [{ pattern: '%-%-%-%-%-BEGIN [%u ]*PRIVATE KEY%-%-%-%-%-', err: 'must be a PEM private key' }],
   }),
   tls_server_name: optionalText(
     "Host name for the TLS handshake (SNI) and in the policy provider's certificate.\n\nEmpty: the host in `service_url`.",
