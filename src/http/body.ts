@@ -9,6 +9,7 @@ import { contentEncodingsOf, type MediaType, mediaType, NO_TYPE } from './media-
 import type { MemoryReservation } from './memory-reservation.js';
 import type { BodyView, OmissionReason } from './message.js';
 import { checkPartCharsets, multipartParts } from './multipart.js';
+import { LARGE_BYTES, nextTurn } from './text.js';
 
 type Direction = 'request' | 'response';
 
@@ -117,6 +118,7 @@ async function readText(
   rules: BodyRules,
   memory: MemoryReservation,
 ): Promise<BodyView> {
+  if (bytes.length > LARGE_BYTES) await nextTurn();
   // What is no text is shown when it happens to be one, and is left out otherwise.
   if (type.kind === 'opaque' && !isUtf8(bytes)) return opaque('not_utf8', rules);
   if (type.kind === 'multipart' && !isUtf8(bytes)) {

@@ -21,6 +21,9 @@ interface EncodedText {
 
 /** Of `windows-1252` where it is not Latin-1, from 0x80 on; what it leaves open is a control character there too. */
 const WINDOWS_1252 = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
+const WINDOWS_1252_CODES = Uint16Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x80 && byte < 0xa0 ? WINDOWS_1252.charCodeAt(byte - 0x80) : byte,
+);
 const ASCII_LABELS: ReadonlySet<string> = new Set(['us-ascii', 'ascii', 'ansi_x3.4-1968']);
 /** `<?xm` in EBCDIC, by which parsers know it that get the bytes alone (XML 1.0, appendix F). */
 const EBCDIC_XML = Buffer.from([0x4c, 0x6f, 0xa7, 0x94]);
@@ -103,7 +106,7 @@ async function agreesWithUtf8(text: string, encoded: EncodedText): Promise<boole
   if (isUtf8(buffer)) return (await decode('utf-8', encoded)) === text;
   let at = 0;
   for (let start = 0; start < buffer.length; start += STEP_BYTES) {
-    if (start > 0) await nextTurn();
+    await nextTurn();
     for (const byte of buffer.subarray(start, start + STEP_BYTES)) {
       if (byte >= 0x80) continue;
       while (text.charCodeAt(at) >= 0x80) at += 1;
@@ -156,7 +159,7 @@ async function decode(encoding: string, { buffer, memory }: EncodedText): Promis
   try {
     const parts: string[] = [];
     for (let start = 0, end = 0; start < buffer.length; start = end) {
-      if (start > 0) await nextTurn();
+      await nextTurn();
       end = encoding === 'utf-8' ? endOfStep(buffer, start) : start + STEP_BYTES;
       const part = decodeStep(buffer.subarray(start, end), end >= buffer.length);
       if (part === undefined) return undefined;
@@ -189,10 +192,7 @@ function stepDecoder(encoding: string): StepDecoder {
 
 function decodeWindows1252(bytes: Buffer): string {
   const codes = new Uint16Array(bytes.length);
-  for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at] ?? 0;
-    codes[at] = byte >= 0x80 && byte < 0xa0 ? WINDOWS_1252.charCodeAt(byte - 0x80) : byte;
-  }
+  for (let at = 0; at < bytes.length; at += 1) codes[at] = WINDOWS_1252_CODES[bytes[at] ?? 0] ?? 0;
   return Buffer.from(codes.buffer).toString('utf16le');
 }
 

@@ -3,7 +3,7 @@ import { BodyFault } from './body-fault.js';
 import { decodeText } from './charset.js';
 import { type MediaType, mediaType, NO_TYPE } from './media-type.js';
 import type { MemoryReservation } from './memory-reservation.js';
-import { asBuffer } from './text.js';
+import { asBuffer, LARGE_BYTES, nextTurn } from './text.js';
 
 /** A part of form data. */
 export interface Part {
@@ -69,7 +69,13 @@ export async function checkPartCharsets(
   const common = parts
     .filter(({ isCharset }) => isCharset)
     .map(({ content }) => asBuffer(content).toString('latin1', 0, MAX_CHARSET).trim().toLowerCase());
+  let sinceTurn = 0;
   for (const { isOpaque, type, content } of parts) {
+    sinceTurn += content.length;
+    if (sinceTurn > LARGE_BYTES) {
+      await nextTurn();
+      sinceTurn = 0;
+    }
     const charsets = type.charsets.length > 0 ? type.charsets : common;
     if (isOpaque || charsets.length === 0) continue;
     try {

@@ -142,10 +142,24 @@ export function listItems(values: readonly string[]): string[] {
   return items;
 }
 
+/** A larger message is worked on in steps. */
+export const LARGE_BYTES = 262_144;
 /** A step of work on a large text takes a few milliseconds, in which no other event is served. */
 export const STEP_BYTES = 1_048_576;
 
-/** Lets the events that are waiting have their turn between two steps. */
+const waiting: (() => void)[] = [];
+
+/**
+ * To be awaited before each step of work on a large message. Of all the steps of all messages one is done in each turn of the
+ * event loop, so that a small message waits for one step, however many large ones there are.
+ */
 export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(startStep);
+  });
+}
+
+function startStep(): void {
+  waiting.shift()?.();
+  if (waiting.length > 0) setImmediate(startStep);
 }

@@ -20,7 +20,14 @@ import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/reques
 import { withResourceMetadata } from '../mcp/response-rules.js';
 import { traceContextOf } from '../sideband/call-headers.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
-import { bodyMemberInSteps, composeRequestPayload, describeTarget } from '../sideband/payloads.js';
+import {
+  bodyMemberInSteps,
+  composeRequestPayload,
+  describeTarget,
+  type Payload,
+  payloadBytes,
+  payloadText,
+} from '../sideband/payloads.js';
 import {
   type AccessOutcome,
   NOT_EVALUATED,
@@ -60,7 +67,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
         readonly request: HttpRequest;
         readonly body: BodyView;
         readonly target: string;
-        readonly payload: string;
+        readonly payload: Payload;
       }
     | undefined;
 
@@ -184,14 +191,14 @@ export class AccessPhase implements Phase<PermittedRequest> {
   }
 
   /** Makes the decision, and notes it if the shadow policy will be asked about this request. */
-  #forShadow(setup: Setup, payload: string, decide: () => RequestDecision): RequestDecision {
+  #forShadow(setup: Setup, payload: Payload, decide: () => RequestDecision): RequestDecision {
     if (setup.shadow?.samples() !== true) return decide();
     try {
       const decided = decide();
-      this.#shadow = new ShadowedRequest(payload, decided);
+      this.#shadow = new ShadowedRequest(payloadText(payload), decided);
       return decided;
     } catch (thrown) {
-      this.#shadow = new ShadowedRequest(payload, asPingAuthError(thrown).code);
+      this.#shadow = new ShadowedRequest(payloadText(payload), asPingAuthError(thrown).code);
       throw thrown;
     }
   }
@@ -207,7 +214,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     const { request, target, payload } = this.#asked;
     const { requestId, traceparent, tracestate, mcp } = this.message;
     checkContextSize(state ?? payload, config.max_request_context_bytes, state !== undefined);
-    const kept = retainedPayload(payload, state);
+    const kept = retainedPayload(state === undefined ? payloadText(payload) : '', state);
     // Kong gets it as a text in a frame.
     if (kept.length > SMALL_CONTEXT) this.#memory?.grow(2 * bytesOfText(kept));
     const shadow = hasResponsePhase
@@ -233,9 +240,9 @@ export class AccessPhase implements Phase<PermittedRequest> {
  * Kong holds what is kept in its own memory for as long as the upstream takes.
  * @throws PingAuthError `request_context_too_large`
  */
-function checkContextSize(kept: string, maxBytes: number, isState: boolean): void {
-  if (kept.length * MAX_UTF8_BYTES <= maxBytes) return;
-  const bytes = Buffer.byteLength(kept);
+function checkContextSize(kept: Payload, maxBytes: number, isState: boolean): void {
+  if (typeof kept === 'string' && kept.length * MAX_UTF8_BYTES <= maxBytes) return;
+  const bytes = payloadBytes(kept);
   if (bytes <= maxBytes) return;
   const what = isState ? "the policy's state" : 'the policy returned no state, and the request it was shown';
   const detail = `${what} has ${bytes} bytes; max_request_context_bytes is ${maxBytes}`;

@@ -6,6 +6,7 @@ import { toPingAuthError } from '../kong/call-errors.js';
 import type { LogValues } from '../kong/gateway.js';
 import type { ApprovalOffer } from '../mcp/approval.js';
 import { errorResponseForAgent } from '../mcp/denial.js';
+import { type Payload, payloadText } from '../sideband/payloads.js';
 import type { RequestContextMessage } from '../sideband/request-context.js';
 import type { CallContext, Evaluation } from '../sideband/sideband-client.js';
 import {
@@ -180,8 +181,8 @@ export class PolicyCall {
   /** @throws PingAuthError with the facts of the call */
   async ask<A>(
     setup: Setup,
-    payload: string,
-    send: (payload: string, call: CallContext) => Promise<Evaluation<A>>,
+    payload: Payload,
+    send: (payload: Payload, call: CallContext) => Promise<Evaluation<A>>,
   ): Promise<A> {
     const context = this.#context();
     const span = setup.isTracing ? startSidebandSpan(this.#phase.name, setup.address, context) : undefined;
@@ -205,7 +206,7 @@ export class PolicyCall {
     return { requestId, traceparent, tracestate, caller: this.#event, memory: this.#memory };
   }
 
-  #record(setup: Setup, payload: string, answer: Uint8Array | string): void {
+  #record(setup: Setup, payload: Payload, answer: Uint8Array | string): void {
     const { telemetry, routeId, serviceId } = this.#instance;
     const { config } = setup;
     const exchange = {
@@ -216,7 +217,7 @@ export class PolicyCall {
       provider: this.facts.provider ?? config.service_url,
       ms: this.facts.durationMs,
       secretHeaderName: config.secret_header_name,
-      payload,
+      payload: payloadText(payload),
       answer,
     };
     if (config.enable_debug_logging) telemetry.sidebandExchange(exchange);

@@ -2,7 +2,7 @@ import { reasonPhrase } from '../http/admission.js';
 import type { HeaderList } from '../http/headers.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { BodyView, HttpRequest, HttpResponse } from '../http/message.js';
-import { bytesOfText, jsonString, nextTurn, STEP_BYTES, toWireText } from '../http/text.js';
+import { bytesOfText, jsonString, LARGE_BYTES, nextTurn, STEP_BYTES, toWireText } from '../http/text.js';
 import type { CertificateJwk } from './messages.js';
 import type { RequestContext } from './request-context.js';
 
@@ -27,37 +27,38 @@ export function describeTarget(
  *
  * @param target of `describeTarget`
  * @param headers the client's without the excluded ones
- * @param body of `bodyMember`
+ * @param body of `bodyMember`, or in steps
  * @param certificate of `certificateToJwk`; undefined without a client certificate
  */
 export function composeRequestPayload(
   request: HttpRequest,
   target: string,
   headers: HeaderList,
-  body: string,
+  body: Payload,
   certificate: CertificateJwk | undefined,
-): string {
+): Payload {
   const source = `"source_ip":${jsonString(request.sourceIp)},"source_port":${request.sourcePort}`;
   const jwk = certificate === undefined ? '' : `,"client_certificate":${JSON.stringify(certificate)}`;
-  return `{${source},${target},"headers":${headersJson(headers)}${body}${jwk}}`;
+  return payloadOf(`{${source},${target},"headers":${headersJson(headers)}`, body, `${jwk}}`);
 }
 
 /**
  * Body of `POST {service_url}/sideband/response`.
  *
  * @param requestContext of the request that the upstream answers
- * @param body of `bodyMember`
+ * @param body of `bodyMember`, or in steps
  */
 export function composeResponsePayload(
   { status, headers }: HttpResponse,
   requestContext: Pick<RequestContext, 'target' | 'kept'>,
-  body: string,
+  body: Payload,
   memory?: MemoryReservation,
-): string {
+): Payload {
   // What was kept is put into the payload's text, and goes out as bytes.
   memory?.grow(2 * bytesOfText(requestContext.kept));
   const code = `"response_code":"${status}","response_status":${jsonString(reasonPhrase(status))}`;
-  return `{${requestContext.target},${code},"headers":${headersJson(headers)}${body},${requestContext.kept}}`;
+  const before = `{${requestContext.target},${code},"headers":${headersJson(headers)}`;
+  return payloadOf(before, body, `,${requestContext.kept}}`);
 }
 
 /** `[{"x-a":"1"},{"x-a":"2"}]`: one single-pair object for every value, names in lower case. */
@@ -79,41 +80,38 @@ export function bodyMember(body: BodyView): string {
 }
 
 /**
- * The same for a body of any size. A large one is escaped in steps, between which others are served.
- * @param memory grows before the text is escaped, which makes up to six characters of one
+ * The same for a body of any size. A large one is escaped and encoded in steps, between which others are served.
+ * @param memory grows by the text of the payload, which holds that of the member, and its bytes; or by the pieces
  */
-export async function bodyMemberInSteps(body: BodyView, memory: MemoryReservation): Promise<string> {
-  if (body.kind !== 'text' || body.text.length <= UNCOUNTED_CHARACTERS) {
+export async function bodyMemberInSteps(body: BodyView, memory: MemoryReservation): Promise<Payload> {
+  if (body.kind !== 'text' || body.text.length <= LARGE_BYTES) {
     const member = bodyMember(body);
-    memory.grow(3 * member.length);
+    const { length } = member;
+    memory.grow(length <= SMALL_MEMBER ? 3 * length : 2 * bytesOfText(member) + Buffer.byteLength(member));
     return member;
   }
   const { text } = body;
-  const size = new EscapedSize();
-  for (let start = 0; start < text.length; start += STEP_CHARACTERS) {
-    if (start > 0) await nextTurn();
-    size.add(text, start, Math.min(start + STEP_CHARACTERS, text.length));
-  }
-  memory.grow(size.bytes);
-  if (text.length <= STEP_CHARACTERS) return bodyMember(body);
-  const parts = [',"body":"'];
+  const pieces = [Buffer.from(',"body":"')];
   for (let start = 0; start < text.length; ) {
-    if (start > 0) await nextTurn();
+    await nextTurn();
     const end = endOfStep(text, start);
-    parts.push(jsonString(text.slice(start, end)).slice(1, -1));
+    const most = MAX_ESCAPE * (end - start);
+    memory.grow(most);
+    const piece = Buffer.from(jsonString(text.slice(start, end)).slice(1, -1));
+    memory.shrink(most - piece.length);
+    pieces.push(piece);
     start = end;
   }
-  parts.push('"');
-  return parts.join('');
+  pieces.push(Buffer.from('"'));
+  return pieces;
 }
 
-/** A text of so many characters is escaped before it is counted: that takes less time, and little memory. */
-const UNCOUNTED_CHARACTERS = 4096;
+/** Whether its characters take one byte or two makes no difference yet. */
+const SMALL_MEMBER = 4096;
 /** Control characters take six times as long as others. */
 const STEP_CHARACTERS = STEP_BYTES / 2;
-/** By how many characters an ASCII character grows in a JSON string. */
-const ESCAPE = new Uint8Array(128).fill(5, 0, 0x20);
-for (const character of '\b\t\n\f\r"\\') ESCAPE[character.charCodeAt(0)] = 1;
+/** `\u0001` */
+const MAX_ESCAPE = 6;
 
 /** Where a step ends: never between the halves of a surrogate pair, which would be escaped alone. */
 function endOfStep(text: string, start: number): number {
@@ -123,31 +121,19 @@ function endOfStep(text: string, start: number): number {
   return isPair ? end + 1 : end;
 }
 
-/** Measures the memory for an escaped text: as a JSON string, as part of the payload's text, and as part of the payload's bytes. */
-class EscapedSize {
-  #characters = 2;
-  #bytes = 2;
-  #isWide = false;
+/** JSON text as it goes over the wire; a large one as the pieces of its bytes. */
+export type Payload = string | readonly Buffer[];
 
-  add(text: string, start: number, end: number): void {
-    let characters = end - start;
-    let bytes = 0;
-    for (let at = start; at < end; at++) {
-      const code = text.charCodeAt(at);
-      if (code < 0x80) {
-        const more = ESCAPE[code] ?? 0;
-        characters += more;
-        bytes += 1 + more;
-      } else {
-        bytes += code < 0x800 ? 2 : 3;
-        this.#isWide = true;
-      }
-    }
-    this.#characters += characters;
-    this.#bytes += bytes;
-  }
+function payloadOf(before: string, member: Payload, after: string): Payload {
+  if (typeof member === 'string') return `${before}${member}${after}`;
+  return [Buffer.from(before), ...member, Buffer.from(after)];
+}
 
-  get bytes(): number {
-    return 2 * (this.#isWide ? 2 * this.#characters : this.#characters) + this.#bytes;
-  }
+export function payloadText(payload: Payload): string {
+  return typeof payload === 'string' ? payload : payload.map((piece) => piece.toString()).join('');
+}
+
+export function payloadBytes(payload: Payload): number {
+  if (typeof payload === 'string') return Buffer.byteLength(payload);
+  return payload.reduce((bytes, piece) => bytes + piece.length, 0);
 }

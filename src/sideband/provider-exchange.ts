@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
@@ -6,12 +7,16 @@ import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Connection, ConnectionPool } from './connection-pool.js';
 import { type NetworkProblem, networkProblem } from './network-error.js';
+import { type Payload, payloadBytes } from './payloads.js';
 
 /** The body of an error answer is only read for its `id` and `message`. */
 const MAX_ERROR_BODY_BYTES = 65_536;
 
 /** Above this size the provider's own limit is a likely reason for a lost connection. For the log only. */
 const LARGE_MESSAGE_BYTES = 65_536;
+
+/** Of a large message, so much is written at a time. */
+const CHUNK_BYTES = 262_144;
 
 /** No provider and no proxy closes a connection for want of a request sooner than this. */
 const NO_TIMEOUT_BELOW_MS = 500;
@@ -22,7 +27,7 @@ const LOST_CODES: ReadonlySet<ErrorCode> = new Set(['provider_unreachable', 'pro
 export interface ProviderRequest {
   /** Names and values by turns. */
   readonly headers: readonly string[];
-  readonly body: string;
+  readonly body: Payload;
   /** The largest answer that is accepted, bytes. */
   readonly maxAnswerBytes: number;
   readonly deadline: CallDeadline;
@@ -116,7 +121,7 @@ function failure(outcome: BrokenExchange, request: ProviderRequest, sentBefore: 
   }
   const isLost = sent && LOST_CODES.has(problem.code);
   const code = isLost ? 'provider_connection_lost' : problem.code;
-  const isLarge = isLost && request.body.length > LARGE_MESSAGE_BYTES;
+  const isLarge = isLost && payloadBytes(request.body) > LARGE_MESSAGE_BYTES;
   const error = new PingAuthError(code, {
     detail: isLarge
       ? `${problem.detail}; the message is large, perhaps over a limit of the provider`
@@ -150,6 +155,22 @@ function failed(
 ): ProviderFailure {
   const error = new PingAuthError(code, detail === undefined ? {} : { detail });
   return { kind: 'failed', error, failover: false, ejects: false };
+}
+
+/**
+ * A large body as a stream: it is written, and encrypted, as fast as the connection takes it. Without waiting for a turn among
+ * other large messages, since the deadline runs: what clients send must not make calls fail for want of time.
+ */
+function streamed(headers: readonly string[], body: Payload) {
+  if (typeof body === 'string') return { headers: headers as string[], body };
+  const length = ['Content-Length', String(payloadBytes(body))];
+  return { headers: [...headers, ...length], body: Readable.from(chunks(body)) };
+}
+
+function* chunks(pieces: readonly Buffer[]) {
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += CHUNK_BYTES) yield piece.subarray(at, at + CHUNK_BYTES);
+  }
 }
 
 /** One POST to the provider; collects the answer, at most `maxAnswerBytes` of it. */
@@ -186,8 +207,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       const options: Dispatcher.DispatchOptions = {
         path: this.#path,
         method: 'POST',
-        headers: headers as string[],
-        body,
+        ...streamed(headers, body),
         // One deadline rules the whole call; undici's own timers would only add a second, coarser one.
         headersTimeout: 0,
         bodyTimeout: 0,

@@ -2,11 +2,14 @@ import { isAscii } from 'node:buffer';
 import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
+import { LARGE_BYTES } from '../http/text.js';
 import { CallDeadline, type Caller, type Clock } from './call-deadline.js';
 import { type CorrelationIds, callHeaders, fixedHeaders } from './call-headers.js';
 import type { Admission, CircuitBreaker, CircuitSettings } from './circuit-breaker.js';
+import { parseLargeAnswer } from './large-answer.js';
 import type { RequestAnswer, ResponseAnswer } from './messages.js';
 import type { SidebandObserver, SidebandPhase } from './observer.js';
+import type { Payload } from './payloads.js';
 import { callTimeoutMs, providersOf } from './provider.js';
 import {
   callProvider,
@@ -21,7 +24,7 @@ import {
   type SidebandRuntime,
 } from './sideband-runtime.js';
 import { statusError } from './status-errors.js';
-import { printable, readRequestAnswer, readResponseAnswer } from './wire-answers.js';
+import { type LargeAnswer, printable, readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
 export type { Caller } from './call-deadline.js';
 export type { SidebandObserver } from './observer.js';
@@ -48,13 +51,13 @@ export interface Evaluation<A> {
 }
 
 /**
- * The policy provider as one instance of the plugin sees it. Payloads are JSON text (sideband/payloads.ts). Only a 200
+ * The policy provider as one instance of the plugin sees it. Payloads are of sideband/payloads.ts. Only a 200
  * with an object of the right shape is an answer; everything else is thrown as PingAuthError with a code of the catalogue
  * and `call` filled in.
  */
 export interface SidebandClient {
-  evaluateRequest(payload: string, call: CallContext): Promise<Evaluation<RequestAnswer>>;
-  evaluateResponse(payload: string, call: CallContext): Promise<Evaluation<ResponseAnswer>>;
+  evaluateRequest(payload: Payload, call: CallContext): Promise<Evaluation<RequestAnswer>>;
+  evaluateResponse(payload: Payload, call: CallContext): Promise<Evaluation<ResponseAnswer>>;
   /** The instance is closed. Connections stay for others, and calls under way end normally. */
   release(): void;
 }
@@ -118,9 +121,9 @@ class ProviderCalls {
 
   async evaluate<A>(
     phase: SidebandPhase,
-    payload: string,
+    payload: Payload,
     context: CallContext,
-    read: (body: Buffer) => A,
+    read: (body: Buffer, large?: LargeAnswer) => A,
   ): Promise<Evaluation<A>> {
     const deadline = new CallDeadline(this.#timeoutMs, this.#clock, context.caller);
     let provider: string | undefined;
@@ -148,7 +151,8 @@ class ProviderCalls {
           provider = one.name;
           correlationId = attempt.correlationId;
           if (body.length > SMALL_ANSWER_BYTES) context.memory?.grow(parsedBytes(body));
-          const answer = read(body);
+          const large = body.length > LARGE_BYTES ? await parseLargeAnswer(body) : undefined;
+          const answer = read(body, large);
           const durationMs = this.#clock.now() - deadline.startedAt;
           return { answer, body, provider, durationMs, correlationId };
         }

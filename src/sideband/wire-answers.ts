@@ -7,17 +7,29 @@ import type { AnsweredResponse, Json, RequestAnswer, ResponseAnswer } from './me
 /** Kong shows a plugin 1000 headers at most; with millions of them this process would do nothing else for a long time. */
 const MAX_HEADERS = 2000;
 /** JSON.parse takes any depth, JSON.stringify overflows the stack at a few thousand; no real answer is nested like that. */
-const MAX_DEPTH = 500;
+export const MAX_DEPTH = 500;
+
+/**
+ * An answer that was read in steps, because it is large. A deny can't be lost in it: the members are those that JSON.parse would
+ * make.
+ */
+export interface LargeAnswer {
+  /** Those that are read, without `state`. */
+  readonly members: JsonObject;
+  /** Verbatim. */
+  readonly state: string | undefined;
+}
 
 /**
  * Answer to /sideband/request. Any `response` member, whatever is in it, rules out a permit; JSON keys that occur twice
  * count with their last value, so even then a deny cannot turn into a permit.
  *
+ * @param large of `parseLargeAnswer`, if the body is large
  * @throws PingAuthError `provider_not_json`, `provider_answer_invalid`
  */
-export function readRequestAnswer(body: Uint8Array): RequestAnswer {
-  const text = decode(body);
-  const answer = parseObject(text);
+export function readRequestAnswer(body: Uint8Array, large?: LargeAnswer): RequestAnswer {
+  const text = large === undefined ? decode(body) : '';
+  const answer = large?.members ?? parseObject(text);
   if (Object.hasOwn(answer, 'response')) {
     const { response } = answer;
     if (!isJsonObject(response)) throw invalid(`response: expected an object, got ${kindOf(response)}`);
@@ -39,7 +51,7 @@ export function readRequestAnswer(body: Uint8Array): RequestAnswer {
     url,
     headers,
     body: sent,
-    state: state && text.slice(state.valueStart, state.end),
+    state: state === undefined ? large?.state : text.slice(state.valueStart, state.end),
     sourceIp,
     sourcePort,
     // Whatever JSON.parse made is JSON.
@@ -48,8 +60,8 @@ export function readRequestAnswer(body: Uint8Array): RequestAnswer {
 }
 
 /** Answer to /sideband/response. @throws PingAuthError `provider_not_json`, `provider_answer_invalid` */
-export function readResponseAnswer(body: Uint8Array): ResponseAnswer {
-  return readResponse(parseObject(decode(body)), '');
+export function readResponseAnswer(body: Uint8Array, large?: LargeAnswer): ResponseAnswer {
+  return readResponse(large?.members ?? parseObject(decode(body)), '');
 }
 
 /** A JSON object, or undefined: for error answers, which may be anything. */
@@ -70,9 +82,21 @@ export function printable(value: unknown): string | undefined {
 function decode(body: Uint8Array): string {
   if (body.length === 0) throw new PingAuthError('provider_not_json', { detail: 'the answer is empty' });
   const text = decodeUtf8(body);
-  // Wrong bytes replaced without a word would have something else carried out than the policy said.
-  if (text === undefined) throw new PingAuthError('provider_not_json', { detail: 'the answer is not UTF-8' });
+  // Wrong bytes silently replaced would have something else carried out than the policy said.
+  if (text === undefined) throw notUtf8();
   return text;
+}
+
+export function notUtf8(): PingAuthError {
+  return new PingAuthError('provider_not_json', { detail: 'the answer is not UTF-8' });
+}
+
+/** @param start of the answer; the parser's own message repeats parts of it, which can hold tokens */
+export function notJson(start: string, size: string): PingAuthError {
+  const detail = /^\s*</.test(start)
+    ? 'the answer looks like HTML or XML'
+    : `${size} that are not a JSON text`;
+  return new PingAuthError('provider_not_json', { detail });
 }
 
 function parseObject(text: string): JsonObject {
@@ -80,13 +104,7 @@ function parseObject(text: string): JsonObject {
   try {
     value = JSON.parse(text);
   } catch {
-    // The parser's own message repeats parts of the answer, which can hold tokens.
-    const html = /^\s*</.test(text);
-    throw new PingAuthError('provider_not_json', {
-      detail: html
-        ? 'the answer looks like HTML or XML'
-        : `${text.length} characters that are not a JSON text`,
-    });
+    throw notJson(text, `${text.length} characters`);
   }
   if (!isJsonObject(value)) throw invalid(`expected an object, got ${kindOf(value)}`);
   return value;
@@ -167,7 +185,7 @@ function unexpected(where: string, expected: string, value: unknown): PingAuthEr
   return invalid(`${where}: expected ${expected}, got ${kindOf(value)}`);
 }
 
-function invalid(detail: string): PingAuthError {
+export function invalid(detail: string): PingAuthError {
   return new PingAuthError('provider_answer_invalid', { detail });
 }
 

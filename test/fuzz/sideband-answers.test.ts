@@ -3,10 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/errors/catalogue.js';
 import { PingAuthError } from '../../src/errors/ping-auth-error.js';
 import { type HeaderChanges, HeaderList } from '../../src/http/headers.js';
+import { JsonScanner } from '../../src/http/json-scanner.js';
 import type { HttpRequest, HttpResponse, ResponseToSend } from '../../src/http/message.js';
+import { parseJson, STEP_BYTES } from '../../src/http/text.js';
+import { parseLargeAnswer } from '../../src/sideband/large-answer.js';
 import { readRequestContext, writeRequestContext } from '../../src/sideband/request-context.js';
 import { statusError } from '../../src/sideband/status-errors.js';
-import { readRequestAnswer, readResponseAnswer } from '../../src/sideband/wire-answers.js';
+import { type LargeAnswer, readRequestAnswer, readResponseAnswer } from '../../src/sideband/wire-answers.js';
 import { headerParts } from '../model/decisions.js';
 import { aRequest, aRequestContext, aResponse, SHOW_ALL, showRequest } from '../model/messages.js';
 import { accessPhase, fakeGateway, fakeInstance, responsePhase } from '../support/fake-instance.js';
@@ -116,6 +119,62 @@ const answerOf = (...values: fc.Arbitrary<unknown>[]) =>
       const bytes = Buffer.from(damagedJson(value, plan));
       return below === undefined ? bytes : damaged(bytes, below);
     });
+/** What JSON is made of, and what it is not. */
+const JSON_PIECES = [
+  ...[
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '"',
+    '\\',
+    '/',
+    ' ',
+    '\n',
+    '\t',
+    '\r',
+    '\f',
+    '\u00a0',
+    '\ufeff',
+    '\0',
+    '\x1f',
+    '\x7f',
+  ],
+  ...['0', '1', '-', '+', '.', 'e', 'E', '00', '1.5', '-0', '1e5', '1E+2', '2.e1', '.5', '1e', '-1.0e-10'],
+  ...[
+    'true',
+    'false',
+    'null',
+    'tru',
+    'nul',
+    'True',
+    'NaN',
+    '"a"',
+    '"a":',
+    '"body":',
+    '"\\u0062ody":',
+    '{}',
+    '[]',
+    ',',
+  ],
+  ...[
+    '\\n',
+    '\\u',
+    '\\u00e9',
+    '\\u12',
+    '\\x',
+    '\\/',
+    '\\"',
+    '\\ud83d',
+    '\\ude00',
+    'é',
+    '中',
+    '😀',
+    '"é":{"body":1}',
+  ],
+];
 const requestAnswers = answerOf(fc.constantFrom(PERMIT, DENIAL), permits, denials);
 const responseAnswers = answerOf(fc.constant(ANSWERED), answered(ANSWERED.headers));
 
@@ -160,6 +219,100 @@ describe('an answer to /sideband/request, damaged', () => {
       }),
       fuzzed(800),
     );
+  });
+});
+
+describe('an answer that is read in steps', () => {
+  // Refused wherever it is; JSON.parse lets it pass in a member that nobody reads.
+  const isTooDeep = (thrown: unknown) =>
+    thrown instanceof PingAuthError && thrown.detail?.startsWith('nested deeper') === true;
+
+  it('is what it is when it is read at once, to the last member and code', async () => {
+    const compared = { permit: 0, deny: 0, error: 0 };
+    await fc.assert(
+      fc.asyncProperty(requestAnswers, async (bytes) => {
+        const atOnce = attempt(() => readRequestAnswer(bytes));
+        const large = await parseLargeAnswer(bytes).catch((thrown: unknown) => thrown);
+        if (isTooDeep(large)) return;
+        const inSteps =
+          large instanceof Error ? large : attempt(() => readRequestAnswer(bytes, large as LargeAnswer));
+        if (atOnce instanceof PingAuthError) expect((inSteps as PingAuthError).code).toBe(atOnce.code);
+        else expect(inSteps).toEqual(atOnce);
+        compared[atOnce instanceof PingAuthError ? 'error' : atOnce.kind]++;
+      }),
+      fuzzed(1600),
+    );
+    for (const times of Object.values(compared)) expect(times).toBeGreaterThan(50);
+    await fc.assert(
+      fc.asyncProperty(responseAnswers, async (bytes) => {
+        const atOnce = attempt(() => readResponseAnswer(bytes));
+        const large = await parseLargeAnswer(bytes).catch((thrown: unknown) => thrown);
+        if (isTooDeep(large)) return;
+        const inSteps =
+          large instanceof Error ? large : attempt(() => readResponseAnswer(bytes, large as LargeAnswer));
+        if (atOnce instanceof PingAuthError) expect((inSteps as PingAuthError).code).toBe(atOnce.code);
+        else expect(inSteps).toEqual(atOnce);
+      }),
+      fuzzed(1600),
+    );
+  });
+
+  it('is JSON exactly when JSON.parse says so, wherever the steps end', () => {
+    const soup = fc
+      .array(fc.constantFrom(...JSON_PIECES), { maxLength: 12 })
+      .map((pieces) => pieces.join(''));
+    const texts = fc.oneof(
+      soup,
+      soup.map((text) => `{"body":"${text}"}`),
+      soup.map((text) => `{"a":[${text}],"state":${text}}`),
+      fc.tuple(fc.json(), damages).map(([text, plan]) => damaged(Buffer.from(text), plan).toString()),
+      fc.json(),
+    );
+    const found = { json: 0, none: 0 };
+    fc.assert(
+      fc.property(texts, fc.integer({ min: 1, max: 9 }), (text, step) => {
+        const bytes = Buffer.from(text);
+        const value = parseJson(bytes.toString());
+        const scanner = new JsonScanner(bytes, 100, new Set(['body', 'state', 'a']));
+        let before = 0;
+        const pieces: string[] = [];
+        do {
+          pieces.push(bytes.toString('utf8', before, scanner.at));
+          before = scanner.at;
+        } while (scanner.read(step));
+        expect(scanner.fault).toBe(value === undefined ? 'no JSON' : undefined);
+        found[value === undefined ? 'none' : 'json']++;
+        if (value === undefined) return;
+        // No step ends within a character.
+        expect(pieces.join('') + bytes.toString('utf8', before)).toBe(bytes.toString());
+        const members = [...scanner.members].map(([name, { start, end }]) => [
+          name,
+          JSON.parse(bytes.toString('utf8', start, end)),
+        ]);
+        const wanted = Object.entries(jsonObject(bytes) ?? {}).filter(([name]) =>
+          ['body', 'state', 'a'].includes(name),
+        );
+        expect(Object.fromEntries(members)).toEqual(Object.fromEntries(wanted));
+      }),
+      fuzzed(20_000),
+    );
+    for (const times of Object.values(found)) expect(times).toBeGreaterThan(1000);
+  });
+
+  it('keeps each character of a body whose escapes and characters stand where a step ends', async () => {
+    const pieces = ['\\u4e2d', '\\ud83d\\ude00', '\\\\', '\\"', '中', '😀', '\\ud83d', 'é'];
+    for (const [index, piece] of pieces.entries()) {
+      for (let shift = 0; shift < 7; shift++) {
+        const filling = piece.repeat(Math.ceil((STEP_BYTES + 40) / Buffer.byteLength(piece)));
+        const json = `{"a":1,"body":"${'x'.repeat(shift)}${filling}","state":["${filling}"]}`;
+        const { members, state } = await parseLargeAnswer(Buffer.from(json));
+        // Compared as a whole, not shown: a difference would print megabytes.
+        expect(members.body === (JSON.parse(json) as { body: string }).body, `piece ${index}, ${shift}`).toBe(
+          true,
+        );
+        expect(state === `["${filling}"]`).toBe(true);
+      }
+    }
   });
 });
 
@@ -272,7 +425,7 @@ function checkSent({ status, headers }: ResponseToSend): void {
   expect(headers).toBeInstanceOf(HeaderList);
 }
 
-/** What the policy gave as state goes back to it as it came. */
+/** What the policy gave as state goes back to it unchanged. */
 function checkState(requestContext: string, answer: Uint8Array): void {
   const value = jsonObject(answer) ?? {};
   const { kept } = readRequestContext(requestContext);

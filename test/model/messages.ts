@@ -22,6 +22,7 @@ import {
   composeRequestPayload,
   composeResponsePayload,
   describeTarget,
+  payloadText,
 } from '../../src/sideband/payloads.js';
 import {
   type AccessOutcome,
@@ -140,7 +141,7 @@ export function showRequest(
     headers: excluded.size === 0 ? request.headers : headers,
     body,
     certificate,
-    payload: JSON.parse(text),
+    payload: JSON.parse(payloadText(text)),
   };
 }
 
@@ -151,7 +152,10 @@ export function showResponse(
   settings: BodySettings,
 ): { readonly body: BodyView; readonly payload: ResponsePayload & { readonly state?: Json } } {
   const body = viewOf(response.body, response.headers, bodyRules('response', settings));
-  return { body, payload: JSON.parse(composeResponsePayload(response, requestContext, bodyMember(body))) };
+  return {
+    body,
+    payload: JSON.parse(payloadText(composeResponsePayload(response, requestContext, bodyMember(body)))),
+  };
 }
 
 /**

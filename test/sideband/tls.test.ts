@@ -73,7 +73,7 @@ describe('certificates that are refused, with a log line that says why', () => {
       /for another host; .*\(ERR_TLS_CERT_ALTNAME_INVALID\); subject "CN=pa.example.com".*names "DNS:pa.example.com"/,
     ],
     [
-      'of an authority nobody knows',
+      'of an unknown authority',
       async () => (await createAuthority('Stranger')).issueServer(['127.0.0.1']),
       {},
       /issuer is unknown; put the authority into ca_certificate.*issuer "CN=Stranger"/,

@@ -11,6 +11,7 @@ import { MemoryBudget } from '../../src/plugin/memory-budget.js';
 import { runPhase } from '../../src/plugin/phase-runner.js';
 import { ResponsePhase } from '../../src/plugin/response-phase.js';
 import type { RequestAnswer, RequestPayload, ResponseAnswer } from '../../src/sideband/messages.js';
+import { type Payload, payloadText } from '../../src/sideband/payloads.js';
 import type { DecisionRecord } from '../../src/telemetry/decision-log.js';
 import { SILENT_TELEMETRY } from '../../src/telemetry/telemetry.js';
 
@@ -43,8 +44,8 @@ export function fakeInstance(
     secret_header_name: 'CLIENT-TOKEN',
     ...options.config,
   });
-  const answer = <A>(payload: string, make: (() => A) | undefined) => {
-    asked.push(JSON.parse(payload));
+  const answer = <A>(payload: Payload, make: (() => A) | undefined) => {
+    asked.push(JSON.parse(payloadText(payload)));
     if (!make) throw new Error('the test expected no call');
     return {
       answer: make(),

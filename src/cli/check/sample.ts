@@ -1,7 +1,7 @@
 import { HeaderList } from '../../http/headers.js';
 import { portOf } from '../../http/request-url.js';
 import type { RequestPayload } from '../../sideband/messages.js';
-import { bodyMember, composeResponsePayload, describeTarget } from '../../sideband/payloads.js';
+import { bodyMember, composeResponsePayload, describeTarget, payloadText } from '../../sideband/payloads.js';
 import { retainedPayload } from '../../sideband/request-context.js';
 
 /** The request about which the policy is asked, as the admin gives it. */
@@ -39,5 +39,6 @@ export function sampleResponse(request: RequestPayload, state: string | undefine
   const requestContext = { target, kept: retainedPayload(JSON.stringify(request), state) };
   const headers = HeaderList.from([['content-type', 'application/json']]);
   const body = bodyMember({ kind: 'text', text: '{}' });
-  return composeResponsePayload({ status: 200, headers, body: Buffer.from('{}') }, requestContext, body);
+  const response = { status: 200, headers, body: Buffer.from('{}') };
+  return payloadText(composeResponsePayload(response, requestContext, body));
 }

@@ -21,6 +21,7 @@ import {
   composeRequestPayload,
   composeResponsePayload,
   describeTarget,
+  payloadText,
 } from '../../sideband/payloads.js';
 import { type RequestContext, retainedPayload } from '../../sideband/request-context.js';
 import { createSidebandClient } from '../../sideband/sideband-client.js';
@@ -163,7 +164,7 @@ export function createPolicy(config: PluginConfig): Policy {
           shown.certificate,
         );
         const { answer } = await client.evaluateRequest(payload, { requestId });
-        return requestOutcome(answer, request, shown, target, payload);
+        return requestOutcome(answer, request, shown, target, payloadText(payload));
       }),
     evaluateResponse: (described, { requestContext }, requestId) =>
       orErrorResponse(async () => {
