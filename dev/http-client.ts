@@ -21,7 +21,7 @@ export interface ClientRequest {
   readonly timeoutMs?: number;
 }
 
-/** An answer as it came: repeats, order and case of headers, bytes of the body. */
+/** An answer as received: repeats, order and case of headers, bytes of the body. */
 export interface ClientResponse {
   readonly status: number;
   readonly reason: string;

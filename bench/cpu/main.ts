@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Closing } from '../../dev/closing.js';
 import { openLanes, PROTOBUF } from '../../dev/kong-connection/lane.js';
@@ -18,8 +17,7 @@ const WARM_UP_REQUESTS = bytes >= 1024 * 1024 ? 20 : 6000;
 const MEASURED_MS = 8000;
 
 const closing = new Closing();
-const folder = mkdtempSync(join(tmpdir(), 'profile-'));
-closing.add(() => rmSync(folder, { recursive: true }));
+const folder = closing.folder('profile-');
 try {
   const provider = await startEchoProcess(closing, { secure: true });
   const ours = await startOurs({

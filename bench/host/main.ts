@@ -9,7 +9,7 @@ import { benchRequest } from '../support/requests.js';
 
 /**
  * `npm run bench -- host`: our plugin server against the stock kong-js-pluginserver, the same plugin in both, in turns of a
- * second or less. The load generator speaks for Kong and costs little; the policy provider is a process of its own.
+ * second or less. The load generator plays Kong and costs little; the policy provider is a process of its own.
  */
 const ALL_BODIES = [0, 1024, 100 * 1024, 1024 * 1024, 5 * 1024 * 1024];
 /** `npm run bench -- host 0 1024`: only these bodies. */

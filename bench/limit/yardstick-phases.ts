@@ -14,7 +14,7 @@ export interface YardstickEvent {
   /** Sends calls together; `then` gets their replies, in order. */
   read(calls: Buffer, count: number, then: (replies: Buffer[]) => void): void;
   post(phase: 'request' | 'response', payload: object, then: (answer: Answer) => void): void;
-  /** Sends calls whose replies nobody waits for, together with the end of the event. */
+  /** Sends calls whose replies are not awaited, together with the end of the event. */
   finish(calls: Buffer[]): void;
   exit(call: Buffer): void;
 }

@@ -1,7 +1,7 @@
 import { type Agent, connectAgent, type ToolOutcome } from '../mcp/agent.js';
 import { CUSTOMER } from '../mcp/mcp-server.js';
 import type { SidebandCall } from '../policy-provider/call-log.js';
-import { callLines, heading, party, verdict } from './narrate.js';
+import { callLines, heading, party, reportChecks } from './narrate.js';
 import type { DemoStack } from './stack.js';
 
 /** What an agent came to, and what the others saw of it. */
@@ -33,7 +33,7 @@ export async function tellAgentStory(number: number, stack: DemoStack): Promise<
   const agent = await connectAgent(`${stack.kongUrl}/mcp`);
   try {
     const trail = await live(agent, stack);
-    return verdict(CHECKS, trail);
+    return reportChecks(CHECKS, trail);
   } finally {
     await agent.close();
   }

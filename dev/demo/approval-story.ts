@@ -3,7 +3,7 @@ import type { ToolOutcome } from '../mcp/agent.js';
 import { answerOnPage } from '../mcp/approve.js';
 import { connectModernAgent } from '../mcp/modern-agent.js';
 import type { SidebandCall } from '../policy-provider/call-log.js';
-import { callLines, heading, party, verdict } from './narrate.js';
+import { callLines, heading, party, reportChecks } from './narrate.js';
 import type { DemoStack } from './stack.js';
 
 const ID = 4711;
@@ -33,7 +33,7 @@ const CHECKS: Readonly<Record<string, (trail: ApprovalTrail) => boolean>> = {
   'the server got the call once, and nothing of the approval': ({ served }) =>
     served.length === 1 && !served[0]?.includes('ping-auth'),
   'another customer is another call: not approved': ({ other }) =>
-    other.error?.includes('The user said no') === true,
+    other.error?.includes('The user declined') === true,
 };
 
 /** An agent wants to delete a customer; a person has to approve on a page. Returns whether all is as it should be. */
@@ -73,7 +73,7 @@ export async function tellApprovalStory(number: number, stack: DemoStack): Promi
     const other = await attempt(OTHER);
     const served = modernServer.received().filter((body) => body.includes('tools/call'));
     const calls = (await provider().calls()).slice(callsBefore);
-    return verdict(CHECKS, { asked, ranBefore, deleted, other, served, calls });
+    return reportChecks(CHECKS, { asked, ranBefore, deleted, other, served, calls });
   } finally {
     await agent.client.close();
   }

@@ -15,10 +15,10 @@ export function explainDecision(shown: JsonObject, answer: JsonObject, status: n
       .map((name) => `${name} → ${answer[name] ?? '(none)'}`),
     ...headerChanges(shown.headers, answer.headers),
   ];
-  const verdict = 'response_code' in shown ? 'let it out' : 'permit';
+  const decision = 'response_code' in shown ? 'let it out' : 'permit';
   const remembered = 'state' in answer ? [`keep for later: ${JSON.stringify(answer.state)}`] : [];
-  if (changes.length === 0) return [`${verdict}, nothing changed`, ...remembered];
-  return [`${verdict}, changed:`, ...changes.map((line) => `  ${line.trimEnd()}`), ...remembered];
+  if (changes.length === 0) return [`${decision}, nothing changed`, ...remembered];
+  return [`${decision}, changed:`, ...changes.map((line) => `  ${line.trimEnd()}`), ...remembered];
 }
 
 /** The answer to the response call does not repeat method and URL. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const PING_AUTH = fileURLToPath(new URL('../../dist/bin/ping-auth.mjs', import.meta.url));
 
 export interface InspectPage {
-  /** The link that nobody has used so far. */
+  /** The latest unused link. */
   url(): string;
   end(): Promise<void>;
 }

@@ -31,11 +31,11 @@ export function tell(number: number, story: Story, trail: Trail): boolean {
   ]);
   party('upstream got', reached.length === 0 ? ['nothing'] : reached);
   party('client got', [`${got.status} ${got.reason}`, ...headerLines(got.headers), ...bodyLines(got.text())]);
-  return verdict(story.checks, trail);
+  return reportChecks(story.checks, trail);
 }
 
 /** Says of each check whether it holds. Returns whether all do. */
-export function verdict<T>(checks: Readonly<Record<string, (trail: T) => boolean>>, trail: T): boolean {
+export function reportChecks<T>(checks: Readonly<Record<string, (trail: T) => boolean>>, trail: T): boolean {
   return Object.entries(checks)
     .map(([words, holds]) => {
       const right = holds(trail);

@@ -100,7 +100,9 @@ async function assemble(ports: Ports, closing: Closing): Promise<DemoStack> {
   const upstreams = [upstream.ready.url, mcpServer.url, modernServer.url] as const;
   const files = writeKongFiles(folder, ports.kong, upstreams, [providerUrl, shadow.url], ca);
   const kong = await naming('Kong stand-in', '--kong-port', () =>
-    startProcess<{ url: string }>('./kong-process.ts', import.meta.url, { args: files }),
+    startProcess<{ url: string }>('../kong/main.ts', import.meta.url, {
+      args: ['--conf', files.conf, '--config', files.yml, '--verbose'],
+    }),
   );
   closing.add(() => kong.end());
 
@@ -141,7 +143,7 @@ function writeKongFiles(
   [upstreamUrl, mcpUrl, modernUrl]: readonly [string, string, string],
   [providerUrl, shadowUrl]: readonly [string, string],
   ca: string,
-): string[] {
+): { readonly conf: string; readonly yml: string } {
   const socket = join(folder, 'ping-auth.socket');
   const command = `${process.execPath} ${PLUGIN_SERVER}`;
   const conf = {
@@ -162,15 +164,15 @@ function writeKongFiles(
     service('mcp', new URL(mcpUrl).origin, { mcp: true }),
     service('customers', new URL(modernUrl).origin, { mcp: true }),
   ]);
-  const files = [join(folder, 'kong.conf'), join(folder, 'kong.yml')] as const;
+  const files = { conf: join(folder, 'kong.conf'), yml: join(folder, 'kong.yml') };
   writeFileSync(
-    files[0],
+    files.conf,
     Object.entries(conf)
       .map(([name, value]) => `${name} = ${value}\n`)
       .join(''),
   );
-  writeFileSync(files[1], stringify(declarative));
-  return [...files];
+  writeFileSync(files.yml, stringify(declarative));
+  return files;
 }
 
 async function naming<T>(what: string, flag: string, start: () => Promise<T>): Promise<T> {

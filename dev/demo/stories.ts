@@ -38,7 +38,7 @@ export const STORIES: readonly Story[] = [
     },
   },
   {
-    title: 'Denied: nobody knows who asks',
+    title: 'Denied: the caller is unknown',
     request: { path: '/bank/accounts' },
     checks: {
       'the upstream got nothing': ({ upstream }) => upstream.length === 0,
@@ -58,7 +58,7 @@ export const STORIES: readonly Story[] = [
     },
   },
   {
-    title: 'Changed on the way in',
+    title: 'Changed in the access phase',
     request: {
       method: 'POST',
       path: '/bank/transfers?to=bob&trace=1',
@@ -74,7 +74,7 @@ export const STORIES: readonly Story[] = [
     },
   },
   {
-    title: 'Filtered on the way out',
+    title: 'Filtered in the response phase',
     request: { path: '/bank/profile', headers: [ADA] },
     checks: {
       'the number and the balances stay inside': ({ got }) =>
@@ -83,7 +83,7 @@ export const STORIES: readonly Story[] = [
     },
   },
   {
-    title: 'Withheld on the way out, because of who asked',
+    title: 'Withheld in the response phase, because of the caller',
     request: { path: '/bank/text/200', headers: [GUEST] },
     checks: {
       'the upstream answered 200': ({ calls }) => member(calls[1]?.payload, 'response_code') === '200',

@@ -42,7 +42,7 @@ export interface FaultReport {
   /** Requests in the upstream's journal that the policy did not permit: not at all, not changed as it wanted, not with this body. */
   readonly hitsWithoutPermit: number;
   /** Answers with an upstream's status, body or header that the policy did not let out. */
-  readonly passedWithoutSay: number;
+  readonly passedUnevaluated: number;
   /** Answers or kept states of another request. */
   readonly mixedUp: number;
   /** Upstream headers on Kong's own 500, which it writes when the plugin server dies in the response phase; the guard takes them off. */
@@ -113,7 +113,7 @@ async function streakAfter(
     for (; seen < load.answers.length; seen++) {
       const answer = load.answers[seen];
       if (answer === undefined || answer.begun < since) continue;
-      streak = answer.verdict === 'good' ? [...streak, answer] : [];
+      streak = answer.outcome === 'good' ? [...streak, answer] : [];
       if (streak.length === wanted) return Math.min(...streak.map(({ begun }) => begun));
     }
     await pause(5);
@@ -141,13 +141,13 @@ function report(
     phase,
     sent,
     statuses,
-    good: count(({ verdict }) => verdict === 'good'),
+    good: count(({ outcome }) => outcome === 'good'),
     hitsWithoutPermit:
       hits.filter((id) => !permitted.has(id)).length +
       (upstream.get('hit-without-permit')?.length ?? 0) +
       (upstream.get('hit-with-another-body')?.length ?? 0),
-    passedWithoutSay: count(({ verdict, leak }) => verdict === 'passed' || leak === 'ping-auth'),
-    mixedUp: count(({ verdict }) => verdict === 'mixed') + (policy.get('mixed')?.length ?? 0),
+    passedUnevaluated: count(({ outcome, leak }) => outcome === 'passed' || leak === 'ping-auth'),
+    mixedUp: count(({ outcome }) => outcome === 'mixed') + (policy.get('mixed')?.length ?? 0),
     kongLeaks: count(({ leak }) => leak === 'kong'),
     recoveredMs,
     limits,
@@ -156,8 +156,8 @@ function report(
 
 /** Nothing passed, no header either, nothing was mixed up, it came back, and it did not cost others more than it may. */
 export function isSurvived(one: FaultReport): boolean {
-  const { hitsWithoutPermit, passedWithoutSay, mixedUp, kongLeaks, recoveredMs } = one;
+  const { hitsWithoutPermit, passedUnevaluated, mixedUp, kongLeaks, recoveredMs } = one;
   if (one.limits !== undefined && (one.rssMiB > one.limits.rssMiB || one.p99Ms > one.limits.p99Ms))
     return false;
-  return hitsWithoutPermit + passedWithoutSay + mixedUp + kongLeaks === 0 && recoveredMs !== undefined;
+  return hitsWithoutPermit + passedUnevaluated + mixedUp + kongLeaks === 0 && recoveredMs !== undefined;
 }

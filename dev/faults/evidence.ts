@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 
-/** What the policy writes on messages that it has let through; nobody else can make it. */
+/** What the policy writes on messages that it has let through; no other party can make it. */
 export interface Stamps {
   /** On the request to the upstream (`x-permit`): for this request with a body of so many bytes. */
   permit(id: string, bodyBytes: number): string;
   /** On the response to the client (`x-stamp`). */
   answer(id: string): string;
-  /** On the policy's own refusal (`x-denied`). */
+  /** On the policy's own denial (`x-denied`). */
   denial(id: string): string;
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { isDenied, isRewritten, type Stamps } from './evidence.js';
 
 /** What became of one request, as its client saw it. */
-export type Verdict =
+export type RequestOutcome =
   /** Filtered or denied by the policy, as it should be. */
   | 'good'
   /** Refused by ping-auth, by its plugin server or by Kong. */
@@ -19,7 +19,7 @@ export type Verdict =
 
 export interface Answer {
   readonly id: string;
-  readonly verdict: Verdict;
+  readonly outcome: RequestOutcome;
   /** Status, or the error's code. */
   readonly status: string;
   /** An upstream header on an answer that the policy did not let out. */
@@ -51,7 +51,7 @@ const SMALL_BODY = Buffer.from('{"small":true}');
 const ERROR_PAUSE_MS = 100;
 
 /** The clients of a burst share their processors with Kong. */
-const BURST_PATIENCE_MS = 60_000;
+const BURST_TIMEOUT_MS = 60_000;
 
 /** Requests without end, a fixed number at a time, each with an id of its own. */
 export class Load {
@@ -94,7 +94,7 @@ export class Load {
     const end = performance.now() + lastsMs;
     const client = async () => {
       while (performance.now() < end) {
-        this.answers.push(await this.#send(body, agent, BURST_PATIENCE_MS, { ...headers, 'x-hostile': '1' }));
+        this.answers.push(await this.#send(body, agent, BURST_TIMEOUT_MS, { ...headers, 'x-hostile': '1' }));
       }
     };
     await Promise.all(Array.from({ length: clients }, client));
@@ -104,7 +104,7 @@ export class Load {
   /** Sends so many at the same moment, each over a connection of its own; ends when all have their answer. */
   async burst(clients: number): Promise<void> {
     const agent = new Agent({ keepAlive: false });
-    const all = Array.from({ length: clients }, () => this.#send(undefined, agent, BURST_PATIENCE_MS));
+    const all = Array.from({ length: clients }, () => this.#send(undefined, agent, BURST_TIMEOUT_MS));
     this.answers.push(...(await Promise.all(all)));
   }
 
@@ -114,24 +114,24 @@ export class Load {
       const body = number % this.bigBodyEvery === 0 ? BIG_BODY : number % 5 === 0 ? SMALL_BODY : undefined;
       const answer = await this.#send(body);
       this.answers.push(answer);
-      if (answer.verdict !== 'good') await pause(ERROR_PAUSE_MS);
+      if (answer.outcome !== 'good') await pause(ERROR_PAUSE_MS);
     }
   }
 
   #send(
     body: Buffer | undefined,
     agent = this.#agent,
-    patienceMs = 20_000,
+    timeoutMs = 20_000,
     headers: Headers = { 'content-type': 'text/plain' },
   ): Promise<Answer> {
     const id = `${this.#options.prefix}-${this.#sent++}`;
     const begun = performance.now();
     const aborts = Math.random() < this.abortShare;
     return new Promise((resolve) => {
-      const done = (verdict: Verdict, status: string, leak: Answer['leak'] = 'none') => {
+      const done = (outcome: RequestOutcome, status: string, leak: Answer['leak'] = 'none') => {
         clearTimeout(timer);
         const ms = performance.now() - begun;
-        resolve({ id, verdict, status, leak, begun, ms, isHostile: 'x-hostile' in headers });
+        resolve({ id, outcome, status, leak, begun, ms, isHostile: 'x-hostile' in headers });
       };
       const request = httpRequest(this.#options.url, {
         agent,
@@ -144,7 +144,7 @@ export class Load {
           request.destroy();
           done(aborts ? 'aborted' : 'broken', aborts ? 'aborted' : 'no answer');
         },
-        aborts ? Math.random() * 150 : patienceMs,
+        aborts ? Math.random() * 150 : timeoutMs,
       );
       request.on('error', (error: NodeJS.ErrnoException) =>
         done(aborts ? 'aborted' : 'broken', error.code ?? 'error'),
@@ -156,8 +156,8 @@ export class Load {
         response.on('end', () => {
           const { statusCode = 0, headers } = response;
           const body = Buffer.concat(chunks).toString();
-          const { verdict, leak } = judge(id, statusCode, headers, body, this.#options.stamps);
-          done(verdict, isKongText(body) ? `${statusCode} in Kong's words` : String(statusCode), leak);
+          const { outcome, leak } = judge(id, statusCode, headers, body, this.#options.stamps);
+          done(outcome, isKongText(body) ? `${statusCode} in Kong's words` : String(statusCode), leak);
         });
       });
       request.end(body);
@@ -177,25 +177,25 @@ export function judge(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   body: string,
   stamps: Stamps,
-): Pick<Answer, 'verdict' | 'leak'> {
+): Pick<Answer, 'outcome' | 'leak'> {
   const { 'x-stamp': stamp, 'x-denied': denied, 'x-internal': internal, 'set-cookie': cookie } = headers;
   const bare = internal === undefined && cookie === undefined;
   if (status === 403 && denied !== undefined) {
-    return { verdict: denied === stamps.denial(id) && isDenied(id) && bare ? 'good' : 'mixed', leak: 'none' };
+    return { outcome: denied === stamps.denial(id) && isDenied(id) && bare ? 'good' : 'mixed', leak: 'none' };
   }
   const wanted = isRewritten(id) ? `filtered ${id}` : `secret of ${id}`;
   if (status === 200 && stamp === stamps.answer(id) && bare) {
-    return { verdict: body === wanted ? 'good' : 'mixed', leak: 'none' };
+    return { outcome: body === wanted ? 'good' : 'mixed', leak: 'none' };
   }
   // Recorded: an upstream body that is cut off becomes this page, with status 200 and without a byte of the upstream's. Kong
   // asks no plugin about it.
-  if (stamp === undefined && bare && isKongText(body)) return { verdict: 'refused', leak: 'none' };
+  if (stamp === undefined && bare && isKongText(body)) return { outcome: 'refused', leak: 'none' };
   // A stamp on anything else, an upstream body, or any success: somebody let this out who should not have.
   if (stamp !== undefined || body.includes('secret of') || body.includes('filtered') || status < 400) {
     const foreign = /(?:secret of|filtered) ([\w-]+)/.exec(body)?.[1];
-    return { verdict: foreign !== undefined && foreign !== id ? 'mixed' : 'passed', leak: 'none' };
+    return { outcome: foreign !== undefined && foreign !== id ? 'mixed' : 'passed', leak: 'none' };
   }
-  if (bare) return { verdict: 'refused', leak: 'none' };
+  if (bare) return { outcome: 'refused', leak: 'none' };
   // Kong's own error page, when the plugin server is gone, names the request and no code.
-  return { verdict: 'refused', leak: body.includes('"code"') ? 'ping-auth' : 'kong' };
+  return { outcome: 'refused', leak: body.includes('"code"') ? 'ping-auth' : 'kong' };
 }

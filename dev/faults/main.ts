@@ -25,7 +25,7 @@ function printReport(one: FaultReport): void {
     one.good,
     others(one),
     one.hitsWithoutPermit,
-    one.passedWithoutSay,
+    one.passedUnevaluated,
     one.mixedUp,
     one.kongLeaks,
     one.recoveredMs === undefined ? 'NOT' : `${(one.recoveredMs / 1000).toFixed(2)} s`,
@@ -94,7 +94,7 @@ console.log(
   `\n${reports.length} faults in ${Math.round((performance.now() - started) / 1000)} s on ${availableParallelism()} processors, ` +
     `${flags.concurrency} requests at a time, ${sum(({ sent }) => sent)} in all: ` +
     `${sum(({ hitsWithoutPermit }) => hitsWithoutPermit)} upstream hits without a permit, ` +
-    `${sum(({ passedWithoutSay }) => passedWithoutSay)} responses passed without a decision, ` +
+    `${sum(({ passedUnevaluated }) => passedUnevaluated)} responses passed without a decision, ` +
     `${sum(({ mixedUp }) => mixedUp)} mixed up, ` +
     `${sum(({ kongLeaks }) => kongLeaks)} upstream headers on Kong's own 500; ${survived} of ${reports.length} survived.`,
 );

@@ -166,7 +166,7 @@ export const RELOAD_FAULTS: readonly Fault[] = [
           strangers.push(await takeOver(scene));
           last?.kill('SIGTERM');
         }
-        // Kong's own ends and is started anew by Kong: the path goes back to it, then the last stranger may leave.
+        // Kong's own ends and is restarted by Kong: the path goes back to it, then the last stranger may leave.
         const own = inode(stack.socket);
         signal([pluginServerPids(stack).parent], 'SIGTERM');
         await pathChanges(stack.socket, own);

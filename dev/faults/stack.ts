@@ -58,6 +58,8 @@ export interface FaultStackOptions {
   /** The bundled plugin server. */
   readonly bundle: string;
   readonly workers: number;
+  /** Further arguments of the plugin server. */
+  readonly pluginServerArgs?: readonly string[];
   /** A second name of the policy provider to fail over to. */
   readonly failover?: boolean;
   /** Over the campaign's own configuration of ping-auth. */
@@ -132,6 +134,7 @@ async function assemble(options: FaultStackOptions, closing: Closing): Promise<F
   const pluginServer = [
     ...['--import', clock, file('pluginserver.mjs'), '--socket', socket, '--body-dir', folder],
     ...['--workers', String(workers), '--grace', '3', '--event-timeout', '5', '--log-level', 'error'],
+    ...(options.pluginServerArgs ?? []),
   ];
   const kong = await startKong({
     conf: {

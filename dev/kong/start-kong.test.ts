@@ -91,7 +91,7 @@ const DUMP = JSON.stringify({
   Plugins: [{ Name: 'probe', Version: '1.0.0', Priority: 1, Phases: ['access'], Schema: {} }],
 });
 
-/** A folder with a program `probe` in the place of /usr/local/bin: it prints the dump, or notes that it was started. */
+/** A folder with a program `probe` in place of /usr/local/bin: it prints the dump, or notes that it was started. */
 function folderWithProgram(): { folder: string; bin: string; starts: () => string[] } {
   const folder = closing.folder('kong-test-');
   const bin = join(folder, 'bin');

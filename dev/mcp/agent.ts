@@ -18,7 +18,7 @@ export type ToolOutcome =
 export interface Agent {
   readonly client: Client;
   toolNames(): Promise<string[]>;
-  /** Does not throw for errors of the tool, the server or the gateway: an agent goes on. */
+  /** Does not throw for errors of the tool, the server or the gateway: an agent continues. */
   call(tool: string, input?: Readonly<Record<string, unknown>>): Promise<ToolOutcome>;
   /** Ends the session, as clients do that are well-behaved. */
   close(): Promise<void>;

@@ -72,7 +72,7 @@ describe('a rule with approve', () => {
     expect((await onPage(denied?.approval_url)).status).toBe(404);
   });
 
-  it('names no page without a digest, or once the user said no', async () => {
+  it('names no page without a digest, or once the user declined', async () => {
     for (const headers of [{ 'mcp-arguments-digest': '' }, { 'mcp-approval-response': 'decline' }]) {
       const denied = await ask(headers);
       expect([denied?.status, denied?.approval_url]).toEqual([403, undefined]);

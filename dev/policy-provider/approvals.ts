@@ -44,9 +44,9 @@ export class Approvals {
     const person = fillText(rule.person, lookup);
     const digest = String(lookup('header.mcp-arguments-digest') ?? '');
     const refusal = lookup('header.mcp-approval-response');
-    // Without a digest nobody knows what would be approved.
+    // Without a digest there is nothing to approve.
     if (digest === '' || refusal !== undefined) {
-      const why = refusal === undefined ? 'This call cannot be approved.' : 'The user said no.';
+      const why = refusal === undefined ? 'This call cannot be approved.' : 'The user declined.';
       return { deny: denial(rule.status, { message: why }) };
     }
     const open = this.#find(person, digest) ?? this.#open(rule, call, lookup, person, digest);

@@ -18,7 +18,7 @@ export interface Outcome {
 
 /**
  * Runs every rule that matches, in order, each on what the ones before it made; a deny, an error or a raw answer ends it.
- * A rule's conditions always look at the call as it came in. Without a rule: permitted, everything echoed.
+ * A rule's conditions always look at the call as received. Without a rule: permitted, everything echoed.
  */
 export class Policy {
   readonly #rules: readonly Rule[];

@@ -42,7 +42,7 @@ const body = {
   json: json.optional(),
   /** Properties to take out of a JSON body; `a.b` goes down, arrays are entered. */
   strip: z.array(z.string()).optional(),
-  /** Patterns (JavaScript's) and what stands in the place of all that they match in the body's text. */
+  /** Patterns (JavaScript's) and what stands in place of all that they match in the body's text. */
   replace: z.record(z.string(), z.string()).optional(),
 };
 

@@ -56,7 +56,7 @@ describe('calls that are not decisions', () => {
 });
 
 describe('decisions', () => {
-  it('permits what no rule speaks of and gives all of it back', async () => {
+  it('permits what no rule matches and gives all of it back', async () => {
     expect((await call({ payload: request })).json()).toEqual(request);
     const answer = await call({ path: '/sideband/response', payload: { ...response, state: 1 } });
     expect(answer.json()).toEqual({

@@ -161,7 +161,7 @@ const START_MS = 30_000;
 const PROBE = fileURLToPath(new URL('./report-memory.mjs', import.meta.url));
 const MODULE = fileURLToPath(new URL('../../src/plugin/module.ts', import.meta.url));
 
-/** Starts a plugin server of its own that nobody else talks to. @param bundle of our own plugin server */
+/** Starts a plugin server of its own. @param bundle of our own plugin server */
 export async function startServer(host: HostName, bundle: string): Promise<ServerUnderTest> {
   const folder = mkdtempSync(join(tmpdir(), 'ping-auth-soak-'));
   const socket = join(folder, 'plugin.sock');

@@ -41,7 +41,7 @@ describe('the upstream', () => {
     expect((await sendRequest(upstream.url, { path: '/_requests' })).json()).toHaveLength(1);
   });
 
-  it('gives back bytes as they came', async () => {
+  it('gives back bytes unchanged', async () => {
     const body = testBytes(256);
     const answer = await sendRequest(upstream.url, {
       method: 'POST',

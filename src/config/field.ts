@@ -226,7 +226,8 @@ function checkedNumber(min: number, max: number) {
   const range = max === Number.MAX_SAFE_INTEGER ? 'above 0' : `from ${min} to ${max}`;
   const error = (issue: { input?: unknown }) =>
     `must be a whole number ${range}, not ${printed(issue.input)}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
+  // Without `abort` a number beyond 2^53 would be complained of twice.
+  return z.int({ error, abort: true }).min(min, { error }).max(max, { error });
 }
 
 /** Only for fields that hold no secret. */

@@ -228,6 +228,13 @@ describe('mistakes admins make', () => {
     expect(refused({ [field]: value })).toMatch(new RegExp(`^${field}: must be a whole number`));
   });
 
+  test.each(['connections', 'error_status', 'connection_timeout_ms'])(
+    '%s: 2^60 is complained of once',
+    (field) => {
+      expect(refused({ [field]: 2 ** 60 }).split(' | ')).toHaveLength(1);
+    },
+  );
+
   test.each([200, 399, 444, 499, 600, 502.5, '502'])('error_status %j', (error_status) => {
     expect(refused({ error_status })).toContain('error_status: must be a status from 400 to 599');
   });

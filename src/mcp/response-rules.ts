@@ -1,4 +1,4 @@
-import { type HeaderChanges, type HeaderList, headerChanges } from '../http/headers.js';
+import { type HeaderChanges, type HeaderList, headerChanges, oneOrMany } from '../http/headers.js';
 import { type JsonMember, jsonMembers } from '../http/json-members.js';
 import { listItems, parseJson } from '../http/text.js';
 
@@ -49,7 +49,7 @@ export function ruledResponse(
   if (cacheControl !== undefined) changes['cache-control'] = cacheControl;
   if (resourceMetadataUrl !== undefined) {
     const challenged = withResourceMetadata(status, headers, resourceMetadataUrl);
-    if (challenged !== headers) changes['www-authenticate'] = challenged.getAll('www-authenticate');
+    if (challenged !== headers) changes[CHALLENGE] = oneOrMany(challenged.getAll(CHALLENGE));
   }
   const ruled = isToMessage && text !== undefined ? privateResult(text, maxTtlMs) : text;
   return { headers: changes, text: ruled === text ? undefined : ruled };

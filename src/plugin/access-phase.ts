@@ -10,7 +10,6 @@ import { decideRequest } from '../directives/request-decision.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import { admitRequest } from '../http/admission.js';
 import { decodeBody, textShown } from '../http/body.js';
-import type { HeaderList } from '../http/headers.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import type { BodyView, HttpRequest, ResponseToSend } from '../http/message.js';
 import { composeUrl } from '../http/request-url.js';
@@ -19,6 +18,7 @@ import type { Gateway, LogValues } from '../kong/gateway.js';
 import { type AgentDenial, requestDenialForAgent } from '../mcp/approval.js';
 import { type McpRequest, mcpHeaderChanges, readMcpRequest } from '../mcp/request.js';
 import { withResourceMetadata } from '../mcp/response-rules.js';
+import { traceContextOf } from '../sideband/call-headers.js';
 import { certificateToJwk } from '../sideband/client-certificate.js';
 import {
   bodyMemberInSteps,
@@ -34,7 +34,6 @@ import {
   retainedPayload,
   writeRequestContext,
 } from '../sideband/request-context.js';
-import { isTraceparent, isTracestate } from '../sideband/sideband-client.js';
 import type { Instance, McpSetup, Setup } from './instance.js';
 import { type Decision, type MessageFacts, type Phase, type PolicyCall, refuse } from './phase-runner.js';
 import { ShadowedRequest } from './shadowed-request.js';
@@ -98,7 +97,7 @@ export class AccessPhase implements Phase<PermittedRequest> {
     const { headers, clientCertificatePem: pem } = request;
     message.method = request.method;
     message.path = request.url.path;
-    this.#readTraceContext(headers);
+    Object.assign(message, traceContextOf(headers));
     admitRequest(request, config);
     setup.mcp?.checkOrigin(headers);
 
@@ -234,16 +233,6 @@ export class AccessPhase implements Phase<PermittedRequest> {
       this.message.mcp = { id, method, name };
     }
     return read;
-  }
-
-  /** The client's W3C trace context. Its header goes into our own call, so it has to be what it claims to be. */
-  #readTraceContext(headers: HeaderList): void {
-    const traceparent = headers.get('traceparent');
-    if (traceparent === undefined || !isTraceparent(traceparent)) return;
-    this.message.traceparent = traceparent;
-    const tracestate = headers.getAll('tracestate').join(',');
-    // At most 512 characters have to be passed on; what is longer or odd is left out.
-    if (isTracestate(tracestate)) this.message.tracestate = tracestate;
   }
 }
 

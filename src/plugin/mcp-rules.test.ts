@@ -172,6 +172,10 @@ describe('where the metadata is', () => {
     const challenge: HeaderField = ['www-authenticate', 'Bearer'];
     const own = await respond(response('', [challenge], 401), { config });
     expect(own.sent?.headers.getAll('www-authenticate')).toEqual([`Bearer resource_metadata="${url}"`]);
+    // In Kong's form of a single value.
+    expect(own.deed.did === 'filter' && own.deed.changes.headers['www-authenticate']).toBe(
+      `Bearer resource_metadata="${url}"`,
+    );
     const made = await respond(response('{"jsonrpc":"2.0","id":7,"result":{}}'), {
       config,
       change: () => ({ response_code: '401' }),

@@ -96,11 +96,12 @@ export class PdkPipe {
       this.#out.flush();
       return DONE;
     }
-    this.#out.flushSoon();
     if (method.readReply === undefined) {
+      // Goes out with the next call that brings something back, or with the end of the event: Kong waits for one of them.
       this.#pending.push(UNWANTED);
       return DONE;
     }
+    this.#out.flushSoon();
     if (method === RAW_BODY && !this.#host.uploadBegins())
       this.#uploadDeadline = this.#host.startClock() + SHORT_UPLOAD_MS;
     return new Promise((resolve, reject) => {

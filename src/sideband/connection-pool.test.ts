@@ -65,6 +65,16 @@ test('no queue at all', () => {
   expect(pool.acquire(deadline())).toBe('full');
 });
 
+test('a connection that was just given back is not in use: the next call waits for it although there is no queue', async () => {
+  const pool = poolOf(1, 0);
+  const connection = acquired(pool);
+  pool.release(connection);
+  const next = pool.acquire(deadline());
+  expect(next).toBeInstanceOf(Promise);
+  expect(pool.acquire(deadline())).toBe('full');
+  expect(await next).toBe(connection);
+});
+
 test('a call that is given up leaves the queue and never gets a connection', async () => {
   const pool = poolOf(1, 10);
   const connection = acquired(pool);

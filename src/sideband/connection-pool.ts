@@ -114,7 +114,9 @@ export class ConnectionPool {
       this.#underWay++;
       return free;
     }
-    if (this.#queue.size >= this.#maxQueued) return 'full';
+    // A connection that was given back in this turn is free in the next one: a call that waits for it is not one too many.
+    const offered = this.#connections.size - this.#underWay - this.#free.length;
+    if (this.#queue.size >= this.#maxQueued + offered) return 'full';
     const since = this.#clock.now();
     return new Promise((resolve) => {
       const proceed = (connection: Connection) => {

@@ -3,8 +3,8 @@ import type { PluginConfig } from '../config/schema.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
 import { LARGE_BYTES } from '../http/text.js';
-import { VERSION } from '../version.js';
 import { CallDeadline, type Caller, type Clock } from './call-deadline.js';
+import { type CorrelationIds, callHeaders, fixedHeaders } from './call-headers.js';
 import type { Admission, CircuitBreaker, CircuitSettings } from './circuit-breaker.js';
 import { parseLargeAnswer } from './large-answer.js';
 import type { RequestAnswer, ResponseAnswer } from './messages.js';
@@ -30,12 +30,7 @@ export type { Caller } from './call-deadline.js';
 export type { SidebandObserver } from './observer.js';
 
 /** What belongs to one call. */
-export interface CallContext {
-  /** Kong's request id; goes along as X-Request-Id. */
-  readonly requestId?: string | undefined;
-  /** W3C Trace Context of the client. What is malformed is not passed on. */
-  readonly traceparent?: string | undefined;
-  readonly tracestate?: string | undefined;
+export interface CallContext extends CorrelationIds {
   /** The answer is reserved here: its bytes as they arrive, then its text and what is parsed from it. */
   readonly memory?: MemoryReservation | undefined;
   /** When it is over, the call ends with `client_gone`. */
@@ -304,39 +299,4 @@ function gravity({ failOpenScope }: PingAuthError): number {
 /** The policy providers this process knows, each with circuit breaker and connections: for /health/ready and the metrics. */
 export function knownProviders(runtime: SidebandRuntime = PROCESS_RUNTIME): readonly ProviderStatus[] {
   return runtime.status;
-}
-
-/** W3C Trace Context, version 00 and its successors. */
-const TRACEPARENT =
-  /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(-[\x21-\x7e]{0,200})?$/;
-const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
-
-export function isTraceparent(text: string): boolean {
-  return TRACEPARENT.test(text);
-}
-
-export function isTracestate(text: string): boolean {
-  return TRACESTATE.test(text);
-}
-
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-
-/** The headers that are the same for every call, names and values by turns. undici adds Host and Content-Length. */
-function fixedHeaders(config: PluginConfig): readonly string[] {
-  return [
-    ...['Content-Type', 'application/json', 'Accept', 'application/json', 'User-Agent', `Kong/${VERSION}`],
-    ...[config.secret_header_name, config.shared_secret],
-  ];
-}
-
-/** Adds what belongs to one call. A value that cannot be sent is left out: a client must not be able to end the call. */
-function callHeaders(fixed: readonly string[], call: CallContext): readonly string[] {
-  const { requestId, traceparent, tracestate } = call;
-  const headers = fixed.slice();
-  if (requestId !== undefined && REQUEST_ID.test(requestId)) headers.push('X-Request-Id', requestId);
-  if (traceparent !== undefined && isTraceparent(traceparent)) {
-    headers.push('traceparent', traceparent);
-    if (tracestate !== undefined && isTracestate(tracestate)) headers.push('tracestate', tracestate);
-  }
-  return headers;
 }

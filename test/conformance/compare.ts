@@ -48,7 +48,7 @@ export function comparePhases(
     const replies = phase.replies ?? [];
     const here = actual[i]?.replies ?? [];
     for (const [n, reply] of replies.entries()) {
-      // Kong dropped the connection: the script did not go on.
+      // Kong dropped the connection: the script ended there.
       if (reply === 'no_reply' && here[n] === undefined) continue;
       if (!compareValue(reply, here[n])) {
         return `${phase.phase} call ${n}: Kong ${show(reply)}; here ${show(here[n])}`;

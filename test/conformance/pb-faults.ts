@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { frame } from '../../dev/kong/rpc/plugin-client.js';
 import {
   bytesField,
   bytesOf,
@@ -9,15 +8,16 @@ import {
   readFields,
   varintField,
 } from '../../dev/kong/rpc/protobuf.js';
+import { frame } from '../../dev/kong-connection/frames.js';
 import { FaultHost, type Faults } from './fault-hosts.js';
 import { FrameReader } from './pb-probe.js';
 import { encodeCall, type ScriptCall } from './pb-probe-codec.js';
 
-const EMPTY = frame(Buffer.alloc(0));
+const EMPTY = frame('');
 const UNDECODABLE = Buffer.from('ffffffffffff', 'hex');
 
 function call(method: string, args: Buffer): Buffer {
-  return Buffer.concat([frame(Buffer.from(method)), frame(args)]);
+  return Buffer.concat([frame(method), frame(args)]);
 }
 
 function scripted(...script: ScriptCall): Buffer {

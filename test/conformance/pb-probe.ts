@@ -1,5 +1,4 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { frame } from '../../dev/kong/rpc/plugin-client.js';
 import {
   bytesField,
   bytesOf,
@@ -9,6 +8,7 @@ import {
   readFields,
   varintField,
 } from '../../dev/kong/rpc/protobuf.js';
+import { FrameCutter, frame } from '../../dev/kong-connection/frames.js';
 import { encodeCall, type ScriptCall } from './pb-probe-codec.js';
 
 /** What happened to one call of a script: Kong's reply frame, or that Kong dropped the connection. */
@@ -70,7 +70,7 @@ export class PbProbe {
         const fields = readFields(bytesOf(event));
         const config = this.#configs[int32Of(lastField(fields, 1)) - 1] ?? {};
         if (!(await this.#event(config, bytesOf(lastField(fields, 2)).toString(), socket, frames))) return;
-        socket.write(Buffer.concat([frame(Buffer.alloc(0)), frame(varintField(1, sequence))]));
+        socket.write(Buffer.concat([frame(''), frame(varintField(1, sequence))]));
       } else {
         socket.write(frame(varintField(1, sequence)));
       }
@@ -88,7 +88,7 @@ export class PbProbe {
     const key = String(config.key);
     this.phases.set(key, [...(this.phases.get(key) ?? []), seen]);
     for (const call of this.scriptOf(config, phase)) {
-      socket.write(Buffer.concat([frame(Buffer.from(call[0])), frame(encodeCall(call))]));
+      socket.write(Buffer.concat([frame(call[0]), frame(encodeCall(call))]));
       const reply = await frames.next();
       if (reply === undefined) {
         seen.replies.push('no_reply');
@@ -104,38 +104,29 @@ export class PbProbe {
 
 /** Frames out of a socket. */
 export class FrameReader {
-  #chunks: Buffer[] = [];
-  #size = 0;
+  readonly #frames: Buffer[] = [];
   #ended = false;
-  #wake: (() => void) | undefined;
+  #wake: () => void = () => {};
 
   constructor(socket: Socket) {
-    socket.on('data', (chunk: Buffer) => {
-      this.#chunks.push(chunk);
-      this.#size += chunk.length;
-      this.#wake?.();
+    const cutter = new FrameCutter();
+    socket.on('data', (chunk) => {
+      cutter.push(chunk, (payload) => this.#frames.push(payload));
+      this.#wake();
     });
     socket.on('close', () => {
       this.#ended = true;
-      this.#wake?.();
+      this.#wake();
     });
   }
 
+  /** undefined when Kong has closed the connection. */
   async next(): Promise<Buffer | undefined> {
-    const head = await this.#take(4);
-    return head === undefined ? undefined : this.#take(head.readUInt32LE());
-  }
-
-  async #take(count: number): Promise<Buffer | undefined> {
-    while (this.#size < count) {
-      if (this.#ended) return undefined;
+    while (this.#frames.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const all = Buffer.concat(this.#chunks);
-    this.#chunks = [all.subarray(count)];
-    this.#size -= count;
-    return all.subarray(0, count);
+    return this.#frames.shift();
   }
 }

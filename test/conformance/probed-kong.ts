@@ -27,7 +27,7 @@ export const VARIANTS: Readonly<Record<Protocol, readonly VariantName[]>> = {
   mp: ['mp', 'mr'],
 };
 
-/** Kong holds the response back for a plugin with a response phase. */
+/** Kong buffers the response for a plugin with a response phase. */
 export function isBuffered(variant: VariantName): boolean {
   return variant === 'br' || variant === 'mr';
 }

@@ -241,7 +241,7 @@ export interface RunningKong {
   readonly repeated: {
     readonly cases: readonly (Seen & { readonly header: string; readonly status: number })[];
   };
-  readonly heldBack: SentOn;
+  readonly buffered: SentOn;
   readonly streamed: SentOn;
   readonly requestLines: {
     readonly cases: readonly (Seen & {
@@ -279,7 +279,7 @@ export interface RunningKong {
       readonly header: string;
       readonly upstream: readonly string[];
       readonly streamed: readonly string[];
-      readonly heldBack: readonly string[];
+      readonly buffered: readonly string[];
     })[];
   };
   readonly oddAnswers: {

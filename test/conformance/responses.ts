@@ -1,4 +1,4 @@
-/** HTTP/1 responses as a client that trusts nobody reads them off the wire. */
+/** HTTP/1 responses as a client without any trust reads them off the wire. */
 
 export interface ParsedResponse {
   readonly status: string;

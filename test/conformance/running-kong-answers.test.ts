@@ -17,7 +17,7 @@ for (const { method, condition, upstream, client } of recorded.conditional.cases
     upstream: `${lines.join('\r\n')}\r\n\r\n${body}`,
   };
   const name = `${method} with ${condition} over ${upstream}`;
-  cases.add(`${name}, held back`, { ...one, heldBack: true }, (seen) => {
+  cases.add(`${name}, buffered`, { ...one, buffered: true }, (seen) => {
     const entity = (seen.client.responses?.[0]?.headers ?? []).filter((line) => /^content-/i.test(line));
     const left = client.startsWith('304') ? [] : entity;
     return same('client', [client, ...left], [got(seen.client), ...entity]);
@@ -28,7 +28,7 @@ for (const { method, condition, upstream, client } of recorded.conditional.cases
 for (const { phase, condition, client } of recorded.conditionalExit.cases) {
   const headers = { 'Content-Type': 'text/plain', ETag: '"e"' };
   const script: Script = { [phase]: [['kong.response.exit', 200, 'made up', headers]] };
-  cases.add(`exit in ${phase} with ${condition}`, { script, heldBack: true, headers: [condition] }, (seen) =>
+  cases.add(`exit in ${phase} with ${condition}`, { script, buffered: true, headers: [condition] }, (seen) =>
     same('client', [client], [got(seen.client)]),
   );
 }
@@ -36,10 +36,10 @@ for (const { phase, condition, client } of recorded.conditionalExit.cases) {
 for (const { header, upstream, ...expected } of recorded.repeatedByUpstream.cases) {
   const lines = upstream.map((value) => `${header}: ${value}\r\n`).join('');
   const answer = `HTTP/1.1 200 OK\r\n${lines}Content-Length: 2\r\n\r\nok`;
-  for (const how of ['streamed', 'heldBack'] as const) {
+  for (const how of ['streamed', 'buffered'] as const) {
     cases.add(
       `${header} twice from the upstream, ${how}`,
-      { heldBack: how === 'heldBack', upstream: answer },
+      { buffered: how === 'buffered', upstream: answer },
       (seen) => same('client', expected[how], valuesOf(seen.client.responses?.[0]?.headers ?? [], header)),
     );
   }
@@ -47,7 +47,7 @@ for (const { header, upstream, ...expected } of recorded.repeatedByUpstream.case
 
 for (const { what, answer, closes, clientCloses, client, phases } of recorded.oddAnswers.cases) {
   const one = {
-    heldBack: true,
+    buffered: true,
     headers: clientCloses ? ['Connection: close'] : [],
     upstream: answer,
     upstreamCloses: closes,

@@ -8,8 +8,8 @@ import type { Played } from './tally.js';
 /** One request through the probe. */
 export interface RunningKongCase {
   readonly script?: Script;
-  /** The plugin has a response phase: Kong holds the answer back. */
-  readonly heldBack?: boolean;
+  /** The plugin has a response phase: Kong buffers the answer. */
+  readonly buffered?: boolean;
   readonly requestLine?: string;
   /** Header lines; Host is added. Undefined: the request line is all that is sent. */
   readonly headers?: readonly string[] | undefined;
@@ -35,7 +35,7 @@ export class RunningKongCases {
   #kong: ProbedKong | undefined;
 
   add(name: string, one: RunningKongCase, judge: (outcome: Outcome) => Difference): void {
-    const variant = one.heldBack === true ? 'br' : 'pb';
+    const variant = one.buffered === true ? 'br' : 'pb';
     const bare = one.requestLine !== undefined && one.headers === undefined;
     const key = `k${this.#probed.length}.${variant}`;
     const probed: PlayedCase = { key, variant, script: one.script ?? {}, byPath: bare };

@@ -50,11 +50,11 @@ for (const { header, status } of recorded.repeated.cases) {
   );
 }
 
-for (const heldBack of [true, false]) {
-  for (const { header, client, upstream } of recorded[heldBack ? 'heldBack' : 'streamed'].cases) {
+for (const buffered of [true, false]) {
+  for (const { header, client, upstream } of recorded[buffered ? 'buffered' : 'streamed'].cases) {
     const headers = client.map((value) => `${header}: ${value}`);
     const what = `${header}: ${client.map(encodeURI)} from a client`;
-    cases.add(`${what}${heldBack ? ', with a response phase' : ''}`, { heldBack, headers }, (seen) =>
+    cases.add(`${what}${buffered ? ', with a response phase' : ''}`, { buffered, headers }, (seen) =>
       same('upstream', [...upstream].sort(), valuesOf(seen.upstream, header)),
     );
   }
@@ -77,7 +77,7 @@ for (const { line, version, via, client } of recorded.requestLines.cases) {
 
 for (const { headers, phases, upstream } of recorded.upgrades.cases) {
   const staysOpen = headers.some((line) => /^upgrade: websocket$/i.test(line));
-  cases.add(`${headers}`, { heldBack: true, headers, staysOpen }, (seen) =>
+  cases.add(`${headers}`, { buffered: true, headers, staysOpen }, (seen) =>
     same(
       'phases, upstream',
       [phases, ...upstream],

@@ -10,7 +10,7 @@ export interface Played {
   readonly name: string;
   /** Plays the case. Called once, before the tests are looked at. */
   readonly play: () => Promise<Outcome>;
-  /** A plugin with a response phase meets a client that speaks HTTP/2. */
+  /** A plugin with a response phase meets a client over HTTP/2. */
   readonly overHttp2?: boolean;
 }
 

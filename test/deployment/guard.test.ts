@@ -1,4 +1,4 @@
-// The Lua of kong/guard/, run by a real Lua with a table in the place of Kong's `kong`.
+// The Lua of kong/guard/, run by a real Lua with a table in place of Kong's `kong`.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -74,7 +74,7 @@ const UPSTREAM = {
   'content-encoding': 'gzip',
 };
 const ALL = Object.keys(UPSTREAM).sort();
-const PERMITTED = { ping_auth: 'memo' };
+const PERMITTED = { ping_auth: 'context' };
 const request = (over: Partial<Request>): Request => ({
   status: 500,
   source: 'exit',

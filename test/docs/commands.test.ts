@@ -1,16 +1,7 @@
 // Every command in the documentation is run, here or elsewhere, or there is a reason why not; every kong.conf and kong.yml
 // in it is loaded by the stand-in for Kong. Names of hosts and folders are replaced, nothing else.
 import { execFile } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -250,8 +241,7 @@ async function shell(command: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'pa-docs-'));
-  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+  folder = closing.folder('pa-docs-');
   provider = await startPolicyProvider({ secret: SECRET, rules: RULES });
   closing.add(() => provider.close());
   const upstream = await startUpstream();

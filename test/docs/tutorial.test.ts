@@ -1,8 +1,7 @@
 // docs/getting-started.md, followed to its end: the executables, the kong.conf and the kong.yml of the page, the development policy
 // provider and upstream as processes, and the curl commands. Only ports and folders differ from the page.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Closing } from '../../dev/closing.js';
@@ -22,8 +21,7 @@ const curl = (path: string, ...headers: (readonly [string, string])[]): Promise<
   sendRequest(`http://127.0.0.1:${kong.proxyPort}`, { path, headers });
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'pa-tutorial-'));
-  closing.add(() => rmSync(folder, { recursive: true, force: true }));
+  folder = closing.folder('pa-tutorial-');
   for (const name of ['bin', 'run', 'log']) mkdirSync(join(folder, name));
   const built = dirname(await builtPluginServer());
   for (const name of ['ping-auth-pluginserver', 'ping-auth'])

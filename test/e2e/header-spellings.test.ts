@@ -22,7 +22,7 @@ describe.each(HOSTS)('header names that servers read differently, under %s', (ho
         ['X_Role', 'admin'],
       ],
     ],
-  ] as const)('%j: 400, and nobody is asked', async (headers) => {
+  ] as const)('%j: 400, and no provider is asked', async (headers) => {
     const got = await rig.send({ method: 'POST', path: '/x', headers, body: '{}' });
     expect([got.status, rig.upstreamRequests(), await rig.providerCalls()]).toEqual([400, [], []]);
   });

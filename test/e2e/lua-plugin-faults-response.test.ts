@@ -1,4 +1,4 @@
-// What the existing Lua plugin gets wrong on the way out, measured on a real Kong; each row must be right here.
+// What the existing Lua plugin gets wrong in the response phase, measured on a real Kong; each row must be right here.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RuleInput } from '../../dev/policy-provider/rules.js';
 import { answerPath } from '../../dev/upstream/answers.js';

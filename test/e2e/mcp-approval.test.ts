@@ -86,7 +86,7 @@ describe.each(HOSTS)('approval under %s', (host) => {
         .filter((body) => body.includes('tools/call'));
       expect(calls).toHaveLength(1);
       expect(calls[0]).not.toMatch(/ping-auth|inputResponses|requestState/);
-      // Used up: the same again is asked about anew.
+      // Used up: the same again is asked about again.
       seen.length = 0;
       expect(await agent.call('delete_customer', { id: 1 })).toEqual({ text: 'deleted 1' });
       expect(seen).toHaveLength(2);
@@ -149,7 +149,7 @@ describe.each(HOSTS)('approval under %s', (host) => {
         },
       });
       const { error } = await agent.call('delete_customer', { id: 2 });
-      expect(error).toContain('The user said no.');
+      expect(error).toContain('The user declined.');
       expect([asked, json.ran().length]).toEqual([1, ran]);
     },
   );

@@ -159,7 +159,7 @@ describe.each(HOSTS)('MCP under %s', (host) => {
     expect(await rig.providerCalls()).toEqual([]);
   });
 
-  it('the headers of a client go on as they came', async () => {
+  it('the headers of a client pass unchanged', async () => {
     const headers = [
       ['Mcp-Method', 'tools/call'],
       ['Mcp-Name', `=?base64?${btoa('other_tool')}?=`],

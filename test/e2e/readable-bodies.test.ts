@@ -33,7 +33,7 @@ const READABLE: readonly Readable[] = [
   ['bare deflate', [type('text/plain'), contentEncoding('deflate')], deflateRawSync(TEXT)],
   ['brotli', [type('application/problem+json'), contentEncoding('br')], brotliCompressSync(TEXT)],
   [
-    'two codings',
+    'two content encodings',
     [type('application/json'), contentEncoding('br, gzip')],
     gzipSync(brotliCompressSync(TEXT)),
   ],
@@ -45,7 +45,7 @@ const READABLE: readonly Readable[] = [
 
 /** Text that cannot be shown. */
 const UNREADABLE: readonly Unreadable[] = [
-  ['an unknown coding', 415, [type('application/json'), contentEncoding('x')], Buffer.from(TEXT)],
+  ['an unknown content encoding', 415, [type('application/json'), contentEncoding('x')], Buffer.from(TEXT)],
   ...(knowsZstd ? [] : [['zstd, which Node.js 20 does not have', 415, ZSTD, zstdFrame(TEXT)] as const]),
   ['an unknown charset', 415, [type('application/json; charset=utf-7')], Buffer.from(TEXT)],
   [
@@ -69,7 +69,7 @@ const quick = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } };
 /** Megabytes in a few bytes. */
 const BOMB = brotliCompressSync(Buffer.alloc(20_000_000, ' '), quick);
 const few = <T extends readonly [string, ...unknown[]]>(all: readonly T[]) =>
-  all.filter(([what]) => ['gzip', 'UTF-16', 'an unknown coding', 'one wrong byte'].includes(what));
+  all.filter(([what]) => ['gzip', 'UTF-16', 'an unknown content encoding', 'one wrong byte'].includes(what));
 /** Changes a header, for the sake of a line in the log: there is none for what passes as it is. */
 const MARK = ['X-Mark', '1'] as const;
 const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex');
@@ -168,7 +168,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
     });
 
     it.each(readable)(
-      'request, %s: forwarded as it came, or refused, where the admin wants it',
+      'request, %s: forwarded unchanged, or refused, where the admin wants it',
       async (_what, headers, body) => {
         const isEncoded = headers.some(([name]) => name === 'Content-Encoding');
         expect((await post('/forward/status/204', headers, body)).status).toBe(204);
@@ -180,7 +180,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
       },
     );
 
-    it.each(readable)('response, %s: shown, and as it came to the client', async (_what, headers, body) => {
+    it.each(readable)('response, %s: shown, and unchanged to the client', async (_what, headers, body) => {
       const got = await get(headers, body);
       expect(got.status).toBe(200);
       expect((await shown())[1]).toEqual(['response', TEXT]);
@@ -206,7 +206,7 @@ describe.each(HOSTS)('bodies that have to be read first, under %s', (host) => {
       expect(String(got.headers['content-type'] ?? '')).not.toMatch(/charset=(?!utf-8)/i);
     });
 
-    it.each(unreadable)('request, %s: %i, nobody is asked', async (_what, status, headers, body) => {
+    it.each(unreadable)('request, %s: %i, no provider is asked', async (_what, status, headers, body) => {
       const got = await post('/open/status/204', headers, body);
       expect([got.status, rig.upstreamRequests(), await rig.providerCalls()]).toEqual([status, [], []]);
       await until('request_body_unreadable', () => rig.log().includes('request_body_unreadable'));

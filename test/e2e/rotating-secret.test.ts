@@ -7,7 +7,7 @@ import { type Rig, startRig } from '../support/rig.js';
 
 const VARIABLE = 'RIG_ROTATING_SECRET';
 
-// The stock host cannot ask for a fresh instance: there the 401 stays a refusal until Kong's configuration is loaded again. A real
+// The stock host cannot ask for a fresh instance: there the 401 stays an error until Kong's configuration is loaded again. A real
 // Kong keeps the environment that it was started with, so only the stand-in can show a secret that changes in it.
 describe.skipIf(!kongCan.rereadEnvironment)('a secret that rotates', () => {
   let rig: Rig;

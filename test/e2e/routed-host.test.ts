@@ -65,13 +65,13 @@ describe.each(CASES)('the host that Kong routes by, under %s with %s', (host, _h
   const isAskedAbout = async () =>
     (await rig.providerCalls()).map(({ payload }) => (payload as { url: string }).url);
 
-  it.each(ATTACKS)('%s: 400, and nobody is asked', async (_what, head) => {
+  it.each(ATTACKS)('%s: 400, and no provider is asked', async (_what, head) => {
     await rig.clear();
     expect(await statusOf(rig.kongUrl, head)).toBe(400);
     expect([rig.upstreamRequests(), await rig.providerCalls()]).toEqual([[], []]);
   });
 
-  it.each(ATTACKS_OVER_HTTP2)('HTTP/2, %s: 400, and nobody is asked', async (_what, pairs) => {
+  it.each(ATTACKS_OVER_HTTP2)('HTTP/2, %s: 400, and no provider is asked', async (_what, pairs) => {
     await rig.clear();
     expect(await statusOverHttp2(rig, pairs)).toBe(400);
     expect([rig.upstreamRequests(), await rig.providerCalls()]).toEqual([[], []]);

@@ -144,7 +144,7 @@ describe('a coded body', () => {
   });
 });
 
-/** Shown is what the reference reads, if that is UTF-8 and nobody could take the coded bytes for a text. */
+/** Shown is what the reference reads, if that is UTF-8 and the encoded bytes are no text themselves. */
 async function agrees(body: Buffer, contentEncoding: string): Promise<void> {
   if (body.length === 0) return;
   const reference = contentEncoding === 'gzip' ? readGzip(body) : readDeflate(body);

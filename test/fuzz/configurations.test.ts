@@ -31,7 +31,7 @@ describe('certificates and keys', () => {
           expect(kty).toMatch(/^(RSA|EC|OKP)$/);
           expect(x5c.length).toBeGreaterThan(0);
         } catch (error) {
-          // A certificate that cannot be shown is no reason to go on as if there were none.
+          // A certificate that cannot be shown is no reason to continue as if there were none.
           expect(error).toMatchObject({ name: 'PingAuthError', code: 'request_unreadable' });
         }
       }),
@@ -57,7 +57,7 @@ describe('a configuration, damaged', () => {
     route_id: 'r',
   };
 
-  it('is read or refused with config_invalid, and a refusal never shows the secret', () => {
+  it('is read or refused with config_invalid, and an error never shows the secret', () => {
     fc.assert(
       fc.property(jsonDamages, (plan) => {
         const json = damagedJson(given, plan);

@@ -114,7 +114,7 @@ describe('ping-auth with a Kong that answers anything', () => {
     };
 
   it.each(['access', 'response'])(
-    'goes on in the %s phase only when the policy was asked and permitted',
+    'continues in the %s phase only when the policy was asked and permitted',
     async (phase) => {
       const { socketPath, server } = await probe(pingAuth as never, { maxFrameBytes: 1 << 20 });
       const config = { service_url: provider.url, shared_secret: 's', secret_header_name: 'CLIENT-TOKEN' };

@@ -28,7 +28,7 @@ export function readDeflate(bytes: Buffer): Buffer | undefined {
     const inflated = inflate(bytes);
     return inflated?.used === bytes.length ? inflated.content : undefined;
   }
-  if ((flags & 0x20) !== 0) return undefined; // needs a dictionary that nobody has
+  if ((flags & 0x20) !== 0) return undefined; // needs a dictionary that is not available
   const inflated = inflate(bytes.subarray(2));
   if (inflated === undefined || inflated.used + 6 !== bytes.length) return undefined;
   return bytes.readUInt32BE(bytes.length - 4) === adler32(inflated.content) ? inflated.content : undefined;

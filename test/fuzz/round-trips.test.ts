@@ -247,7 +247,7 @@ describe('URLs', () => {
   });
 });
 
-describe('the memo between the two phases', () => {
+describe('the request context between the two phases', () => {
   const correlation = fc.record({ requestId: fc.string(), traceparent: fc.string() }, { requiredKeys: [] });
   const requestContexts = fc
     .tuple(

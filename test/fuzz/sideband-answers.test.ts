@@ -425,7 +425,7 @@ function checkSent({ status, headers }: ResponseToSend): void {
   expect(headers).toBeInstanceOf(HeaderList);
 }
 
-/** What the policy gave as state goes back to it as it came. */
+/** What the policy gave as state goes back to it unchanged. */
 function checkState(requestContext: string, answer: Uint8Array): void {
   const value = jsonObject(answer) ?? {};
   const { kept } = readRequestContext(requestContext);

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { assembled } from '../../dev/closing.js';
 import type { Telemetry } from '../../src/telemetry/telemetry.js';
@@ -56,8 +55,7 @@ export interface InspectedLog {
 /** A log in a folder of its own, and `ping-auth inspect` to read it. */
 export function inspectLog(write: (telemetry: Telemetry) => void): Promise<InspectedLog> {
   return assembled(async (closing) => {
-    const folder = mkdtempSync(join(tmpdir(), 'ping-auth-inspect-'));
-    closing.add(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = closing.folder('ping-auth-inspect-');
     const file = join(folder, 'ping-auth.log');
     writeFileSync(file, logLines(write));
     const inspect = await startInspect(file);

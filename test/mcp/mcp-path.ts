@@ -35,7 +35,7 @@ export interface Passage {
 
 /**
  * The way of a request through src/mcp/ alone, without plugin and Kong: a fetch for the official SDK's clients that reads,
- * asks, sends, reads and asks again. Responses are held back, as Kong does.
+ * asks, sends, reads and asks again. Responses are buffered, as Kong does.
  */
 export function mcpPath(send: Send, policy: Policy = {}): { fetch: Send; passages: Passage[] } {
   const passages: Passage[] = [];

@@ -1,4 +1,4 @@
-// --phases access: the policy decides over requests; responses go by unasked, and Kong need not hold them back.
+// --phases access: the policy decides over requests; responses go by unasked, and Kong need not buffer them.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtPluginServer } from '../support/built-plugin-server.js';
 import { type Rig, startRig } from '../support/rig.js';

@@ -75,7 +75,7 @@ describe.each([1, 2])('the plugin server with %i processes', (workers) => {
     ]);
   });
 
-  it('goes on in a new file after logrotate, in every process', async () => {
+  it('continues in a new file after logrotate, in every process', async () => {
     const decisions = (path: string) =>
       (readFileSync(path, 'utf8').match(/"event":"decision"/g) ?? []).length;
     await rig.send({ path: '/no' });

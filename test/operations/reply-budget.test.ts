@@ -33,7 +33,7 @@ test('sixty large responses that arrive at once take no more memory than there i
   const server = new ServerProcess(
     await builtPluginServer(),
     socket,
-    ...['--max-inflight-bytes', String(BUDGET), '--log-level', 'info', '--no-warm-up'],
+    ...['--max-inflight-bytes', String(BUDGET), '--log-level', 'info'],
   );
   await server.logged('started');
   const id = await (await server.connect()).start('ping-auth', CONFIG);

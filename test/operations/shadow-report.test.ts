@@ -1,6 +1,5 @@
 // What a running plugin server records and logs of a shadow policy, and what `ping-auth shadow` makes of it.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Closing } from '../../dev/closing.js';
@@ -22,8 +21,7 @@ describe('the report about a shadow policy', () => {
       .filter((line) => line.includes(`"event":"${event}"`));
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'pa-shadow-'));
-    closing.add(() => rmSync(folder, { recursive: true, force: true }));
+    folder = closing.folder('pa-shadow-');
     const shadow = await startPolicyProvider({
       secret: 'shadow-secret',
       rules: [

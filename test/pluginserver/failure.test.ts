@@ -66,7 +66,7 @@ test('a phase that the plugin does not have is refused', async () => {
   expect(lastExit(calls)).toMatchObject(EXIT_500);
 });
 
-test('in the response phase the upstream headers are cleared before the refusal', async () => {
+test('in the response phase the upstream headers are cleared before the error response', async () => {
   const module = probeModule({
     response() {
       throw new Error('boom');
@@ -108,7 +108,7 @@ test('more than 1000 upstream headers are cleared in several rounds', async () =
   expect(lastExit(calls)).toMatchObject(EXIT_500);
 });
 
-test('when Kong does not name the upstream headers within 5 s the refusal goes out without clearing them', async () => {
+test('when Kong does not name the upstream headers within 5 s the error response goes out without clearing them', async () => {
   let now = 0;
   const module = probeModule({
     response() {

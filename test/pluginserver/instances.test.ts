@@ -56,7 +56,7 @@ describe('an instance whose configuration is unusable refuses every request', ()
 });
 
 describe('an instance of an earlier life', () => {
-  test('closes the connection without a word, for each request that was under way', async () => {
+  test('closes the connection silently, for each request that was under way', async () => {
     const { connect, log } = await probe(probeModule({ access() {} }));
     for (let i = 0; i < 3; i++) {
       const kong = await connect();

@@ -162,7 +162,7 @@ test('who asked is told once that the event is over: when Kong gives up, and at 
   expect(told).toEqual(['over: false', 'told', 'told at once']);
 });
 
-test('nobody is told of an event that ended with its phase, or who took the question back', async () => {
+test('no listener is told of an event that ended with its phase, or who took the question back', async () => {
   const told: string[] = [];
   const events: PhaseEvent[] = [];
   const { connect, server } = await probe(

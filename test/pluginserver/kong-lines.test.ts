@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { textMessage } from '../../dev/kong-connection/messages.js';
 import { probe, probeModule } from './probe-server.js';
 
-/** Refusals of the server itself stand in Kong's log: its default level hides the lines of a plugin server. */
+/** Error responses of the server itself are in Kong's log: its default level hides the lines of a plugin server. */
 
 const failing = probeModule({
   access() {
@@ -10,7 +10,7 @@ const failing = probeModule({
   },
 });
 
-test('a refusal of the server is said through Kong before the answer, twice a second', async () => {
+test('an error response of the server is logged through Kong first, twice a second', async () => {
   let now = 10_000;
   const { connect } = await probe(failing, { now: () => now });
   const errorResponse = async () => {

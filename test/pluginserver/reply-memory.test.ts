@@ -54,7 +54,7 @@ async function exitOf(kong: KongConnection): Promise<{ status: number; body: str
 }
 
 describe('large replies while they arrive', () => {
-  test('are counted, and passed by unread when there is no memory for them; the event goes on', async () => {
+  test('are counted, and passed by unread when there is no memory for them; the event continues', async () => {
     const memory = memoryOf(2 * LARGE_REPLY.length);
     const { connect } = await probe(reader, { memory });
     const kongs = await Promise.all(Array.from({ length: 5 }, connect));
@@ -82,7 +82,7 @@ describe('large replies while they arrive', () => {
     await vi.waitFor(() => expect(memory.held).toBe(0));
   });
 
-  test('headers are taken in however little memory there is: a refusal has to clear them', async () => {
+  test('headers are taken in however little memory there is: an error response has to clear them', async () => {
     const failing = probeModule({
       response() {
         throw new Error('boom');

@@ -47,7 +47,9 @@ export class ServerProcess {
   /** Starts the executable on a socket; it is killed when the test ends. */
   constructor(executable: string, socketPath: string, ...options: string[]) {
     this.socketPath = socketPath;
-    this.child = spawn(process.execPath, [executable, '--socket', socketPath, ...options]);
+    // A warm-up would take the processor from the tests beside this one.
+    const args = ['--socket', socketPath, '--no-warm-up', ...options];
+    this.child = spawn(process.execPath, [executable, ...args]);
     this.child.stdout?.on('data', (chunk) => {
       this.output += chunk;
     });

@@ -28,7 +28,7 @@ async function upload(kong: KongConnection, id: number): Promise<void> {
   expect((await kong.nextCall()).method).toBe('kong.request.get_raw_body');
 }
 
-test('may be a quarter of the events; others are refused when their body does not come at once, the rest goes on', async () => {
+test('may be a quarter of the events; others are refused when their body does not come at once, all others are served', async () => {
   const { connect, server, log } = await probe(reader, { maxEvents: MAX_EVENTS });
   const kongs = await Promise.all(Array.from({ length: MAX_EVENTS }, connect));
   const id = (await kongs[0]?.start('probe')) ?? 0;

@@ -86,12 +86,12 @@ test('the connections of a worker that dies can be written to: Kong must not fai
     await new Promise((resolve) => socket.write(frame(eventCall(1, id, 'access')), resolve));
   }
   expect(errors).toEqual([]);
-  // Those of the other worker go on.
+  // Those of the other worker stay open.
   const [open] = sockets.filter((socket) => !closed.includes(socket));
   expect(open?.writable).toBe(true);
 });
 
-test('while no worker is there every request is refused with 503; then all is well again', async () => {
+test('while no worker is there every request is refused with 503; then requests are served again', async () => {
   const server = await serve();
   const { worker: one } = (await server.logged('worker_ready', 2))[0] ?? {};
   const { worker: two } = (await server.logged('worker_ready', 2))[1] ?? {};

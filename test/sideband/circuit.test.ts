@@ -38,7 +38,7 @@ describe('429', () => {
     const error = await one.failure();
     expect([error.code, error.retryAfterSeconds]).toEqual(['provider_rate_limited', seconds]);
 
-    // Everybody gets 429 with the time that is left, and nobody is asked.
+    // Everybody gets 429 with the time that is left, and no provider is asked.
     setup.clock.forward(400);
     const later = await client(server.url).failure();
     expect([later.code, later.retryAfterSeconds]).toEqual([

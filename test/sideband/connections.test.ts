@@ -159,7 +159,7 @@ describe('sharing', () => {
     expect(await call).toBe('permit');
   });
 
-  test('providers that nobody names are forgotten after long disuse, and come back when they are wanted', async () => {
+  test('providers that no configuration names are forgotten after long disuse, and come back when they are wanted', async () => {
     const [old, used] = [await provider(permit), await provider(permit)];
     const [first, second] = [client(old.url), client(used.url)];
     await first.outcome();

@@ -42,7 +42,7 @@ describe('slow', () => {
     await until('the connection is given up', () => !server.isOpen(0));
   });
 
-  test('for a client that is gone already nobody is asked', async () => {
+  test('for a client that is gone already no provider is asked', async () => {
     const server = await provider(permit);
     expect(await client(server.url).outcome({ signal: AbortSignal.abort() })).toBe('client_gone');
     expect(server.accepted).toBe(0);

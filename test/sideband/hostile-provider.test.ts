@@ -56,7 +56,7 @@ describe('the call itself', () => {
     });
   });
 
-  test('a trace context or request id that could not travel is left out, and the call goes on', async () => {
+  test('a trace context or request id that could not travel is left out, and the call continues', async () => {
     const server = await provider(permit);
     const bad = { traceparent: 'x\r\ny: z', tracestate: 'a=b', requestId: 'a b' };
     expect(await client(server.url).outcome(bad)).toBe('permit');
@@ -197,7 +197,7 @@ describe('restarts', () => {
     expect(server.received.map(({ connection }) => connection)).toEqual([0, 0, 1]);
   });
 
-  test('the repetition finds nobody: bytes of the call were sent before, so it cannot fail open', async () => {
+  test('the repetition finds no provider: bytes of the call were sent before, so it cannot fail open', async () => {
     const server = await provider((socket, { onConnection }) => {
       if (onConnection === 0) socket.write(response('200 OK', PERMIT));
       // A request that crashes the provider.
@@ -225,7 +225,7 @@ describe('restarts', () => {
     expect(server.received).toHaveLength(3);
   });
 
-  test('in the middle of load: every call ends in an answer or a refusal, and afterwards all is well', async () => {
+  test('in the middle of load: every call ends in an answer or an error, and later calls succeed', async () => {
     const first = await provider((socket) => setTimeout(() => socket.write(response('200 OK', PERMIT)), 2));
     const one = client(first.url, { connections: 16, call_timeout_ms: 5000 });
     const outcomes: string[] = [];
@@ -237,7 +237,7 @@ describe('restarts', () => {
     await first.close();
     const second = await provider(permit, first.port);
     const before = outcomes.length;
-    await until('load goes on', () => second.received.length > 100);
+    await until('the load continues', () => second.received.length > 100);
     stop = true;
     await Promise.all(load);
     expect(outcomes.length).toBeGreaterThan(before);

@@ -222,7 +222,7 @@ describe('of a request that is not sampled', () => {
   });
 });
 
-it('is dropped when the request context has no room for it, and the request goes on', async () => {
+it('is dropped when the request context has no room for it, and the request continues', async () => {
   const text = `"${'x'.repeat(16_200)}"`;
   const config = { max_request_context_bytes: 16_384 };
   const instance = await instanceWithShadow(permit, { config, request: () => echo({ state: text }) });
@@ -266,7 +266,7 @@ describe('that misbehaves leaves the live path as it was', () => {
     expect(instance.budget.held).toBe(0);
   });
 
-  it('never answers: requests go on, and further questions are dropped', async () => {
+  it('never answers: requests continue, and further questions are dropped', async () => {
     const instance = await instanceWithShadow(() => {});
     for (let i = 0; i < 10; i++)
       expect((await request(instance)).map(({ did }) => did)).toEqual(['permit', 'filter']);

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TlsOptions } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -73,7 +72,7 @@ describe('certificates that are refused, with a log line that says why', () => {
       /for another host; .*\(ERR_TLS_CERT_ALTNAME_INVALID\); subject "CN=pa.example.com".*names "DNS:pa.example.com"/,
     ],
     [
-      'of an authority nobody knows',
+      'of an unknown authority',
       async () => (await createAuthority('Stranger')).issueServer(['127.0.0.1']),
       {},
       /issuer is unknown; put the authority into ca_certificate.*issuer "CN=Stranger"/,
@@ -187,8 +186,7 @@ describe('mutual TLS', () => {
 
   /** A server that demands a client certificate; openssl chooses the port and prints it. */
   async function startOpenssl(version: string): Promise<string> {
-    const folder = mkdtempSync(join(tmpdir(), 'ping-auth-tls-'));
-    closing.add(() => rmSync(folder, { recursive: true }));
+    const folder = closing.folder('ping-auth-tls-');
     for (const [name, pem] of Object.entries({
       cert: identity.cert,
       key: identity.key,

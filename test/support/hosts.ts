@@ -3,7 +3,7 @@ export type Host = 'ping-auth-pluginserver' | 'kong-js-pluginserver';
 
 /**
  * What the stock host cannot do in reasonable time, so that it gets less of it. Its reader puts all chunks of a message
- * together anew for each one that arrives (5 MB: half a minute), and each PDK call is a round trip of its own.
+ * together again for each one that arrives (5 MB: half a minute), and each PDK call is a round trip of its own.
  */
 export const LARGE_BODY_KB: Readonly<Record<Host, number>> = {
   'ping-auth-pluginserver': 5 * 1024,

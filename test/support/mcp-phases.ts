@@ -117,7 +117,7 @@ export const response = (
 });
 export const stream = (...messages: string[]) =>
   messages.map((data) => `event: message\ndata: ${data}\n\n`).join('');
-/** Status and JSON of a refusal. */
+/** Status and JSON of an error response. */
 export const errorResponse = (deed: Deed) =>
   deed.did === 'refuse' || deed.did === 'withhold'
     ? [deed.response.status, JSON.parse(text(deed.response.body) ?? '')]

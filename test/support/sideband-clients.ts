@@ -118,7 +118,7 @@ export function testClient(
   const failure = async (call: TestCall = {}) => {
     const result: unknown = await evaluateRequest(REQUEST, call).catch((error: unknown) => error);
     if (result instanceof PingAuthError) return result;
-    throw new Error(`expected a refusal, got ${JSON.stringify(result)}`);
+    throw new Error(`expected an error, got ${JSON.stringify(result)}`);
   };
   return { release: client.release, runtime, evaluateRequest, evaluateResponse, outcome, failure };
 }

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll } from 'vitest';
@@ -30,8 +29,7 @@ export function testCommandSetup(): TestCommandSetup {
   let close: () => Promise<void>;
   beforeAll(async () => {
     close = await assembled(async (closing) => {
-      folder = mkdtempSync(join(tmpdir(), 'ping-auth-test-'));
-      closing.add(() => rmSync(folder, { recursive: true, force: true }));
+      folder = closing.folder('ping-auth-test-');
       const rulesFile = fileURLToPath(new URL('../../dev/demo/rules.yaml', import.meta.url));
       provider = await startPolicyProvider({ secret: SECRET, rulesFile });
       closing.add(() => provider.close());

@@ -19,7 +19,7 @@ const STEPS: Readonly<Record<string, string>> = {
 /** The event is over. */
 const RETURNED = 'ret';
 
-/** MsgPack:1 as Kong speaks it: each RPC, and each single PDK call, takes a connection from the pool. */
+/** MsgPack:1 as Kong uses it: each RPC, and each single PDK call, takes a connection from the pool. */
 export class MsgpackClient implements PluginClient {
   readonly #pool: ConnectionPool;
   #messages = 0;

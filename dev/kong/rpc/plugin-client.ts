@@ -16,7 +16,7 @@ export interface PluginInfo {
   readonly server: PluginServerSetting;
 }
 
-/** One protocol's way of speaking to a plugin server. */
+/** One protocol of plugin servers. */
 export interface PluginClient {
   /** @returns the instance's id. @throws RpcError */
   startInstance(name: string, config: string): Promise<number>;
@@ -66,7 +66,7 @@ export class ConnectionPool {
   readonly #idle: PooledConnection[] = [];
   readonly #all = new Set<Socket>();
 
-  /** @param idle how many connections are kept that nobody uses; one that comes beyond pushes the oldest out */
+  /** @param idle how many connections are kept that are idle; one more closes the oldest */
   constructor(
     private readonly path: string,
     private readonly idle = DEFAULT_POOL_SIZE,
@@ -134,10 +134,4 @@ async function need(reader: PooledConnection['reader'], timeoutMs: number): Prom
 function socketWords(error: NodeJS.ErrnoException): string {
   if (error.code === 'ECONNRESET') return 'connection reset by peer';
   return error.code === 'EPIPE' ? 'broken pipe' : error.message;
-}
-
-export function frame(payload: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(payload.length);
-  return Buffer.concat([length, payload]);
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { frame } from '../../kong-connection/frames.js';
 import { PdkError } from '../pdk/lua-values.js';
 import { PDK } from '../pdk/pdk.js';
 import { checkPhase, type PdkCall } from '../pdk/pdk-method.js';
@@ -6,7 +7,6 @@ import type { Phase } from '../request-context.js';
 import { decodeArguments, encodeReply, ReplyTypeError } from './pb-methods.js';
 import {
   ConnectionPool,
-  frame,
   type PluginClient,
   type PooledConnection,
   RpcError,
@@ -23,7 +23,7 @@ import {
   varintField,
 } from './protobuf.js';
 
-/** ProtoBuf:1 as Kong speaks it: one connection carries a whole event. */
+/** ProtoBuf:1 as Kong uses it: one connection carries a whole event. */
 export class ProtobufClient implements PluginClient {
   readonly #pool: ConnectionPool;
   #sequence = 0;

@@ -3,7 +3,7 @@ import type { RequestContext } from '../request-context.js';
 
 /**
  * What a conditional request makes of a 200. nginx looks (`ngx_http_not_modified_filter_module.c`) unless it streams an
- * upstream's answer: Kong's own answers and those that it held back go through this.
+ * upstream's answer: Kong's own answers and those that it buffered go through this.
  */
 export function condition({ headers, response }: RequestContext): 'met' | 'not modified' | 'failed' {
   if (response.status !== 200) return 'met';

@@ -102,7 +102,7 @@ export class Gateway {
       }
       if (!(error instanceof PdkError || error instanceof PluginServerDown)) throw error;
       this.log.write('error', error.message, ctx.id);
-      // Kong writes the one with kong.response.error, which is an exit; the other is an error that nobody caught.
+      // Kong writes the one with kong.response.error, which is an exit; the other is an error that was not caught.
       ctx.source = error instanceof PluginServerDown ? 'exit' : 'error';
       // This one comes up only when the exit is carried out, too late for Kong's own error handling.
       if (error.message === 'failed to set header') {

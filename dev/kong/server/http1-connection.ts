@@ -112,7 +112,7 @@ function wantsKeepAlive(head: RequestHead): boolean {
   return head.version < 1.1 ? connection.includes('keep-alive') : !/\bclose\b/.test(connection);
 }
 
-/** nginx's own refusals, before any plugin. */
+/** nginx's own error responses, before any plugin. */
 async function refuse(
   errorResponse: HeadRefused,
   socket: Socket,

@@ -71,7 +71,7 @@ function tlsServer(
 function serveHttp2(socket: TLSSocket, info: ConnectionInfo, gateway: Gateway): void {
   const server = http2.createServer({ settings: { maxHeaderListSize: 1 << 20 }, maxSessionMemory: 64 });
   server.on('session', (session) => session.on('error', () => undefined));
-  // Node's types leave out the fourth argument, the headers as they came.
+  // Node's types leave out the fourth argument, the headers as received.
   const onStream = (
     stream: http2.ServerHttp2Stream,
     _headers: unknown,

@@ -181,7 +181,7 @@ test("with the guard, Kong's own 500 in the response phase has none of the upstr
   expect(upstream).toHaveLength(1);
 });
 
-/** A ProtoBuf:1 server that runs the script, and an upstream whose headers nobody may see unfiltered. */
+/** A ProtoBuf:1 server that runs the script, and an upstream whose headers must not be seen unfiltered. */
 async function ownServer(guarded: boolean, script: Script, upstreamStatus = 200): Promise<Response> {
   const folder = closing.folder('guard-');
   const host = new PbProbeHost();
@@ -198,7 +198,7 @@ async function ownServer(guarded: boolean, script: Script, upstreamStatus = 200)
   return get();
 }
 
-/** Ways to Kong's own 500 in the response phase: an exit of Kong's, and an error that nobody caught. */
+/** Ways to Kong's own 500 in the response phase: an exit of Kong's, and an error that was not caught. */
 const FAILURES: readonly (readonly [string, Script])[] = [
   ['a call that Kong does not know', { ...MARKS, response: [['kong.no.such']] }],
   ['a call that raises an error', { ...MARKS, response: [['kong.response.set_status', 99]] }],

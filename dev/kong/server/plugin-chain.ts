@@ -27,7 +27,7 @@ export class PluginChain {
     private readonly runners: readonly ReadonlyMap<string, PluginRunner>[],
   ) {}
 
-  /** Every plugin gets a new sequence number, so that its instances are started anew. @throws Error */
+  /** Every plugin gets a new sequence number, so that its instances are restarted. @throws Error */
   configure(plugins: readonly PluginConfig[]): void {
     this.#entries = plugins
       .filter((plugin) => plugin.enabled)
@@ -109,7 +109,7 @@ export class PluginRunner {
   }
 
   /**
-   * Runs one phase of one plugin. A server that forgot the instance makes Kong start it anew and run the event again,
+   * Runs one phase of one plugin. A server that forgot the instance makes Kong start it again and run the event again,
    * a real Kong without limit.
    * @throws ExitSignal, PdkError, PluginServerDown
    */
@@ -118,7 +118,7 @@ export class PluginRunner {
     for (let attempt = 0; ; attempt++) {
       if (attempt > this.maxRepeats) {
         const message = `THE STAND-IN GAVE UP: event ${phase} of ${loaded.plugin.name} was run ${attempt} times`;
-        this.log.write('alert', `${message}; a real Kong would go on without limit`, ctx.id);
+        this.log.write('alert', `${message}; a real Kong would continue without limit`, ctx.id);
         throw new PluginServerDown(message);
       }
       const id = await this.#instanceId(loaded, ctx);
@@ -153,7 +153,7 @@ export class PluginRunner {
     return this.protocol === 'pb' && text === CLOSED;
   }
 
-  /** ProtoBuf:1 answers 500; MsgPack:1 only logs and goes on: it fails open. */
+  /** ProtoBuf:1 answers 500; MsgPack:1 only logs and fails open. */
   #failed(error: RpcError, ctx: RequestContext): void {
     this.log.write('error', error.message, ctx.id);
     if (this.protocol === 'pb') throw new PluginServerDown(error.message);
@@ -192,7 +192,7 @@ export class InstanceCache {
       if (this.#instances.get(key) === instance) this.#instances.delete(key);
       throw error;
     }
-    // The configuration was loaded anew: the instance of the old one goes.
+    // The configuration was loaded again: the instance of the old one goes.
     known?.id.then((old) => this.client.closeInstance(old)).catch(() => undefined);
     return id;
   }

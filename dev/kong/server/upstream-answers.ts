@@ -67,7 +67,7 @@ export class UpstreamAnswers {
       return sendPage(turn, kongError(503, ctx.id, accept(ctx), 'name resolution failed'), 'kong');
     }
     if (buffered && ctx.method === 'HEAD' && error.status !== 500) {
-      // A HEAD has no error page to write, so Kong goes on as if the upstream had said this.
+      // A HEAD has no error page to write, so Kong continues as if the upstream had said this.
       ctx.response.status = error.status;
       ctx.upstreamResponse = { status: error.status, statusText: '', headers: [], body: nothing() };
       return this.#responsePhase(turn, false);

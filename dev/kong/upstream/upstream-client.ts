@@ -32,7 +32,7 @@ interface Connection {
   readonly reused: boolean;
 }
 
-/** Speaks HTTP/1.1 to upstreams. Connections are kept and used again. */
+/** HTTP/1.1 to upstreams. Connections are kept and used again. */
 export class UpstreamClient {
   readonly #idle = new Map<string, Connection[]>();
   readonly #open = new Set<Socket>();

@@ -25,7 +25,7 @@ export const POLICY_FIELDS = {
   ),
   error_status: {
     zod: z
-      .int({ error: ERROR_STATUS })
+      .int({ error: ERROR_STATUS, abort: true })
       .min(400, { error: ERROR_STATUS })
       .max(599, { error: ERROR_STATUS })
       .refine((status) => status !== 444 && status !== 499, { error: ERROR_STATUS })
