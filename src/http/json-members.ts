@@ -58,15 +58,15 @@ function afterBlanks(json: string, at: number): number {
  * @param at of the opening quote
  */
 export function afterString(json: string, at: number): number {
-  let quote = json.indexOf('"', at + 1);
-  while (isEscaped(json, quote)) quote = json.indexOf('"', quote + 1);
-  return quote < 0 ? json.length : quote + 1;
-}
-
-function isEscaped(json: string, quote: number): boolean {
-  let backslashes = 0;
-  while (json.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes++;
-  return backslashes % 2 === 1;
+  const quote = json.indexOf('"', at + 1);
+  if (quote >= 0 && json.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
+  // In a string of escaped quotes, a search for each of them would take five times as long.
+  for (let next = at + 1; quote >= 0 && next < json.length; next++) {
+    const code = json.charCodeAt(next);
+    if (code === BACKSLASH) next++;
+    else if (code === QUOTE) return next + 1;
+  }
+  return json.length;
 }
 
 /** A number or a word ends before a comma, a bracket or a blank; brackets end with their like, strings passed over. */

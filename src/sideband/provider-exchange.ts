@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { asPingAuthError, PingAuthError } from '../errors/ping-auth-error.js';
 import type { MemoryReservation } from '../http/memory-reservation.js';
+import { LARGE_BYTES } from '../http/text.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Connection, ConnectionPool } from './connection-pool.js';
 import { type NetworkProblem, networkProblem } from './network-error.js';
@@ -14,9 +15,6 @@ const MAX_ERROR_BODY_BYTES = 65_536;
 
 /** Above this size the provider's own limit is a likely reason for a lost connection. For the log only. */
 const LARGE_MESSAGE_BYTES = 65_536;
-
-/** Of a large message, so much is written at a time. */
-const CHUNK_BYTES = 262_144;
 
 /** No provider and no proxy closes a connection for want of a request sooner than this. */
 const NO_TIMEOUT_BELOW_MS = 500;
@@ -169,7 +167,7 @@ function streamed(headers: readonly string[], body: Payload) {
 
 function* chunks(pieces: readonly Buffer[]) {
   for (const piece of pieces) {
-    for (let at = 0; at < piece.length; at += CHUNK_BYTES) yield piece.subarray(at, at + CHUNK_BYTES);
+    for (let at = 0; at < piece.length; at += LARGE_BYTES) yield piece.subarray(at, at + LARGE_BYTES);
   }
 }
 
@@ -186,6 +184,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** The answer's first piece, most often its only one. */
   #first: Buffer | undefined;
   #rest: Buffer[] | undefined;
+  /** A large answer of known length, gathered in one place: joined at its end, 30 MiB would take 30 ms in one step. */
+  #whole: Buffer | undefined;
   #size = 0;
 
   constructor(path: string, request: ProviderRequest, connection: Connection) {
@@ -231,7 +231,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
-    if (Number(headers['content-length'] ?? 0) > this.#limit) this.#tooLarge();
+    const length = Number(headers['content-length'] ?? 0);
+    if (length > this.#limit) this.#tooLarge();
+    // It takes no memory before the bytes arrive.
+    else if (length > LARGE_BYTES) this.#whole = Buffer.allocUnsafeSlow(length);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -239,7 +242,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#size += chunk.length;
     if (this.#size > this.#limit) this.#tooLarge();
     else if (this.#isReserved(chunk.length)) {
-      if (this.#first === undefined) this.#first = chunk;
+      if (this.#whole !== undefined) chunk.copy(this.#whole, this.#size - chunk.length);
+      else if (this.#first === undefined) this.#first = chunk;
       else if (this.#rest === undefined) this.#rest = [this.#first, chunk];
       else this.#rest.push(chunk);
     }
@@ -247,7 +251,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#connection.answers++;
-    if (this.#rest === undefined) this.#answered(this.#first ?? Buffer.alloc(0));
+    if (this.#whole !== undefined) this.#answered(this.#whole.subarray(0, this.#size));
+    else if (this.#rest === undefined) this.#answered(this.#first ?? Buffer.alloc(0));
     else if (this.#isReserved(this.#size)) {
       const body = Buffer.concat(this.#rest);
       this.#request.memory?.shrink(this.#size);
@@ -307,6 +312,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#settle = undefined;
     this.#first = undefined;
     this.#rest = undefined;
+    this.#whole = undefined;
     this.#request.deadline.listen(undefined);
     settle(outcome);
   }

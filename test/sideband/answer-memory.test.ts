@@ -17,12 +17,15 @@ beforeAll(async () => {
 });
 afterEach(() => closing.close());
 
-async function clientOf(answer: object) {
-  const server = await startHostileProvider(
-    identity,
-    (socket) => socket.write(response('200 OK', answer)),
-    0,
-  );
+/** An answer that does not say how long it is. */
+function inChunks(answer: object): string {
+  const text = JSON.stringify(answer);
+  const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
+  return `${head}${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`;
+}
+
+async function clientOf(answer: object, form = (body: object) => response('200 OK', body)) {
+  const server = await startHostileProvider(identity, (socket) => socket.write(form(answer)), 0);
   closing.add(() => server.close());
   const runtime = new SidebandRuntime(PUNCTUAL_CLOCK);
   closing.add(() => runtime.close());
@@ -53,8 +56,14 @@ test('the received bytes are reserved as they arrive, then the text and what is 
   const { length } = JSON.stringify(LARGE);
   await (await clientOf(LARGE)).evaluateRequest(REQUEST, { memory: large });
   expect(large.held.length).toBeGreaterThan(4);
+  expect(large.held.slice(-2)).toEqual([length, 3 * length]);
+  expect(Math.max(...large.held)).toBe(3 * length);
+
+  const unannounced = accounting();
+  await (await clientOf(LARGE, inChunks)).evaluateRequest(REQUEST, { memory: unannounced });
+  expect(unannounced.held.length).toBeGreaterThan(4);
   // Together, for a moment, with the pieces that it came in.
-  expect(large.held.slice(-3)).toEqual([2 * length, length, 3 * length]);
+  expect(unannounced.held.slice(-3)).toEqual([2 * length, length, 3 * length]);
 });
 
 test('when that is too much, the call ends with why, and the provider is not to blame', async () => {

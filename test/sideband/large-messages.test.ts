@@ -37,6 +37,13 @@ vi.mock(import('../../src/http/text.js'), async (original) => {
 const closing = new Closing();
 afterEach(() => closing.close());
 
+/** How many turns of the event loop the provider takes for an answer. */
+const ANSWER_TURNS = 5;
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Echoes each payload with a state, once it has all of it. */
 function echoingProvider(): SidebandRuntime {
   const runtime = new SidebandRuntime(PUNCTUAL_CLOCK, () => (_options, callback) => {
@@ -58,10 +65,13 @@ function echoingProvider(): SidebandRuntime {
       missing = undefined;
       const answer = [all.subarray(all.indexOf('\r\n\r\n') + 4, -1), Buffer.from(',"state":1}')];
       const length = answer.reduce((sum, { length }) => sum + length, 0);
-      far.write(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`);
-      for (const part of answer) {
-        for (let at = 0; at < part.length; at += 65_536) far.write(part.subarray(at, at + 65_536));
-      }
+      const write = () => {
+        far.write(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`);
+        for (const part of answer) {
+          for (let at = 0; at < part.length; at += 65_536) far.write(part.subarray(at, at + 65_536));
+        }
+      };
+      void turns(ANSWER_TURNS).then(write);
     });
     setImmediate(() => callback(null, Object.assign(near, { ref: () => near, unref: () => near }) as never));
   });
@@ -99,10 +109,10 @@ async function cost(work: Promise<unknown>): Promise<{ turns: number; steps: num
   void work.finally(() => {
     isDone = true;
   });
-  let turns = 0;
-  for (; !isDone; turns++) await new Promise((resolve) => setImmediate(resolve));
+  let taken = 0;
+  for (; !isDone; taken++) await turns(1);
   await work;
-  return { turns, steps: steps - before };
+  return { turns: taken, steps: steps - before };
 }
 
 const LARGE = Buffer.alloc(2.5 * 1024 * 1024, 'a');
@@ -137,8 +147,8 @@ describe('a turn of the event loop', () => {
   test('has one step in it, and all get their turn in the order in which they asked', async () => {
     const order: string[] = [];
     let isDone = false;
-    const turns = (async () => {
-      for (; !isDone; order.push('turn')) await new Promise((resolve) => setImmediate(resolve));
+    const others = (async () => {
+      for (; !isDone; order.push('turn')) await turns(1);
     })();
     const work = async (name: string) => {
       for (let step = 0; step < 3; step++) {
@@ -148,7 +158,7 @@ describe('a turn of the event loop', () => {
     };
     await Promise.all(['a', 'b', 'c'].map(work));
     isDone = true;
-    await turns;
+    await others;
     const done = order.filter((name) => name !== 'turn');
     expect(done.join('')).toBe('abcabcabc');
     for (const [at, name] of order.entries()) if (name !== 'turn') expect(order[at + 1]).toBe('turn');
