@@ -49,6 +49,9 @@ export function requestHeaderChanges(
     refuseCancelled(answered, all);
     return alwaysRemoved(all);
   }
+  // A set, since a client may send a thousand headers.
+  const hidden = new Set(all.names());
+  for (const [name] of shown) hidden.delete(name);
   const changes = headerChanges();
   const touched = new Set<string>();
   for (const name of Object.keys(diff)) {
@@ -57,14 +60,14 @@ export function requestHeaderChanges(
     if (isReserved && name !== 'host') notes.push({ what: 'dropped_header', name });
     if (isReserved || name === 'host') continue;
     if (values.length > 0) {
-      changes[name] = newRequestValues(name, values, all, shown);
+      changes[name] = newRequestValues(name, values, all, hidden);
     } else if (isUntouchable(name)) continue;
     touched.add(canonicalName(name));
   }
   refuseCancelled(answered, all);
   for (const name of all.names()) {
     const isGone =
-      touched.has(canonicalName(name)) && !(name in changes) && shown.has(name) && !isUntouchable(name);
+      touched.has(canonicalName(name)) && !(name in changes) && !hidden.has(name) && !isUntouchable(name);
     if (isGone || isAlwaysRemoved(name)) changes[name] = [];
   }
   return changes;
@@ -75,10 +78,10 @@ function newRequestValues(
   name: string,
   values: readonly string[],
   all: HeaderList,
-  shown: HeaderList,
+  hidden: ReadonlySet<string>,
 ): string | readonly string[] {
   // Excluded headers stay as they are; a policy that sets one cannot be obeyed, and passing the client's would be worse.
-  if (all.has(name) && !shown.has(name)) {
+  if (hidden.has(name)) {
     throw invalid(
       `header ${name} is set by the policy but is in excluded_request_headers; take it off that list`,
     );

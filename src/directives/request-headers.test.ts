@@ -252,3 +252,30 @@ describe("a client's Connection header", () => {
     expect(changesOf(request, { headers: plus(request, ['x-other', 'alice']) }).headers.set.size).toBe(1);
   });
 });
+
+describe('thousands of headers', () => {
+  const ofClient = (count: number) =>
+    Array.from({ length: count }, (_, at): HeaderField => [`x-${at}`, 'before']);
+  /** Milliseconds of the quickest of five times. */
+  const cost = (act: () => unknown) =>
+    Math.min(
+      ...Array.from({ length: 5 }, () => {
+        const start = performance.now();
+        act();
+        return performance.now() - start;
+      }),
+    );
+
+  it.each([
+    ['change', 'after'],
+    ['remove', undefined],
+  ])('take no quadratic time to %s', (_, value) => {
+    const of = (count: number) => {
+      const request = aRequest({ headers: ofClient(count) });
+      const headers = value === undefined ? [] : ofClient(count).map(([name]): HeaderField => [name, value]);
+      return cost(() => decide(permit(request, { headers }), request));
+    };
+    const [less, more] = [of(1000), of(8000)];
+    expect(more, `${less} ms, ${more} ms`).toBeLessThan(Math.max(less, 0.5) * 24 + 2);
+  });
+});
