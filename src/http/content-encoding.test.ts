@@ -51,6 +51,18 @@ describe('content encodings of a message', () => {
   });
 });
 
+describe('a few bytes of brotli that stand for megabytes', () => {
+  it('are decoded in a thread, so that others are served', async () => {
+    const bomb = brotli(Buffer.alloc(LIMIT));
+    let isServed = false;
+    setImmediate(() => {
+      isServed = true;
+    });
+    expect(await decode(bomb, ['br'])).toBe('too_large');
+    expect(isServed).toBe(true);
+  });
+});
+
 describe.each(CODERS)('%s (%s)', (contentEncoding, _name, code) => {
   it('is decoded when it is small', async () => {
     expect(await decode(code(TEXT), [contentEncoding])).toEqual(TEXT);

@@ -1,5 +1,5 @@
 import { duplexPair } from 'node:stream';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Closing } from '../../dev/closing.js';
 import { parseConfig } from '../../src/config/parse-config.js';
 import { HeaderList } from '../../src/http/headers.js';
@@ -21,18 +21,20 @@ import { PUNCTUAL_CLOCK } from '../support/sideband-clients.js';
 
 /** Large messages in this process, with a provider at the other end of a pipe: counted in turns of the event loop, not in time. */
 
-/** Counts the steps of work on large messages. */
+/** Steps of work on large messages so far, of this process: the turns of the event loop for which one was planned. */
 let steps = 0;
-vi.mock(import('../../src/http/text.js'), async (original) => {
-  const real = await original();
-  return {
-    ...real,
-    nextTurn: async () => {
-      await real.nextTurn();
+beforeEach(() => {
+  const plan = globalThis.setImmediate;
+  const counting = (callback: (...args: unknown[]) => void, ...args: unknown[]) => {
+    if (callback.name !== 'startStep') return plan(callback, ...args);
+    return plan(() => {
       steps += 1;
-    },
+      callback();
+    });
   };
+  vi.spyOn(globalThis, 'setImmediate').mockImplementation(counting as typeof setImmediate);
 });
+afterEach(() => vi.restoreAllMocks());
 
 const closing = new Closing();
 afterEach(() => closing.close());
