@@ -1,11 +1,11 @@
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { CountingMemory } from '../../test/model/counting-memory.js';
 import { bytes, SHOW_ALL } from '../../test/model/messages.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { type BodyRules, type BodySettings, bodyRules, decodeBody } from './body.js';
 import { type HeaderField, HeaderList } from './headers.js';
-import { UNLIMITED_MEMORY } from './memory-reservation.js';
+import { type MemoryReservation, UNLIMITED_MEMORY } from './memory-reservation.js';
 
 const ALL: BodyRules = { ...bodyRules('request', SHOW_ALL), encoded: 'forward', maxBytes: 1_000_000 };
 const read = (body: Uint8Array, fields: readonly HeaderField[] = [], rules: Partial<BodyRules> = {}) =>
@@ -535,5 +535,47 @@ describe('what of a body the policy is shown', () => {
       kind: 'omitted',
       reason: 'unreadable',
     });
+  });
+});
+
+describe('Brotli bodies of clients', () => {
+  /** Decodes to 16 MiB; the decoder fills its window of 16 MiB before its first output. */
+  const bomb = brotliCompressSync(Buffer.alloc(16 * 1024 * 1024), {
+    params: { [constants.BROTLI_PARAM_LGWIN]: 24 },
+  });
+  const decode = (body: Uint8Array = bomb, memory: MemoryReservation = UNLIMITED_MEMORY) =>
+    codeOf(() => decodeBody(body, HeaderList.from([encoded('br')]), ALL, memory));
+
+  it('never take the event loop from others, however few bytes they have', async () => {
+    expect(bomb.length).toBeLessThan(20);
+    let turns = 0;
+    let isOver = false;
+    const refusal = decode().finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      turns += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await refusal).toBe('request_body_too_large');
+    // In one step it would be two or three.
+    expect(turns).toBeGreaterThan(20);
+  });
+
+  it('are decoded one after the other', async () => {
+    const changes: string[] = [];
+    const memoryOf = (name: string): MemoryReservation => ({
+      grow: () => void changes.push(name),
+      shrink: () => void changes.push(name),
+    });
+    await Promise.all(['a', 'b', 'c'].map((name) => decode(bomb, memoryOf(name))));
+    expect(changes.join('')).toMatch(/^a+b+c+$/);
+  });
+
+  it('are refused when too many of them wait', async () => {
+    const small = brotliCompressSync('hello');
+    const codes = await Promise.all(Array.from({ length: 70 }, () => decode(small)));
+    expect(codes.filter((code) => code === 'server_overloaded')).toHaveLength(6);
+    expect(codes.filter((code) => code === 'nothing')).toHaveLength(64);
   });
 });

@@ -99,7 +99,7 @@ async function decodeOne(encoding: string, encoded: Encoded): Promise<Uint8Array
   // Node 22 takes a truncated zstd frame for a whole one.
   if (decoder === undefined || (decoder === ZSTD && !isZstdFrame(bytes))) throw broken();
   try {
-    // Brotli fills its window, up to 16 MiB, before it gives anything out: 14 bytes can take 15 ms.
+    // Brotli's decoder fills a window of up to 16 MiB before its first output: 14 bytes can take 30 ms.
     const isSmall = bytes.length <= SYNC_ENCODED_BYTES && decoder !== BROTLI;
     return (isSmall && decodeNow(decoder, encoded)) || (await decodeInSteps(decoder, encoded));
   } catch (thrown) {

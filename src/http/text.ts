@@ -145,7 +145,7 @@ export function listItems(values: readonly string[]): string[] {
 /** A larger message is worked on in steps. */
 export const LARGE_BYTES = 262_144;
 /** A step of work on a large text takes a few milliseconds, in which no other event is served. */
-export const STEP_BYTES = 1_048_576;
+export const STEP_BYTES = 262_144;
 
 const waiting: (() => void)[] = [];
 
