@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { peerCertificateOf } from './tls-connector.js';
-import { printable } from './wire-answers.js';
+import { logText } from './wire-answers.js';
 
 export interface NetworkProblem {
   readonly code: ErrorCode;
@@ -184,5 +184,5 @@ export function describeTlsFailure(code: string, certificate: X509Certificate | 
 
 /** The names of a certificate stand on lines of their own; Node has undefined for one without any. */
 function oneLine(names: string | undefined): string {
-  return printable(names?.trim().replaceAll('\n', ', ')) ?? '';
+  return logText(names?.trim().replaceAll('\n', ', ')) ?? '';
 }

@@ -24,7 +24,7 @@ import {
   type SidebandRuntime,
 } from './sideband-runtime.js';
 import { statusError } from './status-errors.js';
-import { type LargeAnswer, printable, readRequestAnswer, readResponseAnswer } from './wire-answers.js';
+import { type LargeAnswer, logText, readRequestAnswer, readResponseAnswer } from './wire-answers.js';
 
 export type { Caller } from './call-deadline.js';
 export type { SidebandObserver } from './observer.js';
@@ -248,7 +248,7 @@ class ProviderCalls {
       return result;
     }
     const { status, headers, body } = result;
-    const correlationId = printable(headers['correlation-id']);
+    const correlationId = logText(headers['correlation-id']);
     if (status === 200 && body !== undefined) {
       breaker.succeeded(probe, now);
       return { body, correlationId };

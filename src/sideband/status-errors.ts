@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { ErrorCode } from '../errors/catalogue.js';
 import { PingAuthError } from '../errors/ping-auth-error.js';
 import { asBuffer, type JsonObject } from '../http/text.js';
-import { jsonObjectOrUndefined, printable } from './wire-answers.js';
+import { jsonObjectOrUndefined, logText } from './wire-answers.js';
 
 /** What an answer with a status other than 200 means. `wall`: milliseconds since 1970, for Retry-After. */
 export function statusError(
@@ -13,7 +13,7 @@ export function statusError(
 ): PingAuthError {
   const json = jsonObjectOrUndefined(body);
   const code = codeOf(status);
-  const providerErrorId = printable(json?.id);
+  const providerErrorId = logText(json?.id);
   return new PingAuthError(code, {
     detail: detailOf(status, headers, json),
     ...(providerErrorId !== undefined && { call: { providerErrorId } }),
@@ -48,15 +48,15 @@ function codeOf(status: number): ErrorCode {
 function detailOf(status: number, headers: IncomingHttpHeaders, json: JsonObject | undefined) {
   const parts = [`status ${status}`];
   for (const member of ['code', 'id', 'message'] as const) {
-    const text = printable(json?.[member]);
+    const text = logText(json?.[member]);
     if (text !== undefined) parts.push(`${member} "${text}"`);
   }
   if (json === undefined && headers['content-type'] !== undefined) {
-    parts.push(`content-type "${printable(headers['content-type'])}"`);
+    parts.push(`content-type "${logText(headers['content-type'])}"`);
   }
   // Where to is worth knowing; it is not followed, because the secret would travel there.
   if (status >= 300 && status < 400 && headers.location !== undefined) {
-    parts.push(`redirect to "${printable(headers.location.replace(/[?#].*$/s, ''))}" not followed`);
+    parts.push(`redirect to "${logText(headers.location.replace(/[?#].*$/s, ''))}" not followed`);
   }
   return parts.join(', ');
 }

@@ -74,7 +74,7 @@ export function jsonObjectOrUndefined(body: Uint8Array | undefined): JsonObject 
 }
 
 /** Text from the provider for a log line: short, one line, no control characters. */
-export function printable(value: unknown): string | undefined {
+export function logText(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '') return undefined;
   return value.slice(0, 300).replace(/[^\x20-\x7e]/g, '?');
 }
