@@ -58,15 +58,28 @@ function afterBlanks(json: string, at: number): number {
  * @param at of the opening quote
  */
 export function afterString(json: string, at: number): number {
-  const quote = json.indexOf('"', at + 1);
-  if (quote >= 0 && json.charCodeAt(quote - 1) !== BACKSLASH) return quote + 1;
-  // In a string of escaped quotes, a search for each of them would take five times as long.
-  for (let next = at + 1; quote >= 0 && next < json.length; next++) {
-    const code = json.charCodeAt(next);
-    if (code === BACKSLASH) next++;
-    else if (code === QUOTE) return next + 1;
+  let next = at + 1;
+  for (;;) {
+    const quote = json.indexOf('"', next);
+    if (quote < 0) return json.length;
+    if (!isEscaped(json, quote)) return quote + 1;
+    // In a string of escaped quotes, a search for each of them would take five times as long.
+    const near = quote + NEAR_CHARACTERS;
+    for (next = quote + 1; next < near; next++) {
+      const code = json.charCodeAt(next);
+      if (code === BACKSLASH) next++;
+      else if (code === QUOTE) return next + 1;
+    }
   }
-  return json.length;
+}
+
+/** So far behind an escaped quote, characters are looked at one by one. */
+const NEAR_CHARACTERS = 8;
+
+function isEscaped(json: string, quote: number): boolean {
+  let before = quote - 1;
+  while (json.charCodeAt(before) === BACKSLASH) before--;
+  return (quote - before) % 2 === 0;
 }
 
 /** A number or a word ends before a comma, a bracket or a blank; brackets end with their like, strings passed over. */
