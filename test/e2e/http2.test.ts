@@ -1,6 +1,6 @@
-import { connect } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOSTS } from '../support/hosts.js';
+import { requestOverHttp2 } from '../support/http2-client.js';
 import { kongCan } from '../support/kong.js';
 import { type Rig, startRig } from '../support/rig.js';
 
@@ -40,28 +40,7 @@ describe.each(HOSTS)('HTTP/2 clients under %s', (host) => {
   );
 });
 
-interface Http2Answer {
-  readonly status: number | undefined;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly body: string;
-}
-
-function sendHttp2(rig: Rig, path: string): Promise<Http2Answer> {
-  return new Promise((resolve, reject) => {
-    const session = connect(rig.kongTlsUrl ?? '', { ca: rig.ca });
-    session.once('error', reject);
-    const stream = session.request({ ':path': path });
-    let body = '';
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      body += chunk;
-    });
-    stream.once('error', reject);
-    stream.once('response', (headers) => {
-      stream.once('end', () => {
-        session.close();
-        resolve({ status: headers[':status'], headers, body });
-      });
-    });
-    stream.end();
-  });
+async function sendHttp2(rig: Rig, path: string) {
+  const answer = await requestOverHttp2(rig.kongTlsUrl ?? '', rig.ca, { ':path': path });
+  return { ...answer, body: answer.body.toString() };
 }

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { connect } from 'node:http2';
 import * as zlib from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HeaderPairs } from '../../dev/http-client.js';
 import { answerPath } from '../../dev/upstream/answers.js';
 import { HOSTS } from '../support/hosts.js';
+import { requestOverHttp2 } from '../support/http2-client.js';
 import { kongCan } from '../support/kong.js';
 import { type Rig, startRig } from '../support/rig.js';
 import { until } from '../support/until.js';
@@ -317,20 +317,7 @@ async function send(rig: Rig, version: Version, request: Sent): Promise<Answer> 
 }
 
 function sendHttp2(rig: Rig, { method = 'GET', path, headers = [], body }: Sent): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const session = connect(rig.kongTlsUrl ?? '', { ca: rig.ca });
-    session.once('error', reject);
-    const fields = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
-    const stream = session.request({ ':method': method, ':path': path, ...fields });
-    const chunks: Buffer[] = [];
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-    stream.once('error', reject);
-    stream.once('response', (got) => {
-      stream.once('end', () => {
-        session.close();
-        resolve({ status: got[':status'] ?? 0, headers: got, body: Buffer.concat(chunks) });
-      });
-    });
-    stream.end(body);
-  });
+  const fields = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
+  const all = { ':method': method, ':path': path, ...fields };
+  return requestOverHttp2(rig.kongTlsUrl ?? '', rig.ca, all, body);
 }

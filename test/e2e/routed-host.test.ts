@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startUpstream, type Upstream } from '../../dev/upstream/server.js';
 import { HOSTS, type Host } from '../support/hosts.js';
+import { requestOverHttp2 } from '../support/http2-client.js';
 import { type Rig, startRig } from '../support/rig.js';
 
 const MANY = Array.from({ length: 100 }, (_, i) => `x-${i}: 1\r\n`).join('');
@@ -130,17 +130,7 @@ async function statusOf(url: string, head: string): Promise<number> {
 }
 
 async function statusOverHttp2(rig: Rig, pairs: readonly (readonly [string, string])[]): Promise<number> {
-  const session = connectHttp2(rig.kongTlsUrl ?? '', { ca: rig.ca });
-  try {
-    const hasAuthority = pairs.some(([name]) => name === ':authority');
-    const headers = { ':path': '/admin', ...Object.fromEntries(pairs) };
-    // Node adds an :authority unless there is a host header.
-    const stream = session.request(hasAuthority ? headers : { ...headers });
-    const [answer] = (await once(stream, 'response')) as [{ readonly ':status'?: number }];
-    stream.resume();
-    await once(stream, 'close');
-    return answer[':status'] ?? 0;
-  } finally {
-    session.close();
-  }
+  // Node adds an :authority unless there is a host header.
+  const headers = { ':path': '/admin', ...Object.fromEntries(pairs) };
+  return (await requestOverHttp2(rig.kongTlsUrl ?? '', rig.ca, headers)).status;
 }
