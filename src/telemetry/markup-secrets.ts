@@ -134,7 +134,9 @@ function blankPart(part: string, blankText: (text: string) => string): string {
 
 /** Servers differ in which name counts when there are several: `filename="name=a"; name="b"`, `name*=UTF-8''b`. */
 function namesSecretField(head: string): boolean {
-  return [...head.matchAll(FIELD_NAME)].some(([, quoted, bare]) =>
-    isSecretName(decodedQuietly(quoted ?? bare ?? '').replace(/^[\w-]{1,20}'[\w-]{0,20}'/, '')),
-  );
+  return [...head.matchAll(FIELD_NAME)].some(([, quoted, bare]) => {
+    const name = decodedQuietly(quoted ?? bare ?? '');
+    // With and without what may be a charset and a language: `UTF-8''b`, and a field that is really called `secret''`.
+    return isSecretName(name) || isSecretName(name.replace(/^[\w-]{1,20}'[\w-]{0,20}'/, ''));
+  });
 }

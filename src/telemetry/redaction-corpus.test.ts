@@ -158,6 +158,10 @@ const HELD: readonly (readonly [what: string, shown: string])[] = [
     body(`--b\r\nContent-Disposition: form-data; filename="name=x"; name="password"\r\n\r\n${S}\r\n--b--`),
   ],
   [
+    'multipart in a text, a name with apostrophes',
+    body(`it was:\n\nContent-Disposition: form-data; name="secret''"\n\n${S}`),
+  ],
+  [
     'multipart, an extended name',
     body(`--b\r\nContent-Disposition: form-data; name*=UTF-8''p%61ssword\r\n\r\n${S}\r\n--b--`),
   ],
