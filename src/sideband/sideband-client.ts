@@ -11,12 +11,8 @@ import type { RequestAnswer, ResponseAnswer } from './messages.js';
 import type { SidebandObserver, SidebandPhase } from './observer.js';
 import type { Payload } from './payloads.js';
 import { callTimeoutMs, providersOf } from './provider.js';
-import {
-  callProvider,
-  type ProviderAnswer,
-  type ProviderFailure,
-  type ProviderRequest,
-} from './provider-exchange.js';
+import { callProvider, type ProviderAnswer, type ProviderRequest } from './provider-exchange.js';
+import type { ProviderFailure } from './provider-failure.js';
 import {
   type LinkedProvider,
   PROCESS_RUNTIME,
