@@ -137,3 +137,12 @@ it('tells when messages in progress take much memory, once, and when they no lon
   budget.reserve(5_000_000);
   expect(loads).toEqual([true, false, true]);
 });
+
+it('tells so from a quarter of a small budget on', () => {
+  const loads: boolean[] = [];
+  const budget = new MemoryBudget(8_000_000, (isMuch) => loads.push(isMuch));
+  budget.reserve(1_900_000);
+  expect(loads).toEqual([]);
+  budget.reserve(200_000);
+  expect(loads).toEqual([true]);
+});

@@ -10,7 +10,7 @@ const SHARE_OF_REQUESTS = 0.75;
  * `--max-events` of them, and large bodies must not keep them out.
  */
 const UNCOUNTED_BYTES = 16_384;
-/** From here on messages in progress make up a good part of the heap; at half of it they no longer do. */
+/** From here on, or from a quarter of a small budget on, messages in progress make up much of the heap; below half of it no longer. */
 const MUCH_BYTES = 8 * 1024 * 1024;
 
 /**
@@ -19,6 +19,7 @@ const MUCH_BYTES = 8 * 1024 * 1024;
  */
 export class MemoryBudget {
   readonly #limit: number;
+  readonly #much: number;
   readonly #onLoad: (isMuch: boolean) => void;
   #held = 0;
   #isMuch = false;
@@ -29,6 +30,7 @@ export class MemoryBudget {
    */
   constructor(limit: number = DEFAULT_BYTES, onLoad: (isMuch: boolean) => void = () => {}) {
     this.#limit = limit;
+    this.#much = Math.min(MUCH_BYTES, limit / 4);
     this.#onLoad = onLoad;
   }
 
@@ -56,12 +58,12 @@ export class MemoryBudget {
   /** Counts bytes that are held already, however much is left; no more are reserved until they are given back. */
   hold(bytes: number): void {
     this.#held += bytes;
-    if (!this.#isMuch && this.#held >= MUCH_BYTES) this.#load(true);
+    if (!this.#isMuch && this.#held >= this.#much) this.#load(true);
   }
 
   giveBack(bytes: number): void {
     this.#held -= bytes;
-    if (this.#isMuch && this.#held < MUCH_BYTES / 2) this.#load(false);
+    if (this.#isMuch && this.#held < this.#much / 2) this.#load(false);
   }
 
   #load(isMuch: boolean): void {
